@@ -1,0 +1,215 @@
+//! The configuration as plain values, with its defaults.
+//!
+//! Domains take their own section by value; nobody below the composition root sees the whole [`Config`].
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::support::secret::Secret;
+
+/// Everything that can be configured.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    /// The model that the user talks to; `None` until it is set up.
+    pub chat: Option<Endpoint>,
+    /// Endpoints of the media tools.
+    pub media: MediaSection,
+    /// Where sessions live.
+    pub workspace: WorkspaceSection,
+    /// The boundary around the tools.
+    pub sandbox: SandboxSection,
+    /// What snapshots keep.
+    pub snapshots: SnapshotSection,
+    /// Limits of the loop.
+    pub engine: EngineSection,
+    /// Where prompt and manifest come from.
+    pub spec: SpecSection,
+    /// How the screen looks.
+    pub ui: UiSection,
+}
+
+/// One endpoint of a model.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// The model's name at the endpoint.
+    pub model: String,
+    /// Base URL without the operation, such as `https://api.example.com/v1`.
+    pub base_url: String,
+    /// The key, already resolved from `api_key` or `api_key_env`; local endpoints need none.
+    pub api_key: Option<Secret>,
+    /// Whether the endpoint can stream its replies.
+    pub supports_streaming: bool,
+    /// Seconds to wait for a connection.
+    pub connect_timeout_secs: u64,
+    /// Seconds without a byte after which a reply counts as stalled.
+    pub idle_timeout_secs: u64,
+    /// How often a failed request is sent again.
+    pub max_retries: u32,
+    /// Size of the model's context in tokens, for the status line; `None` is not known.
+    pub context_window: Option<u64>,
+    /// Whether pictures may be sent to it.
+    pub vision: bool,
+}
+
+/// Endpoints of the media tools; each is `None` until it is configured.
+#[derive(Debug, Clone, Default)]
+pub struct MediaSection {
+    /// Pictures.
+    pub image: Option<Endpoint>,
+    /// Speech from text.
+    pub speech: Option<Endpoint>,
+    /// Sound effects.
+    pub sound_effects: Option<Endpoint>,
+    /// Text from speech.
+    pub asr: Option<Endpoint>,
+}
+
+/// Where sessions live.
+#[derive(Debug, Clone, Default)]
+pub struct WorkspaceSection {
+    /// The folder that holds the sessions; `None` is `$XDG_DATA_HOME/okcvm/sessions`.
+    pub path: Option<PathBuf>,
+    /// Ask before a new session is made there.
+    pub confirm_on_start: bool,
+    /// Base URL under which a reverse proxy shows deployed sites.
+    pub preview_base_url: Option<String>,
+}
+
+/// Which backend confines the tools.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SandboxBackend {
+    /// The best one that works here.
+    #[default]
+    Auto,
+    /// bubblewrap.
+    Bubblewrap,
+    /// Landlock and seccomp.
+    Landlock,
+    /// The user's own container.
+    External,
+    /// None at all.
+    Off,
+}
+
+/// What network the tools have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NetworkMode {
+    /// A network of its own with loopback only.
+    #[default]
+    Off,
+    /// A network of its own and a filtering proxy.
+    Proxy,
+    /// The host's network.
+    Host,
+}
+
+/// The boundary around the tools.
+#[derive(Debug, Clone)]
+pub struct SandboxSection {
+    /// Which backend.
+    pub backend: SandboxBackend,
+    /// What network.
+    pub network: NetworkMode,
+    /// The unprivileged uid and gid that tools run as when okcvm itself runs as root.
+    pub run_as: u32,
+    /// Further host paths that tools may read.
+    pub extra_ro: Vec<PathBuf>,
+    /// Environment variables, by name, that are passed on from okcvm's own environment.
+    pub env_pass: Vec<String>,
+    /// Limits of one command.
+    pub limits: LimitSection,
+}
+
+/// Limits of one command.
+#[derive(Debug, Clone)]
+pub struct LimitSection {
+    /// Data segment of one process in MiB (`RLIMIT_DATA`).
+    pub memory_mb: u64,
+    /// Processes of one command.
+    pub pids: u64,
+    /// Size of one file in MiB (`RLIMIT_FSIZE`).
+    pub file_mb: u64,
+    /// Open files of one process.
+    pub open_files: u64,
+}
+
+impl Default for SandboxSection {
+    fn default() -> Self {
+        Self {
+            backend: SandboxBackend::Auto,
+            network: NetworkMode::Off,
+            run_as: 61999,
+            extra_ro: Vec::new(),
+            env_pass: vec!["TZ".to_owned()],
+            limits: LimitSection::default(),
+        }
+    }
+}
+
+impl Default for LimitSection {
+    fn default() -> Self {
+        Self { memory_mb: 4096, pids: 512, file_mb: 512, open_files: 1024 }
+    }
+}
+
+/// What snapshots keep.
+#[derive(Debug, Clone)]
+pub struct SnapshotSection {
+    /// Files above this size in MiB are listed, not kept.
+    pub max_file_mb: u64,
+    /// All files of one snapshot together, in MiB.
+    pub max_total_mb: u64,
+}
+
+impl Default for SnapshotSection {
+    fn default() -> Self {
+        Self { max_file_mb: 100, max_total_mb: 4096 }
+    }
+}
+
+/// Limits of the loop.
+#[derive(Debug, Clone)]
+pub struct EngineSection {
+    /// Requests to the model in one turn.
+    pub max_rounds: u32,
+}
+
+impl Default for EngineSection {
+    fn default() -> Self {
+        Self { max_rounds: 50 }
+    }
+}
+
+/// Where prompt and manifest come from.
+#[derive(Debug, Clone, Default)]
+pub struct SpecSection {
+    /// A folder with `system_prompt.md` and `tools.json`; `None` is the bundle in the program.
+    pub dir: Option<PathBuf>,
+}
+
+/// When colours are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ColourMode {
+    /// Unless `NO_COLOR` is set or the terminal has none.
+    #[default]
+    Auto,
+    /// The terminal's sixteen.
+    Always,
+    /// None.
+    Never,
+}
+
+/// How the screen looks.
+#[derive(Debug, Clone, Default)]
+pub struct UiSection {
+    /// When colours are used.
+    pub colour: ColourMode,
+    /// Draw glyphs with ASCII only.
+    pub ascii: bool,
+    /// Key chords by action name, over the built-in keymap.
+    pub keys: std::collections::BTreeMap<String, Vec<String>>,
+}

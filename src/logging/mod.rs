@@ -1,0 +1,1 @@
+//! The log for us: a rotated file, never the terminal.

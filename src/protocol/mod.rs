@@ -1,0 +1,19 @@
+//! Words that every module shares: plain data, serde only, no behaviour beyond parsing and printing.
+//!
+//! Shared types go *down* to this module, never sideways. Nothing here knows a file, a socket or a clock.
+
+pub mod artifact;
+pub mod event;
+pub mod ids;
+pub mod message;
+pub mod op;
+pub mod snapshot;
+pub mod todo;
+
+pub use artifact::{Artifact, ArtifactKind};
+pub use event::{Event, Phase, ToolStatus, TurnOutcome};
+pub use ids::{CallId, NodeId, SessionId, TurnId};
+pub use message::{Attachment, ImageData, Message, ToolCall, ToolReply, ToolSpec};
+pub use op::{Op, RestoreScope};
+pub use snapshot::{FileChange, FileChangeKind, FileDiff, NodeKind, NodeSummary, RestorePlan, RestoreReport};
+pub use todo::{TodoItem, TodoPriority, TodoStatus};

@@ -1,0 +1,86 @@
+//! Requests from a front end to the engine.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{CallId, NodeId};
+
+/// Which halves of a state a rollback brings back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RestoreScope {
+    /// Files and conversation.
+    #[default]
+    All,
+    /// Only the files; the conversation goes on from where it is.
+    FilesOnly,
+    /// Only the conversation; the files stay as they are.
+    ConversationOnly,
+}
+
+/// A request from a front end. Node names in text form accept what people type: a unique prefix of four or more
+/// digits, `head`, `head~N`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Op {
+    /// Start a turn. Refused with an `Error` event while a turn runs; waits while one is closing.
+    Submit {
+        /// What the user says.
+        text: String,
+        /// Files of the host to copy into the mount first.
+        attachments: Vec<PathBuf>,
+    },
+    /// Stop the running turn. Never queued behind other ops.
+    Interrupt,
+    /// End one running tool call; the turn goes on.
+    EndCall {
+        /// The call.
+        call: CallId,
+    },
+    /// Ask for the list of nodes; answered by `Event::Snapshots`.
+    ListSnapshots,
+    /// Ask for the difference between two states; answered by `Event::DiffReady`.
+    Diff {
+        /// The older state.
+        from: String,
+        /// The newer state; `None` is the workspace as it is now.
+        to: Option<String>,
+    },
+    /// Ask what a rollback would do; answered by `Event::RestorePlanned`.
+    PlanRestore {
+        /// The state to come back to.
+        target: String,
+        /// Which halves.
+        scope: RestoreScope,
+    },
+    /// Roll back; answered by `Event::Restored`, then `Event::ConversationReplaced` where it moved.
+    Restore {
+        /// The state to come back to.
+        target: String,
+        /// Which halves.
+        scope: RestoreScope,
+    },
+    /// Undo the latest movement of the head; answered as `Restore` is.
+    Undo,
+    /// Redo what was undone; answered as `Restore` is.
+    Redo,
+    /// Make a named snapshot of the workspace as it is; answered by `Event::SnapshotTaken`.
+    Snapshot {
+        /// At most 200 characters.
+        label: String,
+    },
+    /// Give a tip a branch name.
+    Branch {
+        /// The node.
+        target: NodeId,
+        /// The name.
+        name: String,
+    },
+    /// Rename the session.
+    Rename {
+        /// The new title.
+        title: String,
+    },
+    /// Close what is open, persist, end the engine; answered by `Event::Closed`.
+    Shutdown,
+}

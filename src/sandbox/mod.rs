@@ -1,0 +1,1 @@
+//! The boundary around everything that runs for the model.

@@ -1,0 +1,1 @@
+//! One session on disk: its folder, log, lock and operation history.

@@ -1,0 +1,7 @@
+//! Helpers that know nothing of our domain. A seventh file needs a reason.
+
+pub mod atomic_file;
+pub mod clock;
+pub mod sanitize;
+pub mod secret;
+pub mod truncate;

@@ -1,0 +1,133 @@
+//! Keys that never print themselves, and their removal from texts.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+/// What stands in a text where a key stood.
+pub const REMOVED: &str = "[key removed]";
+
+/// Keys shorter than this are not searched for: they would match ordinary words.
+const SHORTEST: usize = 6;
+
+/// A key. Printing it, in any way, tells only that it is there; its memory is cleared on drop.
+#[derive(Clone)]
+pub struct Secret(SecretString);
+
+impl Secret {
+    /// Wraps a key.
+    pub fn new(key: impl Into<String>) -> Self {
+        Self(SecretString::from(key.into()))
+    }
+
+    /// The key itself, for the header of a request and for nothing else.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[set]")
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[set]")
+    }
+}
+
+/// Replaces every configured key in texts on their way to records, events, logs and panics.
+#[derive(Clone, Default)]
+pub struct Redactor(Arc<[Secret]>);
+
+impl Redactor {
+    /// A redactor for these keys.
+    pub fn new(keys: impl IntoIterator<Item = Secret>) -> Self {
+        let mut keys: Vec<Secret> = keys.into_iter().filter(|key| key.expose().trim().len() >= SHORTEST).collect();
+        // Longest first: a key that contains another must go whole.
+        keys.sort_by_key(|key| std::cmp::Reverse(key.expose().len()));
+        Self(keys.into())
+    }
+
+    /// The text without the keys; borrowed when none occurs.
+    pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let mut clean = Cow::Borrowed(text);
+        for key in self.0.iter() {
+            let key = key.expose().trim();
+            if clean.contains(key) {
+                clean = Cow::Owned(clean.replace(key, REMOVED));
+            }
+        }
+        clean
+    }
+
+    /// Redacts every string inside a JSON value, object keys included.
+    pub fn redact_json(&self, value: &mut serde_json::Value) {
+        use serde_json::Value;
+        match value {
+            Value::String(text) => {
+                if let Cow::Owned(clean) = self.redact(text) {
+                    *text = clean;
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.redact_json(item)),
+            Value::Object(fields) => {
+                let entries = std::mem::take(fields);
+                for (name, mut field) in entries {
+                    self.redact_json(&mut field);
+                    fields.insert(self.redact(&name).into_owned(), field);
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    /// Whether any key occurs in the bytes.
+    pub fn occurs_in(&self, bytes: &[u8]) -> bool {
+        self.0.iter().any(|key| {
+            let key = key.expose().trim().as_bytes();
+            bytes.windows(key.len()).any(|window| window == key)
+        })
+    }
+}
+
+impl fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Redactor({} keys)", self.0.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_never_prints_itself() {
+        let key = Secret::new("sk-very-secret");
+        assert_eq!(format!("{key} {key:?}"), "[set] [set]");
+    }
+
+    #[test]
+    fn every_occurrence_goes_and_the_longer_key_goes_whole() {
+        let redactor = Redactor::new([Secret::new("sk-secret"), Secret::new("sk-secret-long"), Secret::new("abc")]);
+        assert_eq!(
+            redactor.redact("abc sk-secret sk-secret-long sk-secret"),
+            "abc [key removed] [key removed] [key removed]"
+        );
+        assert!(matches!(redactor.redact("nothing"), Cow::Borrowed("nothing")));
+        assert!(redactor.occurs_in(b"\xffsk-secret\x00"));
+        assert!(!redactor.occurs_in(b"abc"));
+    }
+
+    #[test]
+    fn json_is_redacted_at_every_depth() {
+        let redactor = Redactor::new([Secret::new("sk-secret")]);
+        let mut value = serde_json::json!({"a": ["sk-secret", {"sk-secret": "x sk-secret"}], "n": 1});
+        redactor.redact_json(&mut value);
+        assert_eq!(value, serde_json::json!({"a": ["[key removed]", {"[key removed]": "x [key removed]"}], "n": 1}));
+    }
+}

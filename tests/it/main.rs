@@ -1,0 +1,18 @@
+//! Integration tests, one binary: what a user or a script sees.
+
+mod cancel;
+mod cli;
+mod config_files;
+mod demo;
+mod headless;
+mod keys;
+mod layers;
+mod model;
+mod readme;
+mod resume;
+mod sandbox_escape;
+mod screens;
+mod snapshot;
+mod support;
+mod tools_contract;
+mod turn;
