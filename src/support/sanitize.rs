@@ -106,8 +106,7 @@ fn after_csi(rest: &str) -> &str {
 /// What follows a string sequence whose introducer has been taken: all of it is dropped if a terminator (BEL, ST,
 /// eight-bit ST) comes, nothing otherwise.
 fn after_string(rest: &str) -> &str {
-    let mut chars = rest.char_indices();
-    while let Some((index, c)) = chars.next() {
+    for (index, c) in rest.char_indices() {
         match c {
             '\u{7}' | '\u{9c}' => return &rest[index + c.len_utf8()..],
             '\u{1b}' if rest[index + 1..].starts_with('\\') => return &rest[index + 2..],

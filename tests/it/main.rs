@@ -13,6 +13,7 @@ mod resume;
 mod sandbox_escape;
 mod screens;
 mod snapshot;
+#[allow(dead_code, reason = "each helper serves some of the tests")]
 mod support;
 mod tools_contract;
 mod turn;
