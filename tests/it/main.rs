@@ -1,5 +1,8 @@
 //! Integration tests, one binary: what a user or a script sees.
 
+#![allow(unreachable_pub, reason = "a test binary has no outside")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "tests say what they skip")]
+
 mod cancel;
 mod cli;
 mod config_files;
