@@ -1,2 +1,7 @@
-//! stub
-fn main() {}
+//! Parse, run, exit code; nothing else.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    okcvm::cli::run()
+}

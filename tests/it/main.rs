@@ -16,7 +16,7 @@ mod resume;
 mod sandbox_escape;
 mod screens;
 mod snapshot;
-#[allow(dead_code, reason = "each helper serves some of the tests")]
+#[allow(dead_code, unused_imports, reason = "each helper serves some of the tests")]
 mod support;
 mod tools_contract;
 mod turn;

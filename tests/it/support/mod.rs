@@ -1,6 +1,11 @@
 //! What the integration tests share: homes, endpoints, key drivers, redactions.
 
 pub mod endpoint;
+pub mod home;
+pub mod terminal;
+
+pub use home::TestHome;
+pub use terminal::Terminal;
 
 /// A test lacks a system part: prints why and tells the test to return, or fails it where everything must be there.
 pub fn skip_or_fail(why: &str) {
