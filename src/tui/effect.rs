@@ -1,0 +1,54 @@
+//! What the screen wants done outside of itself. `App::update` and panes return these; `run` performs them.
+
+use std::path::PathBuf;
+
+use crate::protocol::Op;
+
+use super::Exit;
+use super::pane::PaneId;
+
+/// Something for the viewer to show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ViewSource {
+    /// A file of the host, read off the screen's thread and sanitized.
+    File(PathBuf),
+    /// A text that is already there, sanitized.
+    Text(String),
+}
+
+/// Something that `update` wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UiEffect {
+    /// Send an op to the engine.
+    Send(Op),
+    /// Put a text on the clipboard.
+    Copy {
+        /// The text.
+        text: String,
+        /// What it is, for the line that reports it: "the reply", "the output of shell".
+        what: String,
+    },
+    /// Show a file in the user's pager.
+    OpenPager(PathBuf),
+    /// Show something in the viewer, over all panes, with scroll and search.
+    View {
+        /// Its title.
+        title: String,
+        /// Its text.
+        source: ViewSource,
+    },
+    /// One line of news above the composer, until the next key.
+    Notice(String),
+    /// Show a pane and put the focus on it.
+    Focus(PaneId),
+    /// Put the focus back on the composer. A pane returns this for `Action::Back` when it has nothing to close.
+    Leave,
+    /// Edit this text in the user's editor and put the result into the composer.
+    Edit(String),
+    /// Add a message to the history file.
+    Remember(String),
+    /// Forget what the terminal shows and draw everything again.
+    Redraw,
+    /// End the application.
+    Quit(Exit),
+}
