@@ -90,6 +90,9 @@ pub struct NodeSummary {
     /// Paths that are not in this snapshot, each with the reason ("size", "unreadable", "fifo", ...).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_kept: Vec<String>,
+    /// Why the files could not be captured. Such a node holds the conversation only, and no rollback goes to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
 }
 
 /// What happened to one file between two states.
