@@ -1,0 +1,262 @@
+//! What can be done with a confined path. Every operation opens the path anew and judges the descriptor that it got.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStringExt as _;
+
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Stat, Uid};
+use rustix::io::Errno;
+
+use super::confine::ConfinedPath;
+use super::mount::Workspace;
+use super::{WorkspaceError, walk};
+
+/// How often a path is followed again when it changed between the walk and the open.
+const RETRIES: usize = 16;
+
+/// What stands under a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Folder,
+    /// A symbolic link.
+    Link,
+    /// A socket, pipe or device.
+    Other,
+}
+
+/// Facts about an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// What it is.
+    pub kind: EntryKind,
+    /// Its size.
+    pub bytes: u64,
+    /// Its permission bits.
+    pub mode: u32,
+}
+
+impl Workspace {
+    /// What a path leads to, links inside the workspace followed.
+    pub fn metadata(&self, path: &ConfinedPath) -> Result<Entry, WorkspaceError> {
+        let fd = self.open_followed(path, OFlags::PATH, "look at")?;
+        let stat = rustix::fs::fstat(&fd).map_err(|error| io_error("look at", path, error))?;
+        Ok(entry(&stat))
+    }
+
+    /// Opens a regular file for reading. A pipe does not block, and anything but a regular file is refused.
+    pub fn open_read(&self, path: &ConfinedPath) -> Result<File, WorkspaceError> {
+        let fd = self.open_followed(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY, "open")?;
+        let stat = rustix::fs::fstat(&fd).map_err(|error| io_error("open", path, error))?;
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => Ok(File::from(fd)),
+            other => Err(not_a_file(path, other)),
+        }
+    }
+
+    /// A whole file of at most `cap` bytes. The cap holds even when the file grows meanwhile.
+    pub fn read(&self, path: &ConfinedPath, cap: u64) -> Result<Vec<u8>, WorkspaceError> {
+        let file = self.open_read(path)?;
+        let too_large = |bytes| WorkspaceError::TooLarge { path: path.shown().to_owned(), bytes, limit: cap };
+        let fail = |source| WorkspaceError::Io { action: "read", path: path.shown().to_owned(), source };
+        let size = file.metadata().map_err(fail)?.len();
+        if size > cap {
+            return Err(too_large(size));
+        }
+        let mut bytes = Vec::with_capacity(size as usize);
+        file.take(cap + 1).read_to_end(&mut bytes).map_err(fail)?;
+        if bytes.len() as u64 > cap { Err(too_large(bytes.len() as u64)) } else { Ok(bytes) }
+    }
+
+    /// Writes a whole file: folders on the way are made, a file beside it is written and renamed over it, so that an
+    /// existing inode (which may be a hard link to elsewhere) is never written through. The permission bits of an
+    /// existing file are kept.
+    pub fn write_atomic(&self, path: &ConfinedPath, bytes: &[u8]) -> Result<(), WorkspaceError> {
+        let real = self.real(path)?;
+        let Some(name) = real.file_name().map(OsStr::to_owned) else {
+            return Err(not_a_file(path, FileType::Directory));
+        };
+        if !walk::fits(&real) {
+            return Err(io_error("write", path, Errno::NAMETOOLONG));
+        }
+        let folder = match real.parent(self.mount()) {
+            Some(parent) => self.make_folders(&parent)?,
+            None => return Err(not_a_file(path, FileType::Directory)),
+        };
+        let fail = |error: Errno| io_error("write", path, error);
+        let mode = match rustix::fs::statat(&folder, &name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => match FileType::from_raw_mode(stat.st_mode) {
+                FileType::RegularFile => stat.st_mode & 0o777,
+                FileType::Symlink => 0o644,
+                other => return Err(not_a_file(path, other)),
+            },
+            Err(Errno::NOENT) => 0o644,
+            Err(error) => return Err(fail(error)),
+        };
+        let aside = format!(".okcvm-tmp-{}", uuid::Uuid::new_v4().simple());
+        let written = self
+            .write_aside(&folder, &aside, Mode::from_raw_mode(mode), bytes)
+            .and_then(|()| rustix::fs::renameat(&folder, &aside, &folder, &name).map_err(io::Error::from));
+        if let Err(source) = written {
+            // The first error is the one that matters.
+            let _ = rustix::fs::unlinkat(&folder, &aside, AtFlags::empty());
+            return Err(WorkspaceError::Io { action: "write", path: path.shown().to_owned(), source });
+        }
+        Ok(())
+    }
+
+    /// Makes a folder and those above it.
+    pub fn create_dirs(&self, path: &ConfinedPath) -> Result<(), WorkspaceError> {
+        let real = self.real(path)?;
+        self.make_folders(&real).map(|_| ())
+    }
+
+    /// Removes a file or a link (the link itself, not what it leads to).
+    pub fn remove_file(&self, path: &ConfinedPath) -> Result<(), WorkspaceError> {
+        let (Some(name), Some(parent)) = (path.file_name(), path.parent(self.mount())) else {
+            return Err(not_a_file(path, FileType::Directory));
+        };
+        let folder = self.open_followed(&parent, OFlags::PATH | OFlags::DIRECTORY, "open")?;
+        rustix::fs::unlinkat(&folder, name, AtFlags::empty()).map_err(|error| match error {
+            Errno::NOENT => WorkspaceError::Missing { path: path.shown().to_owned() },
+            error => io_error("remove", path, error),
+        })
+    }
+
+    /// The names in a folder, sorted.
+    pub fn list(&self, path: &ConfinedPath) -> Result<Vec<(OsString, EntryKind)>, WorkspaceError> {
+        let fail = |error: Errno| io_error("list", path, error);
+        let fd = self.open_followed(path, OFlags::RDONLY | OFlags::DIRECTORY, "list")?;
+        let mut names = Vec::new();
+        for item in rustix::fs::Dir::read_from(&fd).map_err(fail)? {
+            let item = item.map_err(fail)?;
+            let name = OsString::from_vec(item.file_name().to_bytes().to_vec());
+            if name == "." || name == ".." {
+                continue;
+            }
+            let kind = match item.file_type() {
+                FileType::Unknown => match rustix::fs::statat(&fd, &name, AtFlags::SYMLINK_NOFOLLOW) {
+                    Ok(stat) => entry(&stat).kind,
+                    Err(_) => EntryKind::Other,
+                },
+                known => kind_of(known),
+            };
+            names.push((name, kind));
+        }
+        names.sort_by(|left, right| left.0.cmp(&right.0));
+        Ok(names)
+    }
+
+    /// Follows the links of a path and opens what it leads to. The open itself follows none; when something was
+    /// swapped in between, the path is followed again.
+    fn open_followed(
+        &self,
+        path: &ConfinedPath,
+        flags: OFlags,
+        action: &'static str,
+    ) -> Result<OwnedFd, WorkspaceError> {
+        let mut last = Errno::LOOP;
+        for _ in 0..RETRIES {
+            let located = walk::locate(self, path)?;
+            if !located.exists {
+                return Err(WorkspaceError::Missing { path: path.shown().to_owned() });
+            }
+            match self.open_beneath(located.path.relative(), flags, Mode::empty()) {
+                Ok(fd) => return Ok(fd),
+                Err(Errno::LOOP | Errno::NOENT) => last = Errno::LOOP,
+                Err(Errno::XDEV) => {
+                    return Err(WorkspaceError::Outside {
+                        path: path.shown().to_owned(),
+                        mount: self.mount().to_owned(),
+                    });
+                }
+                Err(Errno::NOTDIR) => return Err(WorkspaceError::NotAFolder { path: path.shown().to_owned() }),
+                // A socket cannot be opened at all.
+                Err(Errno::NXIO) => return Err(not_a_file(path, FileType::Socket)),
+                Err(error) => return Err(io_error(action, path, error)),
+            }
+        }
+        Err(io_error(action, path, last))
+    }
+
+    /// Makes each folder of a path that holds no links, and opens the last. Every step is one component below a
+    /// descriptor, and follows no link.
+    fn make_folders(&self, real: &ConfinedPath) -> Result<OwnedFd, WorkspaceError> {
+        let fail = |error: Errno| match error {
+            Errno::NOTDIR | Errno::LOOP => WorkspaceError::NotAFolder { path: real.shown().to_owned() },
+            error => io_error("make folder", real, error),
+        };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut here = self.open_beneath(std::path::Path::new(""), flags, Mode::empty()).map_err(fail)?;
+        let device = rustix::fs::fstat(&here).map_err(fail)?.st_dev;
+        for name in real.relative() {
+            let made = match rustix::fs::mkdirat(&here, name, Mode::from_raw_mode(0o755)) {
+                Ok(()) => true,
+                Err(Errno::EXIST) => false,
+                Err(error) => return Err(fail(error)),
+            };
+            let next = rustix::fs::openat(&here, name, flags, Mode::empty()).map_err(fail)?;
+            if rustix::fs::fstat(&next).map_err(fail)?.st_dev != device {
+                return Err(fail(Errno::XDEV));
+            }
+            if made {
+                self.give_to_owner(&next).map_err(fail)?;
+            }
+            here = next;
+        }
+        Ok(here)
+    }
+
+    fn write_aside(&self, folder: &OwnedFd, name: &str, mode: Mode, bytes: &[u8]) -> io::Result<()> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut file = File::from(rustix::fs::openat(folder, name, flags, Mode::from_raw_mode(0o600))?);
+        file.write_all(bytes)?;
+        self.give_to_owner(&file)?;
+        // After the owner: a change of owner clears bits. The umask does not apply here.
+        rustix::fs::fchmod(&file, mode)?;
+        file.sync_all()
+    }
+
+    fn give_to_owner(&self, fd: impl std::os::fd::AsFd) -> Result<(), Errno> {
+        match self.owner() {
+            Some((uid, gid)) => rustix::fs::fchown(fd, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid))),
+            None => Ok(()),
+        }
+    }
+}
+
+fn io_error(action: &'static str, path: &ConfinedPath, error: Errno) -> WorkspaceError {
+    WorkspaceError::Io { action, path: path.shown().to_owned(), source: io::Error::from(error) }
+}
+
+fn not_a_file(path: &ConfinedPath, kind: FileType) -> WorkspaceError {
+    let what = match kind {
+        FileType::Directory => "a folder",
+        FileType::Fifo => "a named pipe",
+        FileType::Socket => "a socket",
+        FileType::CharacterDevice | FileType::BlockDevice => "a device",
+        _ => "something else",
+    };
+    WorkspaceError::NotAFile { path: path.shown().to_owned(), what }
+}
+
+fn entry(stat: &Stat) -> Entry {
+    Entry {
+        kind: kind_of(FileType::from_raw_mode(stat.st_mode)),
+        bytes: u64::try_from(stat.st_size).unwrap_or(0),
+        mode: stat.st_mode & 0o7777,
+    }
+}
+
+fn kind_of(kind: FileType) -> EntryKind {
+    match kind {
+        FileType::RegularFile => EntryKind::File,
+        FileType::Directory => EntryKind::Folder,
+        FileType::Symlink => EntryKind::Link,
+        _ => EntryKind::Other,
+    }
+}
