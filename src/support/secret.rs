@@ -86,6 +86,15 @@ impl Redactor {
         }
     }
 
+    /// How many bytes at the end of `text` may be the beginning of a key whose rest is still to come.
+    fn open_end(&self, text: &str) -> usize {
+        let longest = |key: &str| {
+            let most = key.len().min(text.len() + 1) - 1;
+            (1..=most).rev().find(|length| key.is_char_boundary(*length) && text.ends_with(&key[..*length]))
+        };
+        self.0.iter().filter_map(|key| longest(key.expose().trim())).max().unwrap_or(0)
+    }
+
     /// Whether any key occurs in the bytes.
     pub fn occurs_in(&self, bytes: &[u8]) -> bool {
         self.0.iter().any(|key| {
@@ -98,6 +107,38 @@ impl Redactor {
 impl fmt::Debug for Redactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Redactor({} keys)", self.0.len())
+    }
+}
+
+/// Redacts a text that comes in pieces: a key that is cut in two between pieces must go as well. Only an ending that
+/// may be the beginning of a key is held back until the next piece.
+#[derive(Debug, Default)]
+pub struct RedactedStream {
+    redactor: Redactor,
+    held: String,
+}
+
+impl RedactedStream {
+    /// A stream from which these keys are removed.
+    pub fn new(redactor: Redactor) -> Self {
+        Self { redactor, held: String::new() }
+    }
+
+    /// Takes a piece; returns what may be shown now.
+    pub fn push(&mut self, piece: &str) -> String {
+        if self.redactor.0.is_empty() {
+            return piece.to_owned();
+        }
+        self.held.push_str(piece);
+        let clean = self.redactor.redact(&self.held).into_owned();
+        let shown = clean.len() - self.redactor.open_end(&clean);
+        self.held = clean[shown..].to_owned();
+        clean[..shown].to_owned()
+    }
+
+    /// What was held back: the text ended, so it was no key.
+    pub fn finish(&mut self) -> String {
+        std::mem::take(&mut self.held)
     }
 }
 
@@ -121,6 +162,25 @@ mod tests {
         assert!(matches!(redactor.redact("nothing"), Cow::Borrowed("nothing")));
         assert!(redactor.occurs_in(b"\xffsk-secret\x00"));
         assert!(!redactor.occurs_in(b"abc"));
+    }
+
+    #[test]
+    fn a_key_that_is_cut_anywhere_goes_as_well() {
+        let redactor = Redactor::new([Secret::new("sk-secret-long")]);
+        let text = "one sk-secret-long two sk-secret three sk-";
+        for size in 1..text.len() {
+            let mut stream = RedactedStream::new(redactor.clone());
+            let mut shown = String::new();
+            for piece in text.as_bytes().chunks(size) {
+                shown.push_str(&stream.push(std::str::from_utf8(piece).expect("ASCII")));
+                assert!(!shown.contains("sk-secret-long"));
+            }
+            shown.push_str(&stream.finish());
+            assert_eq!(shown, "one [key removed] two sk-secret three sk-", "pieces of {size}");
+        }
+        let mut stream = RedactedStream::new(redactor);
+        assert_eq!(stream.push("nothing is held back"), "nothing is held back");
+        assert_eq!(stream.push("\u{e9}\u{e9}s"), "\u{e9}\u{e9}");
     }
 
     #[test]

@@ -98,6 +98,13 @@ pub enum Input {
         /// The calls, in the model's order.
         calls: Vec<PlannedCall>,
     },
+    /// The reply ended well and says nothing at all.
+    EmptyReply {
+        /// What and where.
+        message: String,
+        /// What to do next.
+        hint: Option<String>,
+    },
     /// The request failed for good.
     ModelFailed {
         /// What and where.
@@ -154,6 +161,8 @@ pub enum Fact {
         duration_ms: u64,
         /// Where the whole output lies.
         spill: Option<SpilledOutput>,
+        /// Unified difference of the file that the call changed.
+        diff: Option<String>,
     },
     /// The turn is over.
     TurnClosed {

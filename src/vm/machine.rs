@@ -115,6 +115,7 @@ impl Machine {
                 State::Asking(turn)
             }
             Input::Replied { text, reasoning, calls } => self.replied(turn, text, reasoning, calls, out),
+            Input::EmptyReply { message, hint } => self.empty_reply(turn, message, hint, out),
             Input::ModelFailed { message, hint } => {
                 keep_partial(&turn, out);
                 self.fail(turn, message, hint, out)
@@ -142,7 +143,8 @@ impl Machine {
         out: &mut Vec<Effect>,
     ) -> State {
         if text.trim().is_empty() && calls.is_empty() {
-            return self.empty_reply(turn, out);
+            let hint = "Send the message again, or choose another model.".to_owned();
+            return self.empty_reply(turn, "the model's reply was empty".to_owned(), Some(hint), out);
         }
         // What was not streamed (an endpoint without streaming, a held back ending) is shown now.
         if let Some(rest) = reasoning.as_deref().and_then(|whole| whole.strip_prefix(turn.reasoning.as_str()))
@@ -170,14 +172,13 @@ impl Machine {
 
     /// Some endpoints now and then reply with nothing at all. Asking again once usually helps; asking for ever costs
     /// money and shows nothing.
-    fn empty_reply(&mut self, mut turn: Turn, out: &mut Vec<Effect>) -> State {
+    fn empty_reply(&mut self, mut turn: Turn, message: String, hint: Option<String>, out: &mut Vec<Effect>) -> State {
         turn.forget_partial();
         if turn.asked_again {
-            let message = "the model's reply was empty, twice in a row".to_owned();
-            return self.fail(turn, message, Some("Send the message again, or choose another model.".to_owned()), out);
+            return self.fail(turn, format!("{message}, twice in a row"), hint, out);
         }
         turn.asked_again = true;
-        out.push(Effect::Emit(Event::Warning { message: "the model's reply was empty; asking again".to_owned() }));
+        out.push(Effect::Emit(Event::Warning { message: format!("{message}; asking again") }));
         self.ask(turn, out)
     }
 
@@ -355,7 +356,8 @@ fn finish(turn: &mut Turn, mut result: ToolResult, out: &mut Vec<Effect>) -> Opt
         ));
     }
     let ToolResult { reply, duration_ms, artifacts, todos, spill, diff, fatal: _ } = result;
-    out.push(Effect::Persist(Fact::ToolFinished { reply: reply.clone(), duration_ms, spill: spill.clone() }));
+    let (spilled, changed) = (spill.clone(), diff.clone());
+    out.push(Effect::Persist(Fact::ToolFinished { reply: reply.clone(), duration_ms, spill: spilled, diff: changed }));
     let id = reply.call.clone();
     out.push(Effect::Emit(finished(reply, duration_ms)));
     if spill.is_some() || diff.is_some() {
@@ -382,7 +384,7 @@ fn never_ran(call: &ToolCall, why: &str, out: &mut Vec<Effect>) {
 
 fn gave_up(call: &ToolCall, why: &str, out: &mut Vec<Effect>) {
     let reply = cancelled(call.id.clone(), call.name.clone(), why);
-    out.push(Effect::Persist(Fact::ToolFinished { reply: reply.clone(), duration_ms: 0, spill: None }));
+    out.push(Effect::Persist(Fact::ToolFinished { reply: reply.clone(), duration_ms: 0, spill: None, diff: None }));
     out.push(Effect::Emit(finished(reply, 0)));
 }
 

@@ -7,6 +7,7 @@
 pub mod confine;
 mod files;
 mod mount;
+pub mod uploads;
 mod walk;
 
 pub use confine::{ALIAS, ConfinedPath};

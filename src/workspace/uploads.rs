@@ -1,0 +1,238 @@
+//! Files that the user gives along: checked first, all of them, then copied into `uploads/` of the workspace.
+//!
+//! Checking and copying are two steps, because the message is written down between them: a wrong path must be told
+//! before anything is, and a copy that takes long must not come before the message is safe.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use crate::protocol::Attachment;
+use crate::support::truncate;
+
+use super::{ConfinedPath, Workspace, WorkspaceError};
+
+/// Attached files of a session at most.
+pub const MOST_FILES: usize = 100;
+/// Bytes of one attached file at most.
+pub const MOST_BYTES: u64 = 100 * 1024 * 1024;
+/// The folder of the workspace that they go to.
+pub const FOLDER: &str = "uploads";
+/// Longest name in bytes; room is left for a number.
+const LONGEST_NAME: usize = 200;
+
+/// Why files cannot be attached.
+#[derive(Debug, thiserror::Error)]
+pub enum UploadError {
+    /// Too many of them.
+    #[error("a session takes at most {MOST_FILES} attached files: it has {has}, and {more} more were given")]
+    TooMany {
+        /// Files attached so far.
+        has: usize,
+        /// Files given now.
+        more: usize,
+    },
+    /// One is too large.
+    #[error("cannot attach {}: it has {}, more than the limit of {}", path.display(), truncate::bytes(*bytes), truncate::bytes(MOST_BYTES))]
+    TooLarge {
+        /// The file on the host.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+    },
+    /// It is no regular file.
+    #[error("cannot attach {}: it is {what}", path.display())]
+    NotAFile {
+        /// The path on the host.
+        path: PathBuf,
+        /// What it is, with its article.
+        what: &'static str,
+    },
+    /// It cannot be read.
+    #[error("cannot attach {}: {source}", path.display())]
+    Unreadable {
+        /// The path on the host.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It cannot be written.
+    #[error("cannot copy an attached file into the workspace: {0}")]
+    Workspace(#[from] WorkspaceError),
+    /// The user stopped it.
+    #[error("copying the attached files was stopped")]
+    Stopped,
+}
+
+/// A file that can be attached, with the place it will have.
+#[derive(Debug)]
+pub struct Upload {
+    source: PathBuf,
+    target: ConfinedPath,
+    /// What the conversation says of it.
+    pub attachment: Attachment,
+}
+
+/// Checks every file and gives each a free name. `attached` is how many the session has already.
+pub fn plan(workspace: &Workspace, sources: &[PathBuf], attached: usize) -> Result<Vec<Upload>, UploadError> {
+    if attached + sources.len() > MOST_FILES {
+        return Err(UploadError::TooMany { has: attached, more: sources.len() });
+    }
+    let mut taken = HashSet::new();
+    sources.iter().map(|source| plan_one(workspace, source, &mut taken)).collect()
+}
+
+fn plan_one(workspace: &Workspace, source: &Path, taken: &mut HashSet<String>) -> Result<Upload, UploadError> {
+    let unreadable = |error| UploadError::Unreadable { path: source.to_owned(), source: error };
+    let facts = std::fs::metadata(source).map_err(unreadable)?;
+    if !facts.is_file() {
+        let what = if facts.is_dir() { "a folder" } else { "not a regular file" };
+        return Err(UploadError::NotAFile { path: source.to_owned(), what });
+    }
+    if facts.len() > MOST_BYTES {
+        return Err(UploadError::TooLarge { path: source.to_owned(), bytes: facts.len() });
+    }
+    File::open(source).map_err(unreadable)?;
+    let name = plain_name(source.file_name().unwrap_or_else(|| OsStr::new("file")));
+    let (stem, ending) = match name.rfind('.') {
+        Some(at) if at > 0 => name.split_at(at),
+        _ => (name.as_str(), ""),
+    };
+    let mut number = 1u32;
+    loop {
+        let free = if number == 1 { name.clone() } else { format!("{stem}-{number}{ending}") };
+        let target = workspace.resolve(&format!("{FOLDER}/{free}"))?;
+        let exists = match workspace.metadata(&target) {
+            Ok(_) => true,
+            Err(WorkspaceError::Missing { .. }) => false,
+            // A link that leads nowhere good: the name is taken all the same.
+            Err(WorkspaceError::Outside { .. } | WorkspaceError::TooManyLinks { .. }) => true,
+            Err(error) => return Err(error.into()),
+        };
+        if !exists && taken.insert(free.clone()) {
+            let attachment = Attachment { name: free, path: target.shown().to_owned(), bytes: facts.len() };
+            return Ok(Upload { source: source.to_owned(), target, attachment });
+        }
+        number += 1;
+    }
+}
+
+/// A name that reads the same everywhere: no control characters, no separators, not too long.
+fn plain_name(name: &OsStr) -> String {
+    let lossy = name.to_string_lossy();
+    let plain: String =
+        lossy.chars().map(|c| if c.is_control() || matches!(c, '/' | '\\' | '\u{fffd}') { '_' } else { c }).collect();
+    let (stem, ending) = match plain.rfind('.') {
+        Some(at) if at > 0 && plain.len() - at <= 20 => plain.split_at(at),
+        _ => (plain.as_str(), ""),
+    };
+    let mut end = stem.len().min(LONGEST_NAME - ending.len());
+    while !stem.is_char_boundary(end) {
+        end -= 1;
+    }
+    let short = format!("{}{ending}", &stem[..end]);
+    // `%` and names like `.git` mean something elsewhere; nothing here depends on it.
+    if matches!(short.as_str(), "" | "." | "..") { "file".to_owned() } else { short }
+}
+
+impl Upload {
+    /// Copies the file. The size limit holds even when it has grown since it was checked.
+    pub fn copy(&self, workspace: &Workspace) -> Result<(), UploadError> {
+        let unreadable = |error| UploadError::Unreadable { path: self.source.clone(), source: error };
+        let mut bytes = Vec::with_capacity(self.attachment.bytes as usize);
+        let file = File::open(&self.source).map_err(unreadable)?;
+        file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        if bytes.len() as u64 > MOST_BYTES {
+            return Err(UploadError::TooLarge { path: self.source.clone(), bytes: bytes.len() as u64 });
+        }
+        workspace.write_atomic(&self.target, &bytes)?;
+        Ok(())
+    }
+}
+
+/// Copies all of them, unless `stopped` says so between two files.
+pub fn copy_all(workspace: &Workspace, uploads: &[Upload], stopped: impl Fn() -> bool) -> Result<(), UploadError> {
+    for upload in uploads {
+        if stopped() {
+            return Err(UploadError::Stopped);
+        }
+        upload.copy(workspace)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn workspace() -> (tempfile::TempDir, Workspace) {
+        let folder = tempfile::tempdir().expect("folder");
+        let work = folder.path().join("work");
+        std::fs::create_dir(&work).expect("work");
+        let workspace = Workspace::open(&work, "/mnt/okcvm-0123456789abcdef", None).expect("workspace");
+        (folder, workspace)
+    }
+
+    #[test]
+    fn files_are_copied_under_free_names() {
+        let (folder, workspace) = workspace();
+        let one = folder.path().join("data.csv");
+        std::fs::write(&one, "a,b\n").expect("file");
+        let other = folder.path().join("other");
+        std::fs::create_dir(&other).expect("folder");
+        let two = other.join("data.csv");
+        std::fs::write(&two, "c,d,e\n").expect("file");
+        let uploads = plan(&workspace, &[one.clone(), two], 0).expect("plan");
+        copy_all(&workspace, &uploads, || false).expect("copy");
+        let told: Vec<_> = uploads.iter().map(|upload| (&*upload.attachment.path, upload.attachment.bytes)).collect();
+        assert_eq!(
+            told,
+            [
+                ("/mnt/okcvm-0123456789abcdef/uploads/data.csv", 4),
+                ("/mnt/okcvm-0123456789abcdef/uploads/data-2.csv", 6)
+            ]
+        );
+        assert_eq!(std::fs::read(folder.path().join("work/uploads/data-2.csv")).expect("copied"), b"c,d,e\n");
+        let again = plan(&workspace, &[one], 2).expect("plan");
+        assert_eq!(again[0].attachment.name, "data-3.csv", "nothing is overwritten");
+    }
+
+    #[test]
+    fn what_cannot_be_attached_is_told_before_anything_is_copied() {
+        let (folder, workspace) = workspace();
+        let good = folder.path().join("good");
+        std::fs::write(&good, "x").expect("file");
+        let large = folder.path().join("large");
+        File::create(&large).and_then(|file| file.set_len(MOST_BYTES + 1)).expect("file");
+        let message =
+            |path: &Path| plan(&workspace, &[good.clone(), path.to_owned()], 0).expect_err("refused").to_string();
+        assert!(message(&folder.path().join("missing")).contains("missing: No such file"));
+        assert!(message(folder.path()).ends_with("it is a folder"));
+        assert!(message(&large).contains("more than the limit of"), "{}", message(&large));
+        assert!(message(Path::new("/dev/null")).ends_with("not a regular file"));
+        let error = plan(&workspace, &[good], MOST_FILES).expect_err("too many").to_string();
+        assert_eq!(error, "a session takes at most 100 attached files: it has 100, and 1 more were given");
+        assert!(!folder.path().join("work/uploads").exists());
+    }
+
+    #[test]
+    fn copying_stops_when_the_user_says_so() {
+        let (folder, workspace) = workspace();
+        let file = folder.path().join("a");
+        std::fs::write(&file, "x").expect("file");
+        let uploads = plan(&workspace, &[file], 0).expect("plan");
+        assert!(matches!(copy_all(&workspace, &uploads, || true), Err(UploadError::Stopped)));
+    }
+
+    #[test]
+    fn odd_names_become_plain_ones() {
+        for (odd, plain) in [("a\nb.txt", "a_b.txt"), ("..", "file"), ("x\\y", "x_y"), ("café.md", "café.md")] {
+            assert_eq!(plain_name(OsStr::new(odd)), plain);
+        }
+        let long = format!("{}.tar", "é".repeat(300));
+        let short = plain_name(OsStr::new(&long));
+        assert!(short.len() <= LONGEST_NAME && short.ends_with("é.tar"), "{short}");
+    }
+}
