@@ -1,0 +1,356 @@
+//! The folder of a session: where its parts lie, what `session.json` says, and how people name a session.
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use jiff::Zoned;
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::SessionId;
+use crate::support::{atomic_file, clock};
+
+/// The version of the folder's layout that this program writes.
+const FORMAT: u32 = 1;
+/// The longest title that is kept, in characters.
+const TITLE_CHARS: usize = 200;
+
+/// Why a session could not be made, found or opened.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// There is no session at all.
+    #[error("there is no session in {}", folder.display())]
+    Empty {
+        /// Where sessions were looked for.
+        folder: PathBuf,
+    },
+    /// No session answers to that name.
+    #[error("no session {query:?} in {}", folder.display())]
+    Unknown {
+        /// What was asked for.
+        query: String,
+        /// Where sessions were looked for.
+        folder: PathBuf,
+    },
+    /// Several sessions answer to that name.
+    #[error("session {query:?} is ambiguous: {}", candidates.join(", "))]
+    Ambiguous {
+        /// What was asked for.
+        query: String,
+        /// The sessions that answer to it.
+        candidates: Vec<String>,
+    },
+    /// `session.json` does not say what it must.
+    #[error("cannot read {}: {message}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The operating system refused.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl SessionError {
+    /// What to do next.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Empty { .. } => Some("Start one with `okcvm` or `okcvm exec`.".to_owned()),
+            Self::Unknown { .. } => Some("`okcvm session list` shows the ids; a unique prefix is enough.".to_owned()),
+            Self::Ambiguous { .. } => Some("Give more digits of the id.".to_owned()),
+            Self::Format { .. } | Self::Io { .. } => None,
+        }
+    }
+}
+
+fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> SessionError {
+    let path = path.to_owned();
+    move |source| SessionError::Io { action, path, source }
+}
+
+/// What `session.json` holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionMeta {
+    /// The session's id, which is also the name of its folder.
+    pub id: SessionId,
+    /// What people call it; empty while it has no title.
+    #[serde(default)]
+    pub title: String,
+    /// When it was made, RFC 3339.
+    pub created: String,
+    /// Version of the layout.
+    pub format: u32,
+    /// The port that its pages are served on, once it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+}
+
+/// One row of the session list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRow {
+    /// What `session.json` says.
+    pub meta: SessionMeta,
+    /// Its folder.
+    pub root: PathBuf,
+    /// When something was last written to its log.
+    pub last_activity: SystemTime,
+}
+
+/// The folder of one session.
+#[derive(Debug, Clone)]
+pub struct SessionFolder {
+    root: PathBuf,
+    meta: SessionMeta,
+}
+
+impl SessionFolder {
+    /// Makes the folder of a new session, readable by its owner only.
+    pub fn create(sessions_dir: &Path, id: &SessionId, now: &Zoned) -> Result<Self, SessionError> {
+        let root = sessions_dir.join(id.as_str());
+        DirBuilder::new().recursive(true).mode(0o700).create(sessions_dir).map_err(io_error("make", sessions_dir))?;
+        DirBuilder::new().mode(0o700).create(&root).map_err(io_error("make", &root))?;
+        for (name, mode) in [("work", 0o755), ("home", 0o755), ("tmp", 0o755), ("spill", 0o700), ("run", 0o700)] {
+            let path = root.join(name);
+            DirBuilder::new().mode(mode).create(&path).map_err(io_error("make", &path))?;
+        }
+        let output = root.join("work/output");
+        DirBuilder::new().mode(0o755).create(&output).map_err(io_error("make", &output))?;
+        let meta = SessionMeta {
+            id: id.clone(),
+            title: String::new(),
+            created: clock::rfc3339(now),
+            format: FORMAT,
+            port: None,
+        };
+        let folder = Self { root, meta };
+        folder.write_meta()?;
+        atomic_file::sync_parent(&folder.root).map_err(io_error("sync", sessions_dir))?;
+        Ok(folder)
+    }
+
+    /// Opens an existing folder.
+    pub fn open(root: &Path) -> Result<Self, SessionError> {
+        let path = root.join("session.json");
+        let bytes = fs::read(&path).map_err(io_error("read", &path))?;
+        let wrong = |message: String| SessionError::Format { path: path.clone(), message };
+        let meta: SessionMeta = serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
+        if meta.format > FORMAT {
+            return Err(wrong(format!("format {} is newer than this program's ({FORMAT})", meta.format)));
+        }
+        if root.file_name().and_then(|name| name.to_str()) != Some(meta.id.as_str()) {
+            return Err(wrong(format!("it names session {}, but lies in {}", meta.id, root.display())));
+        }
+        Ok(Self { root: root.to_owned(), meta })
+    }
+
+    /// The session's id.
+    pub fn id(&self) -> &SessionId {
+        &self.meta.id
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The path under which tools see the workspace, without a trailing slash.
+    pub fn mount(&self) -> String {
+        self.meta.id.mount()
+    }
+
+    /// The workspace on the host.
+    pub fn work(&self) -> PathBuf {
+        self.root.join("work")
+    }
+
+    /// HOME of the sandbox.
+    pub fn home(&self) -> PathBuf {
+        self.root.join("home")
+    }
+
+    /// `/tmp` of the sandbox.
+    pub fn tmp(&self) -> PathBuf {
+        self.root.join("tmp")
+    }
+
+    /// Full outputs and other long texts of the open turn, by their hash.
+    pub fn spill(&self) -> PathBuf {
+        self.root.join("spill")
+    }
+
+    /// Sockets.
+    pub fn run(&self) -> PathBuf {
+        self.root.join("run")
+    }
+
+    /// The bare repository of the snapshots.
+    pub fn state_git(&self) -> PathBuf {
+        self.root.join("state.git")
+    }
+
+    /// The log.
+    pub fn log_file(&self) -> PathBuf {
+        self.root.join("log.jsonl")
+    }
+
+    /// The file whose lock makes a process the session's only writer.
+    pub fn lock_file(&self) -> PathBuf {
+        self.root.join("lock")
+    }
+
+    /// What `session.json` holds.
+    pub fn meta(&self) -> &SessionMeta {
+        &self.meta
+    }
+
+    /// Gives the session a title: one line, at most 200 characters.
+    pub fn set_title(&mut self, title: &str) -> Result<(), SessionError> {
+        let line: String = title.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        line.trim().chars().take(TITLE_CHARS).collect::<String>().clone_into(&mut self.meta.title);
+        self.write_meta()
+    }
+
+    /// Remembers the port that the session's pages are served on.
+    pub fn set_port(&mut self, port: Option<u16>) -> Result<(), SessionError> {
+        self.meta.port = port;
+        self.write_meta()
+    }
+
+    fn write_meta(&self) -> Result<(), SessionError> {
+        let path = self.root.join("session.json");
+        let mut text = serde_json::to_string_pretty(&self.meta)
+            .map_err(|error| SessionError::Format { path: path.clone(), message: error.to_string() })?;
+        text.push('\n');
+        atomic_file::write(&path, text.as_bytes(), 0o600).map_err(io_error("write", &path))
+    }
+
+    fn last_activity(&self) -> SystemTime {
+        let at = |path: &Path| fs::symlink_metadata(path).and_then(|data| data.modified()).ok();
+        at(&self.log_file()).or_else(|| at(&self.root.join("session.json"))).unwrap_or(SystemTime::UNIX_EPOCH)
+    }
+}
+
+/// The sessions in a folder, the one with the latest activity first. A folder that cannot be read as a session is left
+/// out and logged.
+pub fn list(sessions_dir: &Path) -> Result<Vec<SessionRow>, SessionError> {
+    let entries = match fs::read_dir(sessions_dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(io_error("read", sessions_dir)(error)),
+    };
+    let mut rows = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(io_error("read", sessions_dir))?;
+        let is_session = entry.file_name().to_str().is_some_and(|name| name.parse::<SessionId>().is_ok());
+        if !is_session || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            continue;
+        }
+        match SessionFolder::open(&entry.path()) {
+            Ok(folder) => {
+                let last_activity = folder.last_activity();
+                rows.push(SessionRow { meta: folder.meta, root: folder.root, last_activity });
+            }
+            Err(error) => tracing::warn!(%error, "a session was left out of the list"),
+        }
+    }
+    rows.sort_by(|a, b| {
+        (b.last_activity, &b.meta.created, &b.meta.id).cmp(&(a.last_activity, &a.meta.created, &a.meta.id))
+    });
+    Ok(rows)
+}
+
+/// The session that people mean: `last` is the newest by activity; anything else is an id or a unique prefix of one,
+/// with or without `okcvm-`.
+pub fn find(sessions_dir: &Path, query: &str) -> Result<SessionFolder, SessionError> {
+    let rows = list(sessions_dir)?;
+    if query == "last" {
+        let row = rows.first().ok_or_else(|| SessionError::Empty { folder: sessions_dir.to_owned() })?;
+        return SessionFolder::open(&row.root);
+    }
+    let digits = query.strip_prefix("okcvm-").unwrap_or(query);
+    let matches: Vec<&SessionRow> =
+        rows.iter().filter(|row| !digits.is_empty() && row.meta.id.digits().starts_with(digits)).collect();
+    match matches.as_slice() {
+        [] => Err(SessionError::Unknown { query: query.to_owned(), folder: sessions_dir.to_owned() }),
+        [row] => SessionFolder::open(&row.root),
+        several => Err(SessionError::Ambiguous {
+            query: query.to_owned(),
+            candidates: several.iter().map(|row| row.meta.id.to_string()).collect(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{File, FileTimes};
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn now() -> Zoned {
+        "2026-11-22T12:00:00+01:00[+01:00]".parse().expect("time")
+    }
+
+    #[test]
+    fn a_new_session_is_private_and_opens_again_with_its_title() {
+        let dir = tempfile::tempdir().expect("folder");
+        let id = SessionId::from_random(0x0123);
+        let mut folder = SessionFolder::create(&dir.path().join("sessions"), &id, &now()).expect("create");
+        folder.set_title("  the\nplot  ").expect("title");
+        let mode = |path: &Path| fs::metadata(path).expect("metadata").permissions().mode() & 0o777;
+        assert_eq!(mode(folder.root()), 0o700);
+        assert_eq!(mode(&folder.root().join("session.json")), 0o600);
+        assert!(folder.work().join("output").is_dir());
+        let again = SessionFolder::open(folder.root()).expect("open");
+        assert_eq!(again.meta().title, "the plot");
+        assert_eq!(again.mount(), "/mnt/okcvm-0000000000000123");
+        assert!(SessionFolder::create(&dir.path().join("sessions"), &id, &now()).is_err(), "an id is used once");
+    }
+
+    #[test]
+    fn a_session_is_found_by_prefix_and_by_last_activity() {
+        let dir = tempfile::tempdir().expect("folder");
+        for (bits, age) in [(0xaa01_0000_0000_0000, 30), (0xaa02_0000_0000_0000, 10), (0xbb00_0000_0000_0000, 20)] {
+            let folder = SessionFolder::create(dir.path(), &SessionId::from_random(bits), &now()).expect("create");
+            let log = File::create(folder.log_file()).expect("log");
+            let then = SystemTime::now() - Duration::from_secs(age);
+            log.set_times(FileTimes::new().set_modified(then)).expect("times");
+        }
+        fs::create_dir(dir.path().join("okcvm-not-a-session")).expect("stray folder");
+        fs::create_dir(dir.path().join("okcvm-00000000000000ff")).expect("damaged session");
+        let rows = list(dir.path()).expect("list");
+        let order: Vec<&str> = rows.iter().map(|row| &row.meta.id.digits()[..4]).collect();
+        assert_eq!(order, ["aa02", "bb00", "aa01"]);
+        let found = |query: &str| find(dir.path(), query).map(|folder| folder.id().digits()[..4].to_owned());
+        assert_eq!(found("last").expect("last"), "aa02");
+        assert_eq!(found("bb").expect("prefix"), "bb00");
+        assert_eq!(found("okcvm-aa01").expect("prefix"), "aa01");
+        assert!(matches!(found("aa"), Err(SessionError::Ambiguous { candidates, .. }) if candidates.len() == 2));
+        assert!(matches!(found("cc"), Err(SessionError::Unknown { .. })));
+        assert!(matches!(found(""), Err(SessionError::Unknown { .. })));
+        assert!(matches!(find(&dir.path().join("none"), "last"), Err(SessionError::Empty { .. })));
+    }
+
+    #[test]
+    fn a_session_of_a_newer_program_is_refused() {
+        let dir = tempfile::tempdir().expect("folder");
+        let folder = SessionFolder::create(dir.path(), &SessionId::from_random(7), &now()).expect("create");
+        let path = folder.root().join("session.json");
+        let text = fs::read_to_string(&path).expect("read").replace("\"format\": 1", "\"format\": 2");
+        fs::write(&path, text).expect("write");
+        let error = SessionFolder::open(folder.root()).expect_err("refused");
+        assert!(error.to_string().contains("format 2 is newer"), "{error}");
+    }
+}

@@ -1,0 +1,107 @@
+//! One writer per session: a lock on the file `lock`, held for the life of the process.
+//!
+//! Why `flock`: the kernel lets go of it when the process ends, however it ends, so there is no stale lock to judge.
+//! The file's content only names the holder for the message to the second one.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::folder::SessionFolder;
+
+/// Why the lock was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another process writes to this session.
+    #[error("the session is in use by {holder}")]
+    Held {
+        /// Who, in words.
+        holder: String,
+    },
+    /// The operating system refused.
+    #[error("cannot lock {}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// The right to write to a session. Given back when dropped.
+#[derive(Debug)]
+pub struct SessionLock {
+    file: File,
+    root: PathBuf,
+}
+
+impl SessionLock {
+    /// Takes the lock or tells who holds it. `holder` says what this process is, such as `okcvm exec`.
+    pub fn acquire(folder: &SessionFolder, holder: &str) -> Result<Self, LockError> {
+        let path = folder.lock_file();
+        let failed = |source: io::Error| LockError::Io { path: path.clone(), source };
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+            .open(&path)
+            .map_err(failed)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                let mut words = String::new();
+                let _ = file.take(400).read_to_string(&mut words);
+                let words = words.trim();
+                let holder = if words.is_empty() { "another process".to_owned() } else { words.to_owned() };
+                return Err(LockError::Held { holder });
+            }
+            Err(error) => return Err(failed(error.into())),
+        }
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let since = jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S").to_string();
+        let words = format!("{holder} (process {} on {host}, since {since})\n", std::process::id());
+        file.set_len(0).map_err(failed)?;
+        file.rewind().map_err(failed)?;
+        file.write_all(words.as_bytes()).map_err(failed)?;
+        Ok(Self { file, root: folder.root().to_owned() })
+    }
+
+    /// Whether this is the lock of that session.
+    pub fn is_of(&self, folder: &SessionFolder) -> bool {
+        self.root == folder.root()
+    }
+}
+
+impl Drop for SessionLock {
+    fn drop(&mut self) {
+        // The lock goes with the descriptor; an empty file says that nobody holds it.
+        let _ = self.file.set_len(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::SessionId;
+
+    #[test]
+    fn a_second_writer_is_told_who_holds_the_session() {
+        let dir = tempfile::tempdir().expect("folder");
+        let folder =
+            SessionFolder::create(dir.path(), &SessionId::from_random(1), &jiff::Zoned::now()).expect("create");
+        let lock = SessionLock::acquire(&folder, "okcvm exec").expect("first");
+        assert!(lock.is_of(&folder));
+        let error = SessionLock::acquire(&folder, "okcvm").expect_err("second");
+        let words = error.to_string();
+        assert!(words.contains("okcvm exec (process "), "{words}");
+        assert!(words.contains(&std::process::id().to_string()), "{words}");
+        drop(lock);
+        SessionLock::acquire(&folder, "okcvm").expect("free again");
+    }
+}
