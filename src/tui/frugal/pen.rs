@@ -1,0 +1,102 @@
+//! The terminal's pen: colours and attributes, written as the shortest SGR sequence.
+
+use std::io::Write as _;
+
+use ratatui::buffer::Cell;
+use ratatui::style::{Color, Modifier};
+
+use super::{SEEN_ON_BLANKS, sixteen};
+
+/// Colours and attributes of one cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Pen {
+    fg: Color,
+    bg: Color,
+    modifier: Modifier,
+}
+
+/// Attributes: the modifier, the number that sets it, the number that takes it away.
+const ATTRIBUTES: [(Modifier, u8, u8); 8] = [
+    (Modifier::BOLD, 1, 22),
+    (Modifier::DIM, 2, 22),
+    (Modifier::ITALIC, 3, 23),
+    (Modifier::UNDERLINED, 4, 24),
+    (Modifier::SLOW_BLINK, 5, 25),
+    (Modifier::REVERSED, 7, 27),
+    (Modifier::HIDDEN, 8, 28),
+    (Modifier::CROSSED_OUT, 9, 29),
+];
+
+impl Pen {
+    pub(super) const PLAIN: Self = Self { fg: Color::Reset, bg: Color::Reset, modifier: Modifier::empty() };
+
+    pub(super) fn of(cell: &Cell) -> Self {
+        Self { fg: cell.fg, bg: cell.bg, modifier: cell.modifier }
+    }
+
+    /// The pen as far as it is seen on a blank cell.
+    pub(super) fn for_blank(self) -> Self {
+        let modifier = self.modifier & SEEN_ON_BLANKS;
+        let fg = if modifier.is_empty() { Color::Reset } else { self.fg };
+        Self { fg, bg: self.bg, modifier }
+    }
+
+    /// Writes what turns `before` into this pen; `None` is not known.
+    pub(super) fn write_after(self, before: Option<Self>, out: &mut Vec<u8>) {
+        let fresh = self.from_plain();
+        let params = match before {
+            Some(before) => {
+                let change = self.from_pen(before);
+                // A reset is one parameter more, except that a plain pen needs none at all.
+                let reset = if fresh.is_empty() { 0 } else { fresh.len() + 2 };
+                if change.len() <= reset { change } else { reset_and(&fresh) }
+            }
+            None => reset_and(&fresh),
+        };
+        let _ = write!(out, "\x1b[{params}m");
+    }
+
+    fn from_plain(self) -> String {
+        self.from_pen(Self::PLAIN)
+    }
+
+    fn from_pen(self, before: Self) -> String {
+        let mut params: Vec<String> = Vec::new();
+        let mut left = before.modifier;
+        let removed = before.modifier - self.modifier;
+        for (modifier, _, off) in ATTRIBUTES {
+            if removed.contains(modifier) && left.contains(modifier) {
+                params.push(off.to_string());
+                left.remove(modifier);
+                if off == 22 {
+                    // Bold and dim are taken away together.
+                    left.remove(Modifier::BOLD | Modifier::DIM);
+                }
+            }
+        }
+        for (modifier, on, _) in ATTRIBUTES {
+            if self.modifier.contains(modifier) && !left.contains(modifier) {
+                params.push(on.to_string());
+            }
+        }
+        if self.fg != before.fg {
+            params.push(colour(self.fg, 0));
+        }
+        if self.bg != before.bg {
+            params.push(colour(self.bg, 10));
+        }
+        params.join(";")
+    }
+}
+
+fn reset_and(params: &str) -> String {
+    if params.is_empty() { String::new() } else { format!("0;{params}") }
+}
+
+fn colour(colour: Color, offset: u8) -> String {
+    match colour {
+        Color::Rgb(r, g, b) => format!("{};2;{r};{g};{b}", 38 + offset),
+        Color::Indexed(index) => format!("{};5;{index}", 38 + offset),
+        other => sixteen(other).map_or(39 + offset, |number| number + offset).to_string(),
+    }
+}
