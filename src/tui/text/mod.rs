@@ -1,0 +1,11 @@
+//! Text on the screen: Markdown, code, differences, and the breaking of lines.
+//!
+//! Everything here turns clean text (it has passed `support::sanitize`) into `Vec<Line<'static>>` that fit a width.
+//! Nothing here knows panes, keys or the engine, and nothing waits.
+
+mod code;
+pub mod highlight;
+pub mod markdown;
+pub mod stream;
+mod table;
+pub mod wrap;
