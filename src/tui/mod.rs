@@ -12,6 +12,7 @@ pub mod input;
 pub mod output;
 pub mod pane;
 pub mod terminal;
+pub mod text;
 pub mod theme;
 
 /// How the application ended.

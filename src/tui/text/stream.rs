@@ -34,6 +34,8 @@ const SMALL_TAIL: usize = 4 * 1024;
 pub struct StreamedMarkdown {
     source: String,
     finished: bool,
+    /// Whether everything has been closed since it was finished.
+    settled: bool,
     /// What the lines were made for.
     look: Option<Look>,
     lines: Vec<Line<'static>>,
@@ -88,6 +90,7 @@ impl StreamedMarkdown {
     pub fn push(&mut self, delta: &str) {
         self.source.push_str(delta);
         self.finished = false;
+        self.settled = false;
     }
 
     /// Nothing more will come.
@@ -229,9 +232,10 @@ impl StreamedMarkdown {
 
     /// Closes everything, once.
     fn settle(&mut self, look: Look) {
-        if self.tail_start == self.source.len() && self.rendered_to == self.source.len() {
+        if self.settled {
             return;
         }
+        self.settled = true;
         self.fence = None;
         self.lines.truncate(self.closed_lines);
         if self.source.contains("]:") {
