@@ -1,1 +1,97 @@
 //! The boundary around everything that runs for the model.
+//!
+//! ```text
+//! okcvm ── thread "okcvm-start" ── okcvm __launch ─(exec)─ bubblewrap ── okcvm __init (PID 1) ── bash -c COMMAND
+//!            lives for ever        closes what was          namespaces,     limits, reaps,
+//!                                  inherited; as root,      mounts,         ends with the command
+//!                                  drops to `run_as`        seccomp
+//! ```
+//!
+//! One sandbox per command: when the command ends, PID 1 ends, and with it the kernel ends every process inside. The
+//! helpers are this same program ([`internal_main`]). Which backend is used is decided once, by trying ([`choose`]),
+//! and never changed silently.
+
+mod backend;
+mod bubblewrap;
+mod detect;
+mod hints;
+mod init;
+mod launch;
+mod policy;
+mod probe;
+mod process;
+mod seccomp;
+mod sys;
+mod unconfined;
+mod wire;
+
+pub use backend::Sandbox;
+pub use detect::{Chooser, LazySandbox, Unavailable, choose, may_pass};
+pub use process::{Child, Exit, Stream};
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::config::schema::{SandboxBackend, SandboxSection};
+
+/// The folders of a session that a command sees.
+#[derive(Debug, Clone)]
+pub struct SandboxFolders {
+    /// The session's id.
+    pub id: String,
+    /// The workspace, seen as the mount.
+    pub work: PathBuf,
+    /// Seen as HOME.
+    pub home: PathBuf,
+    /// Seen as `/tmp`.
+    pub tmp: PathBuf,
+    /// The mount, without a trailing slash.
+    pub mount: String,
+}
+
+/// Why a command could not be run.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// The sandbox did not come up.
+    #[error("the sandbox did not start: {reason}")]
+    Start {
+        /// What it said.
+        reason: String,
+    },
+    /// The sandbox stands, the command does not run.
+    #[error("{0}")]
+    Command(String),
+    /// The kernel takes no word of this length.
+    #[error("the command has {bytes} bytes; at most {limit} can be given at once")]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+        /// The most that is taken.
+        limit: usize,
+    },
+    /// The system refused.
+    #[error("cannot start a process: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// Runs one of the helper modes when this process was started as one; `None` for an ordinary start. The first line of
+/// `main`, before anything opens a file or starts a thread.
+pub fn internal_main() -> Option<ExitCode> {
+    let mode = std::env::args_os().nth(1)?;
+    match mode.to_str()? {
+        "__launch" => Some(launch::main()),
+        "__init" => Some(init::main()),
+        _ => None,
+    }
+}
+
+/// The account that tools run as, when okcvm is root and the backend is one that confines. Known without any probe, so
+/// that files can be made with the right owner before the first command runs.
+pub fn tool_owner(section: &SandboxSection) -> Option<(u32, u32)> {
+    let confines = !matches!(section.backend, SandboxBackend::Off | SandboxBackend::External);
+    (confines && rustix::process::geteuid().is_root()).then_some((section.run_as, section.run_as))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,304 @@
+//! Chooses the sandbox by trying it, once per boot.
+//!
+//! What is tried is the real command line with a probe inside that looks at its own walls. Only its answer counts:
+//! neither versions nor the wording of errors. A success is remembered until the machine boots or one of the programs
+//! changes; a failure is tried again each time, because people mend it meanwhile.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::backend::{self, Backend, Sandbox};
+use super::bubblewrap::{self, Bubblewrap};
+use super::hints::{self, Machine};
+use super::wire::Job;
+use super::{SandboxFolders, policy};
+use super::{probe, process};
+use crate::config::schema::{NetworkMode, SandboxBackend, SandboxSection};
+use crate::support::atomic_file;
+
+/// How long the probe may take.
+const PROBE_LIMIT: Duration = Duration::from_secs(3);
+/// Name of the file that remembers a success.
+const CACHE: &str = "sandbox-probe.json";
+/// Changes when what is probed changes.
+const CACHE_FORMAT: u32 = 1;
+
+/// Why tools cannot be confined here, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Unavailable {
+    /// What is missing or refused.
+    pub reason: String,
+    /// What to do, in sentences.
+    pub hint: String,
+}
+
+impl Unavailable {
+    /// A reason and a hint.
+    pub fn new(reason: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { reason: reason.into(), hint: hint.into() }
+    }
+}
+
+/// Chooses the sandbox that the configuration asks for, and makes sure that it works. May take up to three seconds on
+/// the first use after a boot. Never falls back to less than was asked for.
+pub fn choose(section: &SandboxSection, cache_dir: &Path) -> Result<Sandbox, Unavailable> {
+    Chooser::new(section, cache_dir).choose()
+}
+
+/// [`choose`] with its surroundings spelled out, for programs that embed okcvm, and for tests.
+#[derive(Debug, Clone)]
+pub struct Chooser {
+    section: SandboxSection,
+    cache_dir: PathBuf,
+    program: Option<PathBuf>,
+    path: Option<String>,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Remembered {
+    key: String,
+}
+
+impl Chooser {
+    /// For this configuration; successes are remembered in `cache_dir`.
+    pub fn new(section: &SandboxSection, cache_dir: &Path) -> Self {
+        Self { section: section.clone(), cache_dir: cache_dir.to_owned(), program: None, path: None }
+    }
+
+    /// The okcvm program whose helper modes are used. Default: the running program, which must then call
+    /// [`super::internal_main`] first of all.
+    #[must_use]
+    pub fn program(mut self, program: impl Into<PathBuf>) -> Self {
+        self.program = Some(program.into());
+        self
+    }
+
+    /// Where bubblewrap is looked for. Default: PATH.
+    #[must_use]
+    pub fn path(mut self, path: impl Into<String>) -> Self {
+        self.path = Some(path.into());
+        self
+    }
+
+    /// Chooses.
+    pub fn choose(self) -> Result<Sandbox, Unavailable> {
+        if self.section.network == NetworkMode::Proxy {
+            return Err(Unavailable::new(
+                "network mode proxy is not built yet",
+                "Use `off` or `host`: `--network off`, or sandbox.network.mode in the configuration.",
+            ));
+        }
+        let unconfined = |label| Ok(Sandbox::new(self.section.clone(), Backend::Unconfined { label }));
+        match self.section.backend {
+            SandboxBackend::Off => unconfined("off"),
+            SandboxBackend::External => unconfined("external"),
+            SandboxBackend::Landlock => Err(Unavailable::new(
+                "backend landlock is not built yet",
+                "Use `auto` or `bubblewrap`: `--sandbox auto`, or sandbox.backend in the configuration.",
+            )),
+            SandboxBackend::Auto | SandboxBackend::Bubblewrap => self.choose_bubblewrap(),
+        }
+    }
+
+    fn choose_bubblewrap(&self) -> Result<Sandbox, Unavailable> {
+        let cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+        let path = self.path.clone().or_else(|| std::env::var("PATH").ok()).unwrap_or_default();
+        let bwrap = Bubblewrap::find(&path, &cwd).map_err(|why| hints::not_found(&why))?;
+        let broken = |what: String| Unavailable::new(what, "Start okcvm again; see `okcvm doctor`.");
+        let program = match &self.program {
+            Some(program) => program.clone(),
+            None => {
+                std::env::current_exe().map_err(|error| broken(format!("cannot find okcvm's own program: {error}")))?
+            }
+        };
+        let backend = Backend::Bubblewrap { bwrap: bwrap.clone(), program: program.clone() };
+        let sandbox = Sandbox::new(self.section.clone(), backend);
+        backend::checked_extra(&self.section, &self.cache_dir.join("work"))
+            .map_err(|error| Unavailable::new(error.to_string(), "Take that path out of sandbox.extra_ro."))?;
+        let key = self.key(&bwrap.program, &program);
+        if let Some(key) = &key
+            && self.remembered().is_some_and(|remembered| remembered.key == *key)
+        {
+            return Ok(sandbox);
+        }
+        self.probe(&sandbox, &bwrap, &program)?;
+        if let Some(key) = key {
+            self.remember(&Remembered { key });
+        }
+        Ok(sandbox)
+    }
+
+    /// Runs the probe in folders of its own.
+    fn probe(&self, sandbox: &Sandbox, bwrap: &Bubblewrap, program: &Path) -> Result<(), Unavailable> {
+        let failed = |what: String| {
+            Unavailable::new(
+                format!("the sandbox could not be tried: {what}"),
+                format!("okcvm needs to write to {}; see `okcvm doctor`.", self.cache_dir.display()),
+            )
+        };
+        let place = self.cache_dir.join(format!("probe-{}", uuid::Uuid::new_v4().simple()));
+        let folders = SandboxFolders {
+            id: "probe".to_owned(),
+            work: place.join("work"),
+            home: place.join("home"),
+            tmp: place.join("tmp"),
+            mount: "/mnt/okcvm-0000000000000000".to_owned(),
+        };
+        let outcome = (|| {
+            sandbox.prepare(&folders).map_err(|error| failed(error.to_string()))?;
+            let plan = backend::confined_plan(&self.section, &folders, bwrap, program)
+                .map_err(|error| failed(error.to_string()))?;
+            let job = Job::Probe {
+                limits: bubblewrap::limits(&self.section),
+                own_network: !plan.share_net,
+                env_names: plan.env.iter().map(|(name, _)| name.clone()).chain(["PWD".to_owned()]).collect(),
+            };
+            let (command, control) = backend::helper(program).map_err(|error| failed(error.to_string()))?;
+            let answer = process::ask(command, control, (&plan, &job), PROBE_LIMIT).map(|mut missing| {
+                let owner = fs::symlink_metadata(folders.work.join(probe::LEFT_BEHIND)).map(|facts| facts.uid());
+                if !owner.is_ok_and(|uid| uid == plan.ids.0 && uid != 0) {
+                    missing.push("processes are not those of an ordinary account".to_owned());
+                }
+                missing
+            });
+            match answer {
+                Ok(missing) if missing.is_empty() => Ok(()),
+                Ok(missing) => Err(Unavailable::new(
+                    format!("bubblewrap runs, but a wall is missing: {}", missing.join("; ")),
+                    "The tools would not be confined as promised. Please report this with the output of `okcvm doctor`.",
+                )),
+                Err(said) => Err(hints::does_not_work(&backend::one_line(&said), Machine::of_host())),
+            }
+        })();
+        // What cannot be removed is a few empty folders.
+        let _ = fs::remove_dir_all(&place);
+        outcome
+    }
+
+    /// Everything on which the outcome depends; `None` where the machine tells too little to remember anything.
+    fn key(&self, bwrap: &Path, program: &Path) -> Option<String> {
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        let identity = |path: &Path| {
+            let facts = fs::metadata(path).ok()?;
+            let (changed, nanos) = (facts.ctime(), facts.ctime_nsec());
+            Some(format!("{}:{}:{}:{}:{changed}.{nanos}", path.display(), facts.dev(), facts.ino(), facts.size()))
+        };
+        let section = &self.section;
+        Some(format!(
+            "{CACHE_FORMAT} boot {} uid {} bwrap {} okcvm {} net {:?} as {} extra {:?} limits {:?}",
+            boot.trim(),
+            rustix::process::geteuid().as_raw(),
+            identity(bwrap)?,
+            identity(program)?,
+            section.network,
+            section.run_as,
+            section.extra_ro,
+            section.limits,
+        ))
+    }
+
+    fn remembered(&self) -> Option<Remembered> {
+        serde_json::from_slice(&fs::read(self.cache_dir.join(CACHE)).ok()?).ok()
+    }
+
+    fn remember(&self, remembered: &Remembered) {
+        let written = serde_json::to_vec(remembered)
+            .map_err(std::io::Error::other)
+            .and_then(|bytes| atomic_file::write(&self.cache_dir.join(CACHE), &bytes, 0o600));
+        if let Err(error) = written {
+            tracing::warn!(%error, "the outcome of the sandbox probe cannot be remembered");
+        }
+    }
+}
+
+/// A sandbox that is chosen when it is first needed. Cheap to clone; all clones share the choice.
+#[derive(Debug, Clone)]
+pub struct LazySandbox(Arc<Lazy>);
+
+#[derive(Debug)]
+struct Lazy {
+    chooser: Chooser,
+    chosen: OnceLock<Result<Sandbox, Unavailable>>,
+}
+
+impl LazySandbox {
+    /// Chosen on first use.
+    pub fn new(section: &SandboxSection, cache_dir: &Path) -> Self {
+        Self::from_chooser(Chooser::new(section, cache_dir))
+    }
+
+    /// Chosen on first use, with the given surroundings.
+    pub fn from_chooser(chooser: Chooser) -> Self {
+        Self(Arc::new(Lazy { chooser, chosen: OnceLock::new() }))
+    }
+
+    /// One that is there already.
+    pub fn ready(sandbox: Sandbox) -> Self {
+        let lazy = Self::new(sandbox.section(), Path::new("/"));
+        // The cell is new, so it is empty.
+        let _ = lazy.0.chosen.set(Ok(sandbox));
+        lazy
+    }
+
+    /// None, for the given reason.
+    pub fn unavailable(section: &SandboxSection, why: Unavailable) -> Self {
+        let lazy = Self::new(section, Path::new("/"));
+        let _ = lazy.0.chosen.set(Err(why));
+        lazy
+    }
+
+    /// The sandbox. Chooses it if that was not done yet, which may block for up to three seconds.
+    pub fn get(&self) -> Result<&Sandbox, &Unavailable> {
+        self.0.chosen.get_or_init(|| self.0.chooser.clone().choose()).as_ref()
+    }
+
+    /// The sandbox, if it was chosen already.
+    pub fn peek(&self) -> Option<Result<&Sandbox, &Unavailable>> {
+        self.0.chosen.get().map(Result::as_ref)
+    }
+
+    /// Chooses it on a thread that may block.
+    pub async fn warm(&self) {
+        if self.peek().is_none() {
+            let this = self.clone();
+            // A panic in there would come up again at the next `get`.
+            let _ = tokio::task::spawn_blocking(move || this.get().is_ok()).await;
+        }
+    }
+
+    /// The backend in a word; before the choice, the one that will be tried. Never blocks.
+    pub fn label(&self) -> &'static str {
+        match (self.peek(), self.0.chooser.section.backend) {
+            (Some(Ok(sandbox)), _) => sandbox.label(),
+            (Some(Err(_)), _) => "unavailable",
+            (None, SandboxBackend::Off) => "off",
+            (None, SandboxBackend::External) => "external",
+            (None, SandboxBackend::Landlock) => "landlock",
+            (None, SandboxBackend::Auto | SandboxBackend::Bubblewrap) => "bubblewrap",
+        }
+    }
+
+    /// The network that commands have. Never blocks.
+    pub fn network(&self) -> NetworkMode {
+        match self.0.chooser.section.backend {
+            SandboxBackend::Off | SandboxBackend::External => NetworkMode::Host,
+            _ => self.0.chooser.section.network,
+        }
+    }
+
+    /// The account that tools run as, when that is not okcvm's own. Never blocks.
+    pub fn tool_owner(&self) -> Option<(u32, u32)> {
+        super::tool_owner(&self.0.chooser.section)
+    }
+}
+
+/// Whether a variable may be named in `sandbox.env_pass`.
+pub fn may_pass(name: &str) -> bool {
+    policy::may_pass(name)
+}

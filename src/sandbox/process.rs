@@ -1,0 +1,370 @@
+//! Running processes of the sandbox: started by one thread, read without limit of time, ended as a whole.
+//!
+//! Why a thread of its own: the signal that ends a sandbox when okcvm dies (`PR_SET_PDEATHSIG`) is tied to the thread
+//! that started it, not to the process. Threads of tokio's blocking pool end when idle, and their sandboxes with them.
+
+use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc as sync_mpsc};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::unix::pipe;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::wire::{self, Job, Plan, Report};
+
+/// Bytes of one read.
+const READ: usize = 32 << 10;
+/// Chunks that may wait for the reader before the command has to.
+const QUEUE: usize = 8;
+/// After the command's own end, how long a silent pipe that somebody still holds is waited for.
+const LINGER: Duration = Duration::from_millis(300);
+/// The longest list of reports and the longest reason that are read.
+const MAX_REPORTS: u64 = 64 << 10;
+
+/// Which of the two streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Out,
+    /// Standard error.
+    Err,
+}
+
+/// How a process ended: by itself or by a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exit {
+    /// The code that it gave.
+    pub code: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+}
+
+impl Exit {
+    /// The code as a shell tells it: 128 and the signal's number when a signal ended it.
+    pub fn shell_code(self) -> i32 {
+        self.code.or_else(|| self.signal.map(|signal| 128 + signal)).unwrap_or(1)
+    }
+}
+
+/// A process that was started and is watched by nobody yet.
+#[derive(Debug)]
+pub(super) struct Launched {
+    pub(super) child: process::Child,
+    /// okcvm's end of the control socket.
+    pub(super) control: Option<UnixStream>,
+    /// Whether the process leads a group that ends with it.
+    pub(super) leads_group: bool,
+}
+
+type Started = io::Result<process::Child>;
+
+/// Starts a process from the thread that lives as long as the program. Standard output and error are pipes.
+pub(super) fn start(mut command: process::Command) -> oneshot::Receiver<Started> {
+    static STARTER: OnceLock<Mutex<sync_mpsc::Sender<(process::Command, oneshot::Sender<Started>)>>> = OnceLock::new();
+    command.stdout(process::Stdio::piped()).stderr(process::Stdio::piped());
+    let starter = STARTER.get_or_init(|| {
+        let (jobs, waiting) = sync_mpsc::channel::<(process::Command, oneshot::Sender<Started>)>();
+        let work = move || {
+            for (mut command, answer) in waiting {
+                // The one who asked may have gone; the child is then dropped by the answer.
+                if let Err(Ok(mut child)) = answer.send(command.spawn()) {
+                    let _ = child.kill();
+                    let _ = child.wait();
+                }
+            }
+        };
+        if let Err(error) = std::thread::Builder::new().name("okcvm-start".to_owned()).spawn(work) {
+            tracing::error!(%error, "cannot start the thread that starts processes");
+        }
+        Mutex::new(jobs)
+    });
+    let (answer, started) = oneshot::channel();
+    // When the thread is missing the answer is dropped, which the receiver sees.
+    let _ = lock(starter).send((command, answer));
+    started
+}
+
+/// What is said when the starting thread is missing.
+pub(super) fn no_starter<E>(_: E) -> io::Error {
+    io::Error::other("the thread that starts processes is gone")
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Sends signals to a process only while its number is surely its own.
+#[derive(Debug)]
+struct Killer {
+    pid: Pid,
+    leads_group: bool,
+    reaped: Mutex<bool>,
+}
+
+impl Killer {
+    fn signal(&self, signal: Signal) {
+        let reaped = lock(&self.reaped);
+        if *reaped {
+            return;
+        }
+        // What is gone already needs no signal.
+        if self.leads_group {
+            let _ = rustix::process::kill_process_group(self.pid, signal);
+            for pid in super::unconfined::descendants(self.pid) {
+                let _ = rustix::process::kill_process(pid, signal);
+            }
+        } else {
+            let _ = rustix::process::kill_process(self.pid, signal);
+        }
+    }
+
+    /// Waits for the end of the process, then for that of its group, and takes it from the process table.
+    fn reap(&self, child: &mut process::Child) -> Exit {
+        while let Err(rustix::io::Errno::INTR) =
+            rustix::process::waitid(WaitId::Pid(self.pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)
+        {}
+        if self.leads_group {
+            self.signal(Signal::KILL);
+        }
+        let mut reaped = lock(&self.reaped);
+        *reaped = true;
+        use std::os::unix::process::ExitStatusExt as _;
+        match child.wait() {
+            Ok(status) => Exit { code: status.code(), signal: status.signal() },
+            Err(error) => {
+                tracing::warn!(%error, "cannot wait for a process");
+                Exit { code: None, signal: None }
+            }
+        }
+    }
+}
+
+/// A running command. Dropping it ends it and everything that it started.
+#[derive(Debug)]
+pub struct Child {
+    output: mpsc::Receiver<(Stream, Vec<u8>)>,
+    ended: watch::Receiver<Option<Exit>>,
+    reports: Option<oneshot::Receiver<Exit>>,
+    control: Option<tokio::net::unix::OwnedWriteHalf>,
+    killer: Arc<Killer>,
+}
+
+/// Why a command did not come to run.
+#[derive(Debug)]
+pub(super) enum NotStarted {
+    /// The sandbox itself did not come up; what it said.
+    Sandbox(String),
+    /// The sandbox stands, the command could not be run in it.
+    Command(String),
+    /// The system refused.
+    Io(io::Error),
+}
+
+impl From<io::Error> for NotStarted {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl Child {
+    /// Takes over a started process. With a control socket it waits until the command inside runs.
+    pub(super) async fn adopt(launched: Launched) -> Result<Self, NotStarted> {
+        let Launched { mut child, control, leads_group } = launched;
+        let pid = Pid::from_child(&child);
+        let killer = Arc::new(Killer { pid, leads_group, reaped: Mutex::new(false) });
+        let pipes = (child.stdout.take(), child.stderr.take());
+        let (ended_in, ended) = watch::channel(None);
+        let waiter = Arc::clone(&killer);
+        std::thread::Builder::new().name("okcvm-wait".to_owned()).stack_size(128 << 10).spawn(move || {
+            // Nobody may be left to hear it.
+            let _ = ended_in.send(Some(waiter.reap(&mut child)));
+        })?;
+        let (output_in, output) = mpsc::channel(QUEUE);
+        if let Some(out) = pipes.0 {
+            tokio::spawn(pump(OwnedFd::from(out), Stream::Out, output_in.clone(), ended.clone()));
+        }
+        if let Some(err) = pipes.1 {
+            tokio::spawn(pump(OwnedFd::from(err), Stream::Err, output_in, ended.clone()));
+        }
+        let mut running = Self { output, ended, reports: None, control: None, killer };
+        if let Some(control) = control {
+            running.wait_for_start(control).await?;
+        }
+        Ok(running)
+    }
+
+    async fn wait_for_start(&mut self, control: UnixStream) -> Result<(), NotStarted> {
+        control.set_nonblocking(true)?;
+        let (read, write) = tokio::net::UnixStream::from_std(control)?.into_split();
+        let mut reports = tokio::io::BufReader::new(read.take(MAX_REPORTS));
+        match next_report(&mut reports).await {
+            Some(Report::Started) => {}
+            Some(Report::Failed { reason }) => return Err(NotStarted::Command(reason)),
+            _ => {
+                let mut said = Vec::new();
+                while let Some((_, bytes)) = self.output.recv().await {
+                    if said.len() < MAX_REPORTS as usize {
+                        said.extend_from_slice(&bytes);
+                    }
+                }
+                return Err(NotStarted::Sandbox(String::from_utf8_lossy(&said).trim().to_owned()));
+            }
+        }
+        let (exit_in, exit) = oneshot::channel();
+        tokio::spawn(async move {
+            if let Some(Report::Ended { code, signal }) = next_report(&mut reports).await {
+                // Nobody may be left to hear it.
+                let _ = exit_in.send(Exit { code, signal });
+            }
+        });
+        self.reports = Some(exit);
+        self.control = Some(write);
+        Ok(())
+    }
+
+    /// The next bytes of either stream; `None` once both are closed.
+    pub async fn next_output(&mut self) -> Option<(Stream, Vec<u8>)> {
+        self.output.recv().await
+    }
+
+    /// How the command ended. Read the output first: a command whose output nobody takes does not end.
+    pub async fn wait(&mut self) -> Exit {
+        let outer = match self.ended.wait_for(Option::is_some).await {
+            Ok(exit) => *exit,
+            Err(_) => None,
+        };
+        // What PID 1 told of the command is more exact than how bubblewrap ended; it is missing when that was killed.
+        if let Some(reports) = self.reports.take()
+            && let Ok(Ok(exit)) = tokio::time::timeout(Duration::from_secs(1), reports).await
+        {
+            return exit;
+        }
+        outer.unwrap_or(Exit { code: None, signal: None })
+    }
+
+    /// Asks the command to end.
+    pub fn terminate(&self) {
+        match &self.control {
+            Some(control) => {
+                // A full socket or a closed one: the kill that follows does not depend on it.
+                let _ = control.try_write(&[wire::TERMINATE]);
+            }
+            None => self.killer.signal(Signal::TERM),
+        }
+    }
+
+    /// Ends everything, now.
+    pub fn kill(&self) {
+        self.killer.signal(Signal::KILL);
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+async fn next_report(from: &mut (impl tokio::io::AsyncBufRead + Unpin)) -> Option<Report> {
+    let mut line = String::new();
+    tokio::io::AsyncBufReadExt::read_line(from, &mut line).await.ok()?;
+    serde_json::from_str(&line).ok()
+}
+
+/// Reads one stream to its end. Once the process itself has ended, a pipe that somebody else still holds open and
+/// nobody writes to is left.
+async fn pump(
+    fd: OwnedFd,
+    stream: Stream,
+    to: mpsc::Sender<(Stream, Vec<u8>)>,
+    mut ended: watch::Receiver<Option<Exit>>,
+) {
+    let Ok(mut from) = pipe::Receiver::from_owned_fd(fd) else { return };
+    let mut buffer = vec![0; READ];
+    loop {
+        let gone = ended.borrow_and_update().is_some();
+        let read = if gone {
+            match tokio::time::timeout(LINGER, from.read(&mut buffer)).await {
+                Ok(read) => read,
+                Err(_) => return,
+            }
+        } else {
+            tokio::select! {
+                read = from.read(&mut buffer) => read,
+                changed = ended.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    continue;
+                }
+            }
+        };
+        match read {
+            Ok(0) | Err(_) => return,
+            Ok(count) => {
+                if to.send((stream, buffer[..count].to_vec())).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Runs the probe to its end, without any runtime. `Err` is what was said instead of an answer.
+pub(super) fn ask(
+    command: process::Command,
+    control: UnixStream,
+    frames: (&Plan, &Job),
+    limit: Duration,
+) -> Result<Vec<String>, String> {
+    let end = Instant::now() + limit;
+    let text = |error: io::Error| error.to_string();
+    let mut child = start(command).blocking_recv().map_err(no_starter).and_then(|child| child).map_err(text)?;
+    let killer = Arc::new(Killer { pid: Pid::from_child(&child), leads_group: false, reaped: Mutex::new(false) });
+    let stderr = child.stderr.take();
+    let said = std::thread::spawn(move || {
+        let mut said = Vec::new();
+        if let Some(stderr) = stderr {
+            // What was read until an error is all there is.
+            let _ = stderr.take(MAX_REPORTS).read_to_end(&mut said);
+        }
+        String::from_utf8_lossy(&said).trim().to_owned()
+    });
+    let answer = converse(&control, frames, end);
+    if answer.is_err() {
+        // Give bubblewrap the moment that it needs to say why.
+        let grace = Instant::now() + Duration::from_millis(200);
+        while Instant::now() < grace && !said.is_finished() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+    killer.signal(Signal::KILL);
+    killer.reap(&mut child);
+    let said = said.join().unwrap_or_default();
+    match answer {
+        Ok(missing) => Ok(missing),
+        Err(_) if !said.is_empty() => Err(said),
+        Err(error) => Err(format!("no answer from inside the sandbox: {error}")),
+    }
+}
+
+fn converse(control: &UnixStream, (plan, job): (&Plan, &Job), end: Instant) -> io::Result<Vec<String>> {
+    let left = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+    control.set_write_timeout(Some(left))?;
+    wire::write_frame(control, plan)?;
+    wire::write_frame(control, job)?;
+    control.set_read_timeout(Some(left))?;
+    let mut line = String::new();
+    BufReader::new(control.take(MAX_REPORTS)).read_line(&mut line)?;
+    match serde_json::from_str(&line) {
+        Ok(Report::Probed { missing }) => Ok(missing),
+        Ok(Report::Failed { reason }) => Err(io::Error::other(reason)),
+        _ if line.is_empty() => Err(io::Error::other("it ended early")),
+        _ => Err(io::Error::other("it said something else")),
+    }
+}
