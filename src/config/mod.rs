@@ -1,3 +1,32 @@
 //! Configuration: what can be set, where each value came from, and how it is written back.
+//!
+//! [`fields`] is the table of everything; [`load`] puts the layers together; [`save`] writes single lines back. Nothing
+//! here reads the process's own environment or current directory except [`LoadOptions::of_process`].
 
+mod build;
+mod checks;
+mod dotenv;
+mod fields;
+mod load;
+mod outline;
+mod paths;
+mod presets;
+mod problem;
+mod read;
+mod save;
 pub mod schema;
+mod settings;
+mod validate;
+mod value;
+mod variables;
+mod write;
+
+pub use fields::{ENDPOINT_VARIABLES, ENDPOINTS, EXAMPLE, EndpointName, Field, FieldKind, field, fields};
+pub use load::{Flags, KeyQuestion, LoadOptions, Loaded, ShownValue, load, load_keyless};
+pub use paths::{Paths, paths};
+pub use presets::{PRESETS, Preset};
+pub use problem::{ConfigError, Problem};
+pub use save::{CannotEdit, Change, SaveError, edit, save};
+pub use schema::*;
+pub use settings::Source;
+pub use value::check_value;

@@ -1,0 +1,204 @@
+//! Makes the plain [`Config`] of what was settled; every value that nobody set is the table's default.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::fields::{ENDPOINTS, field, fields};
+use super::load::ShownValue;
+use super::paths::expand;
+use super::schema::{
+    Config, Endpoint, EngineSection, LimitSection, MediaSection, SandboxSection, SnapshotSection, SpecSection,
+    UiSection, WorkspaceSection,
+};
+use super::settings::{Settings, Source};
+use super::value::{self, Typed};
+
+/// What stands where a value is not set.
+const NOT_SET: &str = "[not set]";
+
+/// Settled values with their defaults.
+pub(super) struct Builder<'a> {
+    pub settings: &'a Settings,
+    /// Where relative paths of the config file start.
+    pub base: &'a Path,
+    pub env: &'a BTreeMap<String, String>,
+}
+
+impl Builder<'_> {
+    /// The configuration; endpoints have their key unless it stands in `held`.
+    pub(super) fn config(&self, held: &[String]) -> Config {
+        Config {
+            chat: self.endpoint("chat", held),
+            media: MediaSection {
+                image: self.endpoint("media.image", held),
+                speech: self.endpoint("media.speech", held),
+                sound_effects: self.endpoint("media.sound_effects", held),
+                asr: self.endpoint("media.asr", held),
+            },
+            workspace: WorkspaceSection {
+                path: self.path("workspace.path"),
+                confirm_on_start: self.flag("workspace.confirm_on_start"),
+                preview_base_url: self.text("workspace.preview_base_url").map(|url| value::without_slash(&url)),
+            },
+            sandbox: SandboxSection {
+                backend: self.choice("sandbox.backend"),
+                network: self.choice("sandbox.network.mode"),
+                run_as: self.whole("sandbox.run_as"),
+                extra_ro: self.list("sandbox.extra_ro").iter().map(|path| expand(path, self.base, self.env)).collect(),
+                env_pass: self.list("sandbox.env_pass"),
+                limits: LimitSection {
+                    memory_mb: self.whole("sandbox.limits.memory_mb"),
+                    pids: self.whole("sandbox.limits.pids"),
+                    file_mb: self.whole("sandbox.limits.file_mb"),
+                    open_files: self.whole("sandbox.limits.open_files"),
+                },
+            },
+            snapshots: SnapshotSection {
+                max_file_mb: self.whole("snapshots.max_file_mb"),
+                max_total_mb: self.whole("snapshots.max_total_mb"),
+            },
+            engine: EngineSection { max_rounds: self.whole("engine.max_rounds") },
+            spec: SpecSection { dir: self.path("spec.dir") },
+            ui: UiSection {
+                colour: self.choice("ui.colour"),
+                ascii: self.flag("ui.ascii"),
+                keys: match self.value("ui.keys") {
+                    Some(Typed::Map(keys)) => keys,
+                    _ => BTreeMap::new(),
+                },
+            },
+        }
+    }
+
+    /// Every value with its source, in the order of the table.
+    pub(super) fn shown(&self) -> Vec<ShownValue> {
+        let absent = |path: &str| {
+            ENDPOINTS.iter().find(|endpoint| {
+                let below = path.strip_prefix(endpoint.path).is_some_and(|rest| rest.starts_with('.'));
+                below && !self.is_configured(endpoint.path)
+            })
+        };
+        let mut rows: Vec<ShownValue> = Vec::new();
+        for field in fields() {
+            if let Some(endpoint) = absent(&field.path) {
+                let known = rows.last().is_some_and(|row| row.path == endpoint.path);
+                if !known {
+                    let (path, value) = (endpoint.path.to_owned(), NOT_SET.to_owned());
+                    rows.push(ShownValue { path, value, source: Source::Default });
+                }
+                continue;
+            }
+            let key = field.path.strip_suffix(".api_key").and_then(|endpoint| self.settings.keys.get(endpoint));
+            let (value, source) = match (key, self.settings.values.get(&field.path)) {
+                (Some(key), _) => (key.secret.to_string(), key.source.clone()),
+                (None, Some(settled)) => (value::shown(&settled.value), settled.source.clone()),
+                (None, None) => (field.default.to_owned(), Source::Default),
+            };
+            rows.push(ShownValue { path: field.path.clone(), value, source });
+        }
+        rows
+    }
+
+    /// Whether an endpoint has what it needs to be used.
+    pub(super) fn is_configured(&self, endpoint: &str) -> bool {
+        let has = |name: &str| self.settings.text(&format!("{endpoint}.{name}")).is_some();
+        has("model") && has("base_url")
+    }
+
+    fn endpoint(&self, block: &str, held: &[String]) -> Option<Endpoint> {
+        let at = |name: &str| format!("{block}.{name}");
+        let key = self.settings.keys.get(block).filter(|_| !held.iter().any(|held| held == block));
+        Some(Endpoint {
+            model: self.text(&at("model"))?,
+            base_url: value::without_slash(&self.text(&at("base_url"))?),
+            api_key: key.map(|key| key.secret.clone()),
+            supports_streaming: self.flag(&at("supports_streaming")),
+            connect_timeout_secs: self.whole(&at("connect_timeout_secs")),
+            idle_timeout_secs: self.whole(&at("idle_timeout_secs")),
+            max_retries: self.whole(&at("max_retries")),
+            context_window: match self.value(&at("context_window")) {
+                Some(Typed::Whole(tokens)) => Some(tokens),
+                _ => None,
+            },
+            vision: self.flag(&at("vision")),
+        })
+    }
+
+    fn value(&self, path: &str) -> Option<Typed> {
+        if let Some(settled) = self.settings.values.get(path) {
+            return Some(settled.value.clone());
+        }
+        let field = field(path)?;
+        let words = field.default.starts_with('[')
+            && !matches!(value::from_text(field.kind, field.default), Ok(Typed::List(_)));
+        if words { None } else { value::from_text(field.kind, field.default).ok() }
+    }
+
+    fn text(&self, path: &str) -> Option<String> {
+        match self.value(path) {
+            Some(Typed::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn path(&self, path: &str) -> Option<PathBuf> {
+        self.text(path).map(|text| expand(&text, self.base, self.env))
+    }
+
+    fn flag(&self, path: &str) -> bool {
+        matches!(self.value(path), Some(Typed::Flag(true)))
+    }
+
+    fn list(&self, path: &str) -> Vec<String> {
+        match self.value(path) {
+            Some(Typed::List(items)) => items,
+            _ => Vec::new(),
+        }
+    }
+
+    /// A number; the bounds of the table fit the type of the schema.
+    fn whole<N: TryFrom<u64> + Default>(&self, path: &str) -> N {
+        match self.value(path) {
+            Some(Typed::Whole(number)) => N::try_from(number).unwrap_or_default(),
+            _ => N::default(),
+        }
+    }
+
+    /// A word of a table's choice, which the schema knows under the same spelling.
+    fn choice<C: serde::de::DeserializeOwned + Default>(&self, path: &str) -> C {
+        let word = self.text(path).unwrap_or_default();
+        serde_json::from_value(serde_json::Value::String(word)).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::schema::{ColourMode, NetworkMode, SandboxBackend};
+
+    #[test]
+    fn the_defaults_of_the_table_are_those_of_the_schema() {
+        let (settings, env) = (Settings::default(), BTreeMap::new());
+        let config = Builder { settings: &settings, base: Path::new("/"), env: &env }.config(&[]);
+        assert_eq!(format!("{config:?}"), format!("{:?}", Config::default()));
+    }
+
+    #[test]
+    fn every_word_of_a_choice_is_one_of_the_schema() {
+        for (path, words) in fields().iter().filter_map(|field| match field.kind {
+            super::super::fields::FieldKind::Choice(words) => Some((&field.path, words)),
+            _ => None,
+        }) {
+            for word in words {
+                let value = serde_json::Value::String((*word).to_owned());
+                let known = match path.as_str() {
+                    "sandbox.backend" => serde_json::from_value::<SandboxBackend>(value).is_ok(),
+                    "sandbox.network.mode" => serde_json::from_value::<NetworkMode>(value).is_ok(),
+                    "ui.colour" => serde_json::from_value::<ColourMode>(value).is_ok(),
+                    _ => false,
+                };
+                assert!(known, "{path}: {word}");
+            }
+        }
+    }
+}

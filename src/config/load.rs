@@ -1,0 +1,418 @@
+//! Puts the layers together: defaults < file < `.env` < environment < flags, remembering each value's source.
+//!
+//! Why so much about keys: the current directory may be anybody's. Its `.env` may bring an endpoint of its own, but must
+//! not be able to draw the user's key to its server. So a key goes only to the base URL of its own layer, or to one that
+//! the user's own files (config file, `.env` beside it) state for that endpoint. Whatever else the layers add up to
+//! becomes a [`KeyQuestion`], and until it is answered the endpoint has no key.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::build::Builder;
+use super::fields::{ENDPOINTS, FieldKind, field};
+use super::paths::{Paths, home, paths};
+use super::problem::{ConfigError, Problem};
+use super::read::{Text, read_text};
+use super::schema::{Config, Endpoint};
+use super::settings::{Key, Layer, Settings, Settled, Source};
+use super::value::{self, Typed};
+use super::variables::{Variables, dotenv};
+use super::{checks, validate};
+use crate::support::secret::{Redactor, Secret};
+
+/// What the process brings: nothing else is looked at.
+#[derive(Clone, Default)]
+pub struct LoadOptions {
+    /// `--config`; `None` is the usual place.
+    pub config_file: Option<PathBuf>,
+    /// The current directory.
+    pub cwd: PathBuf,
+    /// The environment.
+    pub env: BTreeMap<String, String>,
+    /// The command line.
+    pub flags: Flags,
+}
+
+impl LoadOptions {
+    /// Those of this process. Variables that are not UTF-8 are none of ours and are left out.
+    pub fn of_process(config_file: Option<PathBuf>, flags: Flags) -> io::Result<Self> {
+        let env = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        Ok(Self { config_file, cwd: std::env::current_dir()?, env, flags })
+    }
+}
+
+impl fmt::Debug for LoadOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The environment holds keys.
+        f.debug_struct("LoadOptions")
+            .field("config_file", &self.config_file)
+            .field("cwd", &self.cwd)
+            .field("env", &format_args!("{} variables", self.env.len()))
+            .field("flags", &self.flags)
+            .finish()
+    }
+}
+
+/// Options of the command line that stand above the configuration.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Flags {
+    /// `--data-dir`.
+    pub data_dir: Option<PathBuf>,
+    /// `--spec-dir`.
+    pub spec_dir: Option<PathBuf>,
+    /// `--model`.
+    pub model: Option<String>,
+    /// `--sandbox`.
+    pub sandbox: Option<String>,
+    /// `--network`.
+    pub network: Option<String>,
+}
+
+/// A configuration that may be used.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The values.
+    pub config: Config,
+    /// The places.
+    pub paths: Paths,
+    /// Every value with its source, for `config show`.
+    pub values: Vec<ShownValue>,
+    /// What is worth knowing and stops nothing.
+    pub warnings: Vec<Problem>,
+    /// Every configured key, for the redactor; also those that a higher layer hides.
+    pub secrets: Vec<Secret>,
+    /// Keys that wait for the user's word.
+    pub asks: Vec<KeyQuestion>,
+    held: BTreeMap<String, Secret>,
+}
+
+impl Loaded {
+    /// The user said yes: the key goes to that base URL from now on, in this process.
+    pub fn allow_key(&mut self, question: &KeyQuestion) {
+        let Some(key) = self.held.remove(&question.endpoint) else { return };
+        if let Some(endpoint) = endpoint_mut(&mut self.config, &question.endpoint) {
+            endpoint.api_key = Some(key);
+        }
+        self.asks.retain(|other| other.endpoint != question.endpoint);
+    }
+}
+
+/// One value as `config show` prints it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShownValue {
+    /// Its path, such as `chat.base_url`.
+    pub path: String,
+    /// The value; of a key only that it is `[set]`.
+    pub value: String,
+    /// Where it came from.
+    pub source: Source,
+}
+
+/// A key would go to a base URL that somebody else brought in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyQuestion {
+    /// The endpoint, such as `chat` or `media.image`.
+    pub endpoint: String,
+    /// Where the key would go.
+    pub base_url: String,
+    /// Who said so.
+    pub base_url_source: Source,
+    /// Whose key it is.
+    pub key_source: Source,
+}
+
+impl KeyQuestion {
+    /// What to do about it, as a sentence.
+    pub fn hint(&self) -> String {
+        format!(
+            "If you trust that address, set {0}.base_url in your config file, or set the key in the same place as the \
+             address; otherwise remove the address from {1}.",
+            self.endpoint, self.base_url_source
+        )
+    }
+}
+
+impl fmt::Display for KeyQuestion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the {} key from {} would be sent to {}, an address that {} brought in",
+            self.endpoint, self.key_source, self.base_url, self.base_url_source
+        )
+    }
+}
+
+/// Loads everything. All problems come at once.
+pub fn load(options: &LoadOptions) -> Result<Loaded, ConfigError> {
+    run(options, false)
+}
+
+/// Like [`load`], for commands that talk to no model: a variable that `api_key_env` names and nobody set is only a
+/// warning, so that a listing works where the key is not at hand.
+pub fn load_keyless(options: &LoadOptions) -> Result<Loaded, ConfigError> {
+    run(options, true)
+}
+
+fn run(options: &LoadOptions, keyless: bool) -> Result<Loaded, ConfigError> {
+    let mut paths = paths(options)?;
+    let mut loading = Loading { options, ..Loading::default() };
+    loading.file(&paths.config_file)?;
+    let own = loading.dotenvs(&paths.config_file)?;
+    loading.environment();
+    loading.flags(&paths);
+    let unset = loading.keys(&own);
+    if keyless {
+        loading.warnings.extend(unset)
+    } else {
+        loading.problems.extend(unset)
+    }
+    loading.checks(&paths);
+    let redactor = Redactor::new(loading.settings.secrets.iter().cloned());
+    loading.warnings.iter_mut().chain(&mut loading.problems).for_each(|problem| clean(problem, &redactor));
+    if !loading.problems.is_empty() {
+        return Err(ConfigError::Problems(loading.problems));
+    }
+
+    let asks = loading.questions();
+    let held: Vec<String> = asks.iter().map(|ask| ask.endpoint.clone()).collect();
+    let base = paths.config_file.parent().unwrap_or(Path::new("/")).to_owned();
+    let builder = Builder { settings: &loading.settings, base: &base, env: &options.env };
+    let (mut config, values) = (builder.config(&held), builder.shown());
+    // Paths of flags need not be UTF-8, so they do not take the way through text.
+    if let Some(folder) = &options.flags.spec_dir {
+        config.spec.dir = Some(options.cwd.join(folder));
+    }
+    match (&options.flags.data_dir, &config.workspace.path) {
+        (Some(_), _) => config.workspace.path = Some(paths.sessions_dir.clone()),
+        (None, Some(folder)) => paths.sessions_dir.clone_from(folder),
+        (None, None) => {}
+    }
+    let Loading { mut settings, warnings, .. } = loading;
+    let held = held.into_iter().filter_map(|name| settings.keys.remove(&name).map(|key| (name, key.secret))).collect();
+    Ok(Loaded { config, paths, values, warnings, secrets: settings.secrets, asks, held })
+}
+
+/// A message may quote what stands in a file; a key must not come out that way either.
+fn clean(problem: &mut Problem, redactor: &Redactor) {
+    problem.message = redactor.redact(&problem.message).into_owned();
+    problem.hint = problem.hint.take().map(|hint| redactor.redact(&hint).into_owned());
+}
+
+fn endpoint_mut<'a>(config: &'a mut Config, name: &str) -> Option<&'a mut Endpoint> {
+    match name {
+        "chat" => config.chat.as_mut(),
+        "media.image" => config.media.image.as_mut(),
+        "media.speech" => config.media.speech.as_mut(),
+        "media.sound_effects" => config.media.sound_effects.as_mut(),
+        "media.asr" => config.media.asr.as_mut(),
+        _ => None,
+    }
+}
+
+/// Variables of the user's own `.env`, by name, and the file.
+type OwnVariables = Option<(PathBuf, BTreeMap<String, String>)>;
+
+struct Loading<'a> {
+    options: &'a LoadOptions,
+    settings: Settings,
+    problems: Vec<Problem>,
+    warnings: Vec<Problem>,
+}
+
+static NOTHING: std::sync::LazyLock<LoadOptions> = std::sync::LazyLock::new(LoadOptions::default);
+
+impl Default for Loading<'_> {
+    fn default() -> Self {
+        Self { options: &NOTHING, settings: Settings::default(), problems: Vec::new(), warnings: Vec::new() }
+    }
+}
+
+impl Loading<'_> {
+    fn file(&mut self, file: &Path) -> Result<(), ConfigError> {
+        match read_text(file).map_err(|source| ConfigError::Io { path: file.to_owned(), source })? {
+            Text::Missing if self.options.config_file.is_some() => {
+                let problem = Problem::new("", "does not exist").at(file, None);
+                self.problems
+                    .push(problem.hint("Check --config, or make the file with: okcvm config init --config FILE."));
+            }
+            Text::Missing => {}
+            Text::Odd { line, message } => self.problems.push(Problem::new("", message).at(file, line)),
+            Text::Whole { text, mode } => {
+                validate::read_file(&text, file, &mut self.settings, &mut self.problems);
+                if !self.settings.keys.is_empty() {
+                    self.warnings.extend(checks::mode(file, mode));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Both `.env` files; gives back the variables of the user's own, which `api_key_env` may name.
+    fn dotenvs(&mut self, config_file: &Path) -> Result<OwnVariables, ConfigError> {
+        let own_file = config_file.with_file_name(".env");
+        let folder_file = self.options.cwd.join(".env");
+        let own = match read_text(&own_file).map_err(|source| ConfigError::Io { path: own_file.clone(), source })? {
+            Text::Missing => None,
+            Text::Odd { line, message } => {
+                self.problems.push(Problem::new("", message).at(&own_file, line));
+                None
+            }
+            Text::Whole { text, mode } => {
+                let keys = self.settings.secrets.len();
+                let variables = dotenv(&text, &own_file, Layer::OwnDotEnv, &mut self.problems);
+                self.take(&variables);
+                let named = |name: &String| self.key_variables().contains(name);
+                let by_name: BTreeMap<_, _> = variables.pairs().collect();
+                if self.settings.secrets.len() > keys || by_name.keys().any(named) {
+                    self.warnings.extend(checks::mode(&own_file, mode));
+                }
+                Some((own_file.clone(), by_name))
+            }
+        };
+        let same = |one: &Path, other: &Path| match (one.canonicalize(), other.canonicalize()) {
+            (Ok(one), Ok(other)) => one == other,
+            _ => false,
+        };
+        // A folder's file that cannot be read is that folder's affair: it is told and left alone.
+        if !same(&own_file, &folder_file) {
+            match read_text(&folder_file) {
+                Ok(Text::Missing) => {}
+                Ok(Text::Odd { line, message }) => self.warnings.push(Problem::new("", message).at(&folder_file, line)),
+                Ok(Text::Whole { text, .. }) => {
+                    let variables = dotenv(&text, &folder_file, Layer::FolderDotEnv, &mut self.problems);
+                    self.take(&variables);
+                }
+                Err(error) => {
+                    let problem = Problem::new("", format!("cannot be read and is left out: {error}"));
+                    self.warnings.push(problem.at(&folder_file, None));
+                }
+            }
+        }
+        Ok(own)
+    }
+
+    fn environment(&mut self) {
+        let variables = Variables::of_environment(&self.options.env);
+        self.take(&variables);
+    }
+
+    fn take(&mut self, variables: &Variables) {
+        variables.apply(&mut self.settings, &mut self.problems, &mut self.warnings);
+    }
+
+    fn flags(&mut self, paths: &Paths) {
+        let flags = &self.options.flags;
+        let spec_dir = flags.spec_dir.as_ref().map(|folder| self.options.cwd.join(folder).display().to_string());
+        let sessions = flags.data_dir.as_ref().map(|_| paths.sessions_dir.display().to_string());
+        let rows: [(&'static str, &str, Option<&String>); 5] = [
+            ("--model", "chat.model", flags.model.as_ref()),
+            ("--sandbox", "sandbox.backend", flags.sandbox.as_ref()),
+            ("--network", "sandbox.network.mode", flags.network.as_ref()),
+            ("--data-dir", "workspace.path", sessions.as_ref()),
+            ("--spec-dir", "spec.dir", spec_dir.as_ref()),
+        ];
+        for (flag, path, text) in rows {
+            let (Some(text), Some(field)) = (text, field(path)) else { continue };
+            match value::from_text(field.kind, text) {
+                Ok(typed) => {
+                    let wrongs = value::check(field.kind, &typed);
+                    if wrongs.is_empty() {
+                        let source = Source::Flag(flag);
+                        self.settings.set(path, Settled { value: typed, layer: Layer::Flag, source, line: None });
+                    }
+                    self.problems.extend(wrongs.into_iter().map(|wrong| {
+                        let mut problem = Problem::new(flag, wrong.message);
+                        problem.hint = wrong.hint;
+                        problem
+                    }));
+                }
+                Err(wrong) => self.problems.push(Problem::new(flag, wrong.message)),
+            }
+        }
+    }
+
+    /// Names of variables that hold keys according to `api_key_env`.
+    fn key_variables(&self) -> Vec<String> {
+        let name = |endpoint: &super::fields::EndpointName| {
+            self.settings.text(&format!("{}.api_key_env", endpoint.path)).map(str::to_owned)
+        };
+        ENDPOINTS.iter().filter_map(name).collect()
+    }
+
+    /// Resolves `api_key_env`; what it names and nobody set comes back as problems.
+    fn keys(&mut self, own: &OwnVariables) -> Vec<Problem> {
+        let mut unset = Vec::new();
+        for endpoint in ENDPOINTS {
+            let path = format!("{}.api_key_env", endpoint.path);
+            let Some(variable) = self.settings.text(&path).map(str::to_owned) else { continue };
+            let set = |text: &&String| !text.trim().is_empty();
+            let from_env = self.options.env.get(&variable).filter(set).map(|key| (key, Source::Env(variable.clone())));
+            let from_own = || {
+                let (file, variables) = own.as_ref()?;
+                variables.get(&variable).filter(set).map(|key| (key, Source::DotEnv(file.clone())))
+            };
+            match from_env.or_else(from_own) {
+                Some((key, source)) => {
+                    let key = key.trim();
+                    self.settings.secrets.push(Secret::new(key));
+                    if let Some(wrong) = value::check(FieldKind::Key, &Typed::Text(key.to_owned())).into_iter().next() {
+                        let problem = Problem::new(path.clone(), format!("{variable} {}", wrong.message));
+                        self.problems.push(self.settings.place(&path, problem));
+                    } else if !self.settings.keys.contains_key(endpoint.path) {
+                        let key = Key { secret: Secret::new(key), layer: Layer::File, source };
+                        self.settings.keys.insert(endpoint.path.to_owned(), key);
+                    }
+                }
+                // A key of a higher layer makes the variable needless.
+                None if self.settings.keys.contains_key(endpoint.path) => {}
+                None => {
+                    let problem = Problem::new(path.clone(), format!("names {variable}, which is not set"));
+                    let hint = format!(
+                        "Set {variable} in the environment or in a .env file beside the config file, or set {}API_KEY.",
+                        endpoint.env_prefix
+                    );
+                    unset.push(self.settings.place(&path, problem).hint(hint));
+                }
+            }
+        }
+        unset
+    }
+
+    fn checks(&mut self, paths: &Paths) {
+        let settings = &self.settings;
+        self.problems.extend(checks::halves(settings, &paths.config_file));
+        self.problems.extend(checks::snapshot_sizes(settings));
+        self.problems.extend(checks::extra_ro(settings, paths, &self.options.env, home(&self.options.env).as_deref()));
+        self.warnings.extend(checks::without_endpoint(settings));
+        self.warnings.extend(checks::keys_in_the_clear(settings));
+    }
+
+    /// Keys whose way leads to another layer's address.
+    fn questions(&self) -> Vec<KeyQuestion> {
+        let mut asks = Vec::new();
+        for endpoint in ENDPOINTS {
+            let (Some(key), Some(url)) = (
+                self.settings.keys.get(endpoint.path),
+                self.settings.values.get(&format!("{}.base_url", endpoint.path)),
+            ) else {
+                continue;
+            };
+            let Typed::Text(address) = &url.value else { continue };
+            let stated = self.settings.own_urls.get(endpoint.path).map_or(&[][..], Vec::as_slice);
+            let known = stated.iter().any(|own| value::same_place(own, address));
+            if key.layer != url.layer && !known {
+                asks.push(KeyQuestion {
+                    endpoint: endpoint.path.to_owned(),
+                    base_url: value::without_slash(address),
+                    base_url_source: url.source.clone(),
+                    key_source: key.source.clone(),
+                });
+            }
+        }
+        asks
+    }
+}

@@ -1,0 +1,522 @@
+//! Finds the lines of a block-style YAML file on which its keys stand.
+//!
+//! The YAML library gives values without places. This reads the *layout* alone, line by line: it tells on which line a
+//! field stands, for messages, and which bytes of that line are its value, for [`super::save`]. It is no second parser:
+//! what a value means is never decided here, and whatever it does not understand becomes an [`Obstacle`], after which
+//! messages have no line and saving refuses to edit.
+//!
+//! ```text
+//! chat:                      entry "chat", shape Block, lines 0..=2
+//!   model: kimi # mine       entry "chat.model", shape Scalar, bytes 9..13
+//!   base_url: "http://x"     entry "chat.base_url", shape Scalar in double quotes
+//! ```
+
+/// Why a file cannot be edited line by line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Obstacle {
+    /// The line, from 0.
+    pub line: usize,
+    /// What stands there.
+    pub what: &'static str,
+}
+
+/// How a value is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// Nothing follows the colon.
+    Empty,
+    /// One scalar on the key's own line, as a range of bytes, with its quotes.
+    Scalar { start: usize, end: usize, quote: Option<char> },
+    /// `[...]` or `{...}` on the key's own line, as a range of bytes.
+    Flow { start: usize, end: usize },
+    /// A value that goes over several lines.
+    Long,
+    /// Keys below.
+    Block,
+    /// A list below.
+    Items,
+}
+
+/// One key of the file.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    /// The whole path, its parts joined by dots.
+    pub path: String,
+    /// The key's line, from 0.
+    pub line: usize,
+    /// The last line of its value, from 0.
+    pub last_line: usize,
+    /// Spaces before the key.
+    pub indent: usize,
+    /// Bytes up to and including the colon.
+    pub after_colon: usize,
+    /// How its value is laid out.
+    pub shape: Shape,
+}
+
+/// The keys of a file, in the order of its lines.
+#[derive(Debug, Default)]
+pub(super) struct Outline {
+    pub entries: Vec<Entry>,
+    /// Items of lists by path (`a.b[0]`) and line.
+    items: Vec<(String, usize)>,
+    /// The first thing that is in the way of editing.
+    pub obstacle: Option<Obstacle>,
+}
+
+/// A mapping that is open at the current line.
+struct Open {
+    indent: usize,
+    owner: Option<usize>,
+}
+
+impl Outline {
+    /// Reads the layout of a file.
+    pub(super) fn of(text: &str) -> Self {
+        Scan {
+            lines: text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)).collect(),
+            ..Scan::default()
+        }
+        .run(text)
+    }
+
+    /// The entry of a path.
+    pub(super) fn entry(&self, path: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.path == path)
+    }
+
+    /// The line (from 1) of a path, or of the nearest thing around it that has one.
+    pub(super) fn line_of(&self, path: &str) -> Option<usize> {
+        let mut path = path;
+        loop {
+            let entry = self.entry(path).map(|entry| entry.line);
+            let item = || self.items.iter().find(|(item, _)| item == path).map(|(_, line)| *line);
+            if let Some(line) = entry.or_else(item) {
+                return Some(line + 1);
+            }
+            path = &path[..path.rfind(['.', '['])?];
+        }
+    }
+
+    /// The line (from 1) on which a path stands for the second time.
+    pub(super) fn second_line_of(&self, path: &str) -> Option<usize> {
+        self.entries.iter().filter(|entry| entry.path == path).nth(1).map(|entry| entry.line + 1)
+    }
+}
+
+#[derive(Default)]
+struct Scan<'a> {
+    lines: Vec<&'a str>,
+    outline: Outline,
+    open: Vec<Open>,
+    started: bool,
+}
+
+impl Scan<'_> {
+    fn run(mut self, text: &str) -> Outline {
+        if let Some(at) = odd_break(text) {
+            self.obstacle(text[..at].matches('\n').count(), "a line break that is neither LF nor CRLF");
+        }
+        let mut line = 0;
+        while let Some(next) = self.step(line) {
+            line = next;
+        }
+        self.outline
+    }
+
+    fn obstacle(&mut self, line: usize, what: &'static str) {
+        self.outline.obstacle.get_or_insert(Obstacle { line, what });
+    }
+
+    /// Reads what begins on a line; the line after it, or `None` at the end and where the layout is not understood.
+    fn step(&mut self, at: usize) -> Option<usize> {
+        let line = *self.lines.get(at)?;
+        let body = line.trim_start_matches(' ');
+        let indent = line.len() - body.len();
+        if body.trim().is_empty() || body.trim_start().starts_with('#') {
+            return Some(at + 1);
+        }
+        if body.starts_with('\t') {
+            self.obstacle(at, "a tab in the indentation");
+            return None;
+        }
+        if indent == 0 && (body.starts_with("---") || body.starts_with("...") || body.starts_with('%')) {
+            return self.marker(at, body);
+        }
+        self.started = true;
+        if body == "-" || body.starts_with("- ") || body.starts_with("-\t") {
+            return self.items(at, indent);
+        }
+        match key(body) {
+            Some((name, colon)) => self.key(at, indent, &name, indent + colon),
+            None => self.value_below(at, indent),
+        }
+    }
+
+    fn marker(&mut self, at: usize, body: &str) -> Option<usize> {
+        let bare = body.strip_prefix("---").is_some_and(|rest| {
+            let rest = rest.trim_start();
+            rest.is_empty() || rest.starts_with('#')
+        });
+        if bare && !self.started {
+            self.started = true;
+            return Some(at + 1);
+        }
+        self.obstacle(at, "a directive or a second document");
+        None
+    }
+
+    fn key(&mut self, at: usize, indent: usize, name: &str, after_colon: usize) -> Option<usize> {
+        while self.open.last().is_some_and(|open| open.indent > indent) {
+            self.open.pop();
+        }
+        match self.open.last() {
+            Some(open) if open.indent == indent => {}
+            Some(_) => {
+                let owner = self.outline.entries.len().checked_sub(1)?;
+                if self.outline.entries[owner].shape != Shape::Empty {
+                    self.obstacle(at, "indentation that fits no key above it");
+                    return None;
+                }
+                self.outline.entries[owner].shape = Shape::Block;
+                self.open.push(Open { indent, owner: Some(owner) });
+            }
+            None if self.outline.entries.is_empty() => self.open.push(Open { indent, owner: None }),
+            None => {
+                self.obstacle(at, "indentation that fits no key above it");
+                return None;
+            }
+        }
+        let path = match self.open.last().and_then(|open| open.owner) {
+            Some(owner) => format!("{}.{name}", self.outline.entries[owner].path),
+            None => name.to_owned(),
+        };
+        let (shape, last_line) = self.value(at, after_colon, indent)?;
+        self.outline.entries.push(Entry { path, line: at, last_line: at, indent, after_colon, shape });
+        self.extend(last_line);
+        Some(last_line + 1)
+    }
+
+    /// Tells the newest entry and all around it where it ends.
+    fn extend(&mut self, last_line: usize) {
+        if let Some(entry) = self.outline.entries.last_mut() {
+            entry.last_line = last_line;
+        }
+        for owner in self.open.iter().filter_map(|open| open.owner) {
+            let entry = &mut self.outline.entries[owner];
+            entry.last_line = entry.last_line.max(last_line);
+        }
+    }
+
+    /// The entry that waits for a value, if what stands at `indent` can be it.
+    fn waiting(&self, indent: usize, same: bool) -> Option<usize> {
+        let last = self.outline.entries.len().checked_sub(1)?;
+        let entry = &self.outline.entries[last];
+        let fits = indent > entry.indent || (same && indent == entry.indent);
+        (entry.shape == Shape::Empty && fits).then_some(last)
+    }
+
+    fn items(&mut self, at: usize, indent: usize) -> Option<usize> {
+        let Some(owner) = self.waiting(indent, true) else {
+            self.obstacle(at, "a list where a key is expected");
+            return None;
+        };
+        let path = self.outline.entries[owner].path.clone();
+        let (mut next, mut count, mut last_line) = (at, 0, at);
+        while let Some(line) = self.lines.get(next) {
+            let body = line.trim_start_matches(' ');
+            let here = line.len() - body.len();
+            if !body.trim().is_empty() && !body.starts_with('#') {
+                let item = here == indent && (body == "-" || body.starts_with("- ") || body.starts_with("-\t"));
+                if item {
+                    self.outline.items.push((format!("{path}[{count}]"), next));
+                    count += 1;
+                } else if here <= indent {
+                    break;
+                }
+                last_line = next;
+            }
+            next += 1;
+        }
+        self.outline.entries[owner].shape = Shape::Items;
+        self.extend(last_line);
+        Some(last_line + 1)
+    }
+
+    /// A value that begins on a line of its own.
+    fn value_below(&mut self, at: usize, indent: usize) -> Option<usize> {
+        let Some(owner) = self.waiting(indent, false) else {
+            let flow = self.lines[at][indent..].starts_with(['{', '[']);
+            self.obstacle(at, if flow { "flow style" } else { "a line that is neither key nor list" });
+            return None;
+        };
+        let parent = self.outline.entries[owner].indent;
+        let (_, last_line) = self.value(at, indent, parent)?;
+        self.outline.entries[owner].shape = Shape::Long;
+        self.extend(last_line);
+        Some(last_line + 1)
+    }
+
+    /// The layout of the value that follows byte `from` of a line, and its last line.
+    fn value(&mut self, at: usize, from: usize, key_indent: usize) -> Option<(Shape, usize)> {
+        let line = self.lines[at];
+        let start = from + (line[from..].len() - line[from..].trim_start_matches([' ', '\t']).len());
+        match line[start..].chars().next() {
+            None | Some('#') => Some((Shape::Empty, at)),
+            Some('|' | '>') => Some((Shape::Long, self.deeper_than(at, key_indent, true))),
+            Some('&' | '*' | '!') => {
+                self.obstacle(at, "an anchor, an alias or a tag");
+                let token = line[start..].find([' ', '\t']).map_or(line.len(), |length| start + length);
+                match self.value(at, token, key_indent)? {
+                    (Shape::Empty, last) if line[start..].starts_with('*') => Some((Shape::Long, last)),
+                    (Shape::Scalar { .. } | Shape::Flow { .. }, last) => Some((Shape::Long, last)),
+                    other => Some(other),
+                }
+            }
+            Some('"' | '\'' | '[' | '{') => {
+                let Some((last, end)) = closed(&self.lines, at, start) else {
+                    self.obstacle(at, "a quote or bracket that is not closed");
+                    return None;
+                };
+                let tail = &self.lines[last][end..];
+                if !(tail.trim().is_empty() || (tail.starts_with([' ', '\t']) && tail.trim_start().starts_with('#'))) {
+                    self.obstacle(last, "text after the end of a value");
+                    return None;
+                }
+                if last > at {
+                    return Some((Shape::Long, last));
+                }
+                let first = line[start..].chars().next();
+                let flow = matches!(first, Some('[' | '{'));
+                Some((if flow { Shape::Flow { start, end } } else { Shape::Scalar { start, end, quote: first } }, at))
+            }
+            Some(_) => {
+                let length = [" #", "\t#"].iter().filter_map(|mark| line[start..].find(mark)).min();
+                let end = start + line[start..][..length.unwrap_or(line.len() - start)].trim_end().len();
+                let last = if length.is_some() { at } else { self.deeper_than(at, key_indent, false) };
+                Some((if last > at { Shape::Long } else { Shape::Scalar { start, end, quote: None } }, last))
+            }
+        }
+    }
+
+    /// The last of the lines after `at` that are indented deeper than a key; in a block scalar a `#` is text.
+    fn deeper_than(&self, at: usize, key_indent: usize, block_scalar: bool) -> usize {
+        let mut last = at;
+        for (offset, line) in self.lines[at + 1..].iter().enumerate() {
+            let body = line.trim_start_matches(' ');
+            if body.trim().is_empty() {
+                continue;
+            }
+            if line.len() - body.len() <= key_indent || (!block_scalar && body.starts_with('#')) {
+                break;
+            }
+            last = at + 1 + offset;
+        }
+        last
+    }
+}
+
+/// Where text has a line break that YAML knows and `split('\n')` does not.
+fn odd_break(text: &str) -> Option<usize> {
+    let lone_return = text.match_indices('\r').map(|(at, _)| at).find(|at| !text[at + 1..].starts_with('\n'));
+    let unicode = text.find(['\u{85}', '\u{2028}', '\u{2029}']);
+    lone_return.into_iter().chain(unicode).min()
+}
+
+/// The key at the beginning of a line, and the bytes up to and including its colon.
+fn key(body: &str) -> Option<(String, usize)> {
+    let colon_at = |at: usize| {
+        let rest = &body[at..];
+        let colon = rest.len() - rest.trim_start_matches(' ').len();
+        let after = rest[colon..].strip_prefix(':')?;
+        (after.is_empty() || after.starts_with([' ', '\t'])).then_some(at + colon + 1)
+    };
+    if body.starts_with(['"', '\'']) {
+        let (_, end) = closed(&[body], 0, 0)?;
+        let name = serde_yaml::from_str::<String>(&body[..end]).ok()?;
+        return Some((name, colon_at(end)?));
+    }
+    if body.starts_with(['{', '}', '[', ']', ',', '&', '*', '!', '|', '>', '%', '@', '`', '#'])
+        || body.starts_with("? ")
+    {
+        return None;
+    }
+    let mut from = 0;
+    while let Some(found) = body[from..].find(':') {
+        let colon = from + found;
+        if body[..colon].contains(" #") {
+            return None;
+        }
+        if let Some(after) = colon_at(colon) {
+            return Some((body[..colon].trim_end().to_owned(), after));
+        }
+        from = colon + 1;
+    }
+    None
+}
+
+/// Where the quote or bracket that opens at a byte of a line is closed: the line, and the byte after it.
+fn closed(lines: &[&str], at: usize, start: usize) -> Option<(usize, usize)> {
+    let mut depth = 0_usize;
+    let mut quote: Option<char> = None;
+    for (index, line) in lines.iter().enumerate().skip(at) {
+        let from = if index == at { start } else { 0 };
+        let mut before = ' ';
+        let mut chars = line[from..].char_indices().peekable();
+        while let Some((offset, c)) = chars.next() {
+            match quote {
+                Some('"') if c == '\\' => {
+                    chars.next();
+                }
+                Some('\'') if c == '\'' && chars.peek().is_some_and(|(_, next)| *next == '\'') => {
+                    chars.next();
+                }
+                Some(open) if c == open => quote = None,
+                Some(_) => {}
+                None => match c {
+                    // Inside flow style a quote opens only where a value may begin.
+                    '"' | '\'' if depth == 0 || matches!(before, ' ' | '\t' | ',' | '[' | '{' | ':') => quote = Some(c),
+                    '[' | '{' => depth += 1,
+                    ']' | '}' => depth = depth.checked_sub(1)?,
+                    '#' if matches!(before, ' ' | '\t') => break,
+                    _ => {}
+                },
+            }
+            if depth == 0 && quote.is_none() {
+                return Some((index, from + offset + c.len_utf8()));
+            }
+            before = c;
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "\
+# head
+---
+chat:
+  model: kimi # mine
+  base_url: \"http://x # no comment\"   # yes
+  'api_key': 'it''s'
+  note: |
+    model: not a key
+
+    more
+  long: one
+    two
+
+media: # empty so far
+
+sandbox:
+    env_pass:
+    - TZ
+    - LANG # two
+    limits: {pids: 5, file_mb: 6}
+    extra_ro: [
+      /a,
+      \"/b]\" ]
+last:
+  below
+";
+
+    fn slice<'a>(text: &'a str, outline: &Outline, path: &str) -> &'a str {
+        let entry = outline.entry(path).expect("entry");
+        let line = text.split('\n').nth(entry.line).expect("line");
+        match entry.shape {
+            Shape::Scalar { start, end, .. } | Shape::Flow { start, end } => &line[start..end],
+            _ => "",
+        }
+    }
+
+    #[test]
+    fn every_key_is_found_with_its_line_and_its_bytes() {
+        let outline = Outline::of(TEXT);
+        assert_eq!(outline.obstacle, None);
+        let rows: Vec<_> = outline.entries.iter().map(|e| (e.path.as_str(), e.line + 1, e.last_line + 1)).collect();
+        assert_eq!(
+            rows,
+            [
+                ("chat", 3, 12),
+                ("chat.model", 4, 4),
+                ("chat.base_url", 5, 5),
+                ("chat.api_key", 6, 6),
+                ("chat.note", 7, 10),
+                ("chat.long", 11, 12),
+                ("media", 14, 14),
+                ("sandbox", 16, 23),
+                ("sandbox.env_pass", 17, 19),
+                ("sandbox.limits", 20, 20),
+                ("sandbox.extra_ro", 21, 23),
+                ("last", 24, 25),
+            ]
+        );
+        assert_eq!(slice(TEXT, &outline, "chat.model"), "kimi");
+        assert_eq!(slice(TEXT, &outline, "chat.base_url"), "\"http://x # no comment\"");
+        assert_eq!(slice(TEXT, &outline, "chat.api_key"), "'it''s'");
+        assert_eq!(slice(TEXT, &outline, "sandbox.limits"), "{pids: 5, file_mb: 6}");
+        let shape = |path: &str| outline.entry(path).map(|entry| entry.shape);
+        assert_eq!(shape("media"), Some(Shape::Empty));
+        assert_eq!(shape("sandbox.env_pass"), Some(Shape::Items));
+        assert_eq!(shape("last"), Some(Shape::Long));
+    }
+
+    #[test]
+    fn a_line_is_told_for_items_and_for_what_is_inside_flow_style() {
+        let outline = Outline::of(TEXT);
+        assert_eq!(outline.line_of("sandbox.env_pass[1]"), Some(19));
+        assert_eq!(outline.line_of("sandbox.env_pass[7]"), Some(17));
+        assert_eq!(outline.line_of("sandbox.limits.pids"), Some(20));
+        assert_eq!(outline.line_of("chat.nowhere"), Some(3));
+        assert_eq!(outline.line_of("nowhere"), None);
+    }
+
+    #[test]
+    fn what_cannot_be_edited_by_lines_is_named() {
+        let rows = [
+            ("{chat: {model: x}}\n", 0, "flow style"),
+            ("chat:\n\tmodel: x\n", 1, "a tab in the indentation"),
+            ("a: &x 1\nb: *x\n", 0, "an anchor, an alias or a tag"),
+            ("a: !!str 1\n", 0, "an anchor, an alias or a tag"),
+            ("a: 1\n---\nb: 1\n", 1, "a directive or a second document"),
+            ("%YAML 1.2\n---\na: 1\n", 0, "a directive or a second document"),
+            ("- a\n", 0, "a list where a key is expected"),
+            ("? a\n: b\n", 0, "a line that is neither key nor list"),
+            ("a: \"open\n", 0, "a quote or bracket that is not closed"),
+            ("a: 1\n   b: 2\n  c: 3\n", 2, ""),
+            ("a: 1\rb: 2\n", 0, "a line break that is neither LF nor CRLF"),
+        ];
+        for (text, line, what) in rows {
+            let obstacle = Outline::of(text).obstacle;
+            if what.is_empty() {
+                // Not valid YAML; nothing is asked of the layout but that it comes to an end.
+                continue;
+            }
+            assert_eq!(obstacle, Some(Obstacle { line, what }), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn keys_after_an_anchor_still_have_lines() {
+        let outline = Outline::of("base: &b\n  model: x\nchat: *b\nui:\n  ascii: true\n");
+        assert_eq!(outline.line_of("base.model"), Some(2));
+        assert_eq!(outline.line_of("ui.ascii"), Some(5));
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_is_found_twice() {
+        assert_eq!(Outline::of("a: 1\nb:\n  c: 1\n  c: 2\n").second_line_of("b.c"), Some(4));
+    }
+
+    #[test]
+    fn crlf_is_no_part_of_a_value() {
+        let text = "a: x\r\nb:\r\n  c: \"y\"\r\n";
+        let outline = Outline::of(text);
+        assert_eq!(outline.obstacle, None);
+        assert_eq!(slice(text, &outline, "a"), "x");
+        assert_eq!(slice(text, &outline, "b.c"), "\"y\"");
+    }
+}
