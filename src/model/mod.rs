@@ -1,1 +1,14 @@
 //! Clients of model endpoints.
+//!
+//! [`ChatModel`] is what the engine sees; [`OpenAiChat`] is the one implementation: any endpoint that speaks the
+//! OpenAI-compatible `/chat/completions`. Not here: what goes into a request (`vm::request`) and what becomes of a
+//! reply (`vm::engine`).
+
+mod chat;
+mod error;
+mod openai;
+mod retry;
+
+pub use chat::{ChatModel, ChatRequest, ModelEvent, Reply};
+pub use error::ModelError;
+pub use openai::{Assembler, Fault, Frame, FrameDecoder, OpenAiChat, Timing, ask_once, list_models};

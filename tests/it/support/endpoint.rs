@@ -76,6 +76,8 @@ struct Shared {
     arrived: Condvar,
     count: watch::Sender<usize>,
     open: Mutex<Vec<TcpStream>>,
+    /// Clients that left while an answer was being written.
+    left: watch::Sender<usize>,
     ended: AtomicBool,
 }
 
@@ -108,6 +110,7 @@ impl FakeEndpoint {
             arrived: Condvar::new(),
             count: watch::Sender::new(0),
             open: Mutex::default(),
+            left: watch::Sender::new(0),
             ended: AtomicBool::new(false),
         });
         let accepting = Arc::clone(&shared);
@@ -168,6 +171,18 @@ impl FakeEndpoint {
             requests = self.shared.arrived.wait_timeout(requests, left).unwrap().0;
         }
         requests.clone()
+    }
+
+    /// How many connections were made so far.
+    pub fn connections(&self) -> usize {
+        self.shared.open.lock().unwrap().len()
+    }
+
+    /// Waits until a client leaves during a pause or a stall; fails the test after a deadline.
+    pub async fn client_left(&self) {
+        let mut left = self.shared.left.subscribe();
+        let gone = tokio::time::timeout(DEADLINE, left.wait_for(|left| *left > 0)).await;
+        assert!(gone.is_ok(), "the client stayed");
     }
 
     /// Waits until `n` requests came in; fails the test after a deadline.
@@ -274,9 +289,12 @@ impl Shared {
         while !gate.is_open() && !self.ended.load(Ordering::SeqCst) {
             // Reads with a timeout tell when the client left; it has nothing to say while it waits.
             match stream.peek(&mut byte) {
-                Ok(0) => break,
-                Err(error) if !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => break,
-                _ => {}
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
+                Ok(1..) => {}
+                _ => {
+                    self.left.send_modify(|left| *left += 1);
+                    break;
+                }
             }
         }
         drop(stream.set_read_timeout(None));

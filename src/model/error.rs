@@ -1,0 +1,350 @@
+//! Everything that can go wrong between a request and a whole reply.
+//!
+//! Texts carry the server's own words; the client removes the key from them before an error is made.
+
+use std::time::Duration;
+
+/// Why there is no reply. `url` is the address without user, password and query.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ModelError {
+    /// The configuration cannot work.
+    #[error("{field} of the chat endpoint {problem}")]
+    Configuration {
+        /// Which field.
+        field: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// No connection.
+    #[error("cannot connect to {url}: {reason}")]
+    Connect {
+        /// Where to.
+        url: String,
+        /// Why.
+        reason: String,
+        /// Whether another attempt can help (a wrong certificate stays wrong).
+        passing: bool,
+    },
+    /// The connection broke before the reply was whole.
+    #[error("the connection to {url} broke before the reply was whole: {reason}")]
+    Broken {
+        /// Where to.
+        url: String,
+        /// Why.
+        reason: String,
+    },
+    /// Nothing came for too long.
+    #[error("nothing came from {url} for {} s", after.as_secs_f32())]
+    Idle {
+        /// Where from.
+        url: String,
+        /// For how long.
+        after: Duration,
+    },
+    /// The server refused.
+    #[error("{url} answered {status}: {message}")]
+    Status {
+        /// Who.
+        url: String,
+        /// HTTP status.
+        status: u16,
+        /// The server's own words.
+        message: String,
+        /// The server's own name for the error, such as `insufficient_quota`.
+        code: Option<String>,
+    },
+    /// The server wants a longer wait than anybody would sit through.
+    #[error("{url} answered {status} and asks to wait {} before the next request: {message}", minutes(*.wait))]
+    WaitTooLong {
+        /// Who.
+        url: String,
+        /// HTTP status.
+        status: u16,
+        /// How long.
+        wait: Duration,
+        /// The server's own words.
+        message: String,
+    },
+    /// An error object arrived where the reply should have been.
+    #[error("{url} reported an error in its reply: {message}")]
+    InReply {
+        /// Who.
+        url: String,
+        /// The server's own words.
+        message: String,
+        /// The HTTP status that the error object names, if it names one.
+        status: Option<u16>,
+        /// The server's own name for the error.
+        code: Option<String>,
+    },
+    /// The answer is not the protocol's.
+    #[error("{url} did not answer with {expected}: {excerpt}")]
+    NotUnderstood {
+        /// Who.
+        url: String,
+        /// What was expected.
+        expected: &'static str,
+        /// How the answer begins.
+        excerpt: String,
+    },
+    /// The server sends requests elsewhere; the key does not follow.
+    #[error("{url} redirects to {target}")]
+    Redirected {
+        /// Who.
+        url: String,
+        /// Where to.
+        target: String,
+    },
+    /// The answer has more bytes than any reply.
+    #[error("the reply from {url} is longer than {limit} bytes")]
+    TooLong {
+        /// Who.
+        url: String,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The reply ended well and has neither text nor calls.
+    #[error("{url} sent an empty reply{}", reason_words(.finish_reason.as_deref()))]
+    EmptyReply {
+        /// Who.
+        url: String,
+        /// What the endpoint named as the reason for the end.
+        finish_reason: Option<String>,
+    },
+    /// Every attempt failed.
+    #[error("{last} (tried {attempts} times)")]
+    GaveUp {
+        /// How many requests were sent.
+        attempts: u32,
+        /// Why the last one failed.
+        last: Box<ModelError>,
+    },
+}
+
+fn minutes(wait: Duration) -> String {
+    let seconds = wait.as_secs();
+    if seconds < 120 { format!("{seconds} s") } else { format!("{} minutes", seconds.div_ceil(60)) }
+}
+
+fn reason_words(finish_reason: Option<&str>) -> String {
+    finish_reason.map(|reason| format!(" (finish_reason {reason:?})")).unwrap_or_default()
+}
+
+/// Words with which servers say that the conversation is too long for the model.
+const OVERFLOW: [&str; 9] = [
+    "context length",
+    "context_length",
+    "context window",
+    "context size",
+    "maximum context",
+    "too many tokens",
+    "prompt is too long",
+    "input is too long",
+    "exceeds the limit of tokens",
+];
+
+impl ModelError {
+    /// The error of the last attempt, for errors that came after several.
+    pub fn root(&self) -> &Self {
+        match self {
+            Self::GaveUp { last, .. } => last.root(),
+            other => other,
+        }
+    }
+
+    /// The HTTP status, where the server gave one.
+    pub fn status(&self) -> Option<u16> {
+        match self.root() {
+            Self::Status { status, .. } | Self::WaitTooLong { status, .. } => Some(*status),
+            Self::InReply { status, .. } => *status,
+            _ => None,
+        }
+    }
+
+    /// Whether the reply ended well and has neither text nor calls. The client does not send such a request again.
+    pub fn is_empty_reply(&self) -> bool {
+        matches!(self.root(), Self::EmptyReply { .. })
+    }
+
+    /// Whether the server says that the conversation is too long for the model.
+    pub fn is_context_overflow(&self) -> bool {
+        let (status, message, code) = match self.root() {
+            Self::Status { status, message, code, .. } => (Some(*status), message, code),
+            Self::InReply { status, message, code, .. } => (*status, message, code),
+            _ => return false,
+        };
+        if status == Some(413) {
+            return true;
+        }
+        if matches!(status, Some(401..=404 | 429)) {
+            return false;
+        }
+        let words = format!("{} {}", message, code.as_deref().unwrap_or_default()).to_lowercase();
+        OVERFLOW.iter().any(|sign| words.contains(sign))
+    }
+
+    /// Whether the account has no credit left: waiting does not help, whatever the status says.
+    pub(crate) fn is_out_of_credit(&self) -> bool {
+        let (Self::Status { code, .. } | Self::InReply { code, .. }) = self.root() else {
+            return self.status() == Some(402);
+        };
+        let by_name = matches!(code.as_deref(), Some("insufficient_quota" | "exceeded_current_quota_error"));
+        by_name || self.status() == Some(402)
+    }
+
+    /// Whether the same request may succeed a little later.
+    pub(crate) fn is_passing(&self) -> bool {
+        if self.is_out_of_credit() {
+            return false;
+        }
+        match self {
+            Self::Broken { .. } | Self::Idle { .. } => true,
+            Self::Connect { passing, .. } => *passing,
+            Self::Status { status, .. } => retried(*status),
+            Self::InReply { status, code, .. } => {
+                status.is_some_and(retried) || code.as_deref().is_some_and(overloaded)
+            }
+            _ => false,
+        }
+    }
+
+    /// What to do next, as a sentence.
+    pub fn hint(&self) -> Option<String> {
+        if self.is_context_overflow() {
+            return Some(
+                "The conversation is too long for this model: start a new session, roll back to an earlier snapshot, \
+                 or choose a model with a larger context."
+                    .to_owned(),
+            );
+        }
+        if self.is_out_of_credit() {
+            return Some(
+                "The account has no credit left: top it up, or choose another endpoint with /setup.".to_owned(),
+            );
+        }
+        let words = match self.root() {
+            Self::Configuration { .. } => "Change it with /setup or in the configuration file.",
+            Self::Connect { url, reason, .. } if reason.contains("certificate") => {
+                return Some(format!(
+                    "Check the address and this machine's clock and ca-certificates, or use http:// if {url} has no TLS."
+                ));
+            }
+            Self::Connect { url, .. } if is_loopback_text(url) => {
+                "Start the model server, or correct chat.base_url with /setup."
+            }
+            Self::Connect { .. } => "Check the network, chat.base_url, and HTTPS_PROXY if a proxy is needed.",
+            Self::Broken { .. } => "Check the network and send the message again.",
+            Self::Idle { .. } => "Raise chat.idle_timeout_secs if the model needs longer before it says something.",
+            Self::Status { status, .. } => return status_hint(*status).map(str::to_owned),
+            Self::WaitTooLong { .. } => {
+                "Send the message again after that time, or choose another endpoint with /setup."
+            }
+            Self::InReply { status, .. } => {
+                return status.and_then(status_hint).map(str::to_owned);
+            }
+            Self::NotUnderstood { .. } => "Check chat.base_url: most base URLs end in /v1.",
+            Self::Redirected { target, .. } => {
+                return Some(format!(
+                    "Set chat.base_url to the new address if it is right ({target}); the key was not sent there."
+                ));
+            }
+            Self::EmptyReply { finish_reason, .. } => match finish_reason.as_deref() {
+                Some("length") => "The model used all its tokens before it said something: raise its limit.",
+                Some("content_filter") => "The endpoint's filter removed the reply: word the request differently.",
+                _ => "Send the message again; if it stays so, choose another model with /setup.",
+            },
+            Self::TooLong { .. } | Self::GaveUp { .. } => return None,
+        };
+        Some(words.to_owned())
+    }
+}
+
+/// Statuses after which the same request may succeed.
+fn retried(status: u16) -> bool {
+    matches!(status, 408 | 429 | 500..=599)
+}
+
+/// Names under which servers report that they are busy or broken for the moment.
+fn overloaded(code: &str) -> bool {
+    matches!(
+        code,
+        "server_error"
+            | "internal_error"
+            | "internal_server_error"
+            | "api_error"
+            | "overloaded_error"
+            | "engine_overloaded_error"
+            | "rate_limit_error"
+            | "rate_limit_exceeded"
+            | "rate_limit_reached_error"
+            | "service_unavailable"
+            | "timeout"
+    )
+}
+
+fn status_hint(status: u16) -> Option<&'static str> {
+    Some(match status {
+        401 => "Check the key of the chat endpoint: /setup changes it, `okcvm config show` tells where it comes from.",
+        403 => "The key is known but may not do this: check its rights, the model's name and the region.",
+        404 => "Check chat.model and chat.base_url: most base URLs end in /v1.",
+        405 => "Check chat.base_url: it must be the part before /chat/completions.",
+        400 | 422 => "The endpoint does not accept this request: check that the model takes tools (and pictures).",
+        429 => "The endpoint limits how often it may be asked: wait a little, then send the message again.",
+        408 | 500..=599 => "The endpoint has trouble on its side: send the message again later.",
+        _ => return None,
+    })
+}
+
+/// Whether the host of a shown URL is this machine.
+fn is_loopback_text(url: &str) -> bool {
+    reqwest::Url::parse(url).is_ok_and(|url| super::openai::is_loopback(&url))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(status: u16, message: &str, code: Option<&str>) -> ModelError {
+        let url = "https://api.example.com/v1/chat/completions".to_owned();
+        ModelError::Status { url, status, message: message.to_owned(), code: code.map(str::to_owned) }
+    }
+
+    #[test]
+    fn an_error_says_what_and_where_and_the_hint_what_next() {
+        let error = refused(401, "Incorrect API key provided", None);
+        assert_eq!(
+            error.to_string(),
+            "https://api.example.com/v1/chat/completions answered 401: Incorrect API key provided"
+        );
+        assert!(error.hint().expect("hint").contains("/setup"));
+    }
+
+    #[test]
+    fn a_context_overflow_is_known_by_status_or_words() {
+        assert!(refused(413, "too large", None).is_context_overflow());
+        assert!(refused(400, "This model's maximum context length is 8192 tokens", None).is_context_overflow());
+        assert!(refused(400, "bad", Some("context_length_exceeded")).is_context_overflow());
+        assert!(!refused(400, "bad tool", None).is_context_overflow());
+        assert!(!refused(429, "too many tokens per minute", None).is_context_overflow());
+    }
+
+    #[test]
+    fn only_passing_trouble_is_worth_another_attempt() {
+        for status in [408, 429, 500, 502, 503, 529] {
+            assert!(refused(status, "x", None).is_passing(), "{status}");
+        }
+        for status in [400, 401, 402, 403, 404, 413, 422] {
+            assert!(!refused(status, "x", None).is_passing(), "{status}");
+        }
+        assert!(!refused(429, "You exceeded your current quota", Some("insufficient_quota")).is_passing());
+    }
+
+    #[test]
+    fn an_error_after_several_attempts_keeps_its_kind() {
+        let last = Box::new(refused(503, "busy", None));
+        let error = ModelError::GaveUp { attempts: 4, last };
+        assert!(error.to_string().ends_with("answered 503: busy (tried 4 times)"), "{error}");
+        assert_eq!(error.status(), Some(503));
+        assert!(error.hint().is_some());
+    }
+}
