@@ -16,6 +16,12 @@ use super::effect::UiEffect;
 use super::theme::Theme;
 
 pub mod line_input;
+pub(crate) mod list;
+pub mod snapshots;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod todo;
+pub mod trace;
 
 /// Names of the panes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
