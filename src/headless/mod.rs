@@ -1,1 +1,323 @@
-//! One turn without a screen.
+//! One turn without a screen: `okcvm exec`.
+//!
+//! Output is written by a thread of its own: a reader that is slow, or gone, must never keep a signal from being
+//! heard. A reader that leaves ends the turn as Esc would, with its snapshot, and is no error.
+
+pub mod format;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use crate::protocol::{Event, Op, Phase, TurnOutcome};
+use crate::support::{atomic_file, sanitize};
+use crate::vm::VmHandle;
+
+/// A second Ctrl-C within this time ends the program at once.
+const TWICE: Duration = Duration::from_secs(2);
+
+/// What is to be done, and how it is told.
+#[derive(Debug, Clone, Default)]
+pub struct ExecOptions {
+    /// What the user says.
+    pub prompt: String,
+    /// Files to copy into the mount first.
+    pub attachments: Vec<PathBuf>,
+    /// One event a line instead of text for people.
+    pub json: bool,
+    /// Where the final reply is written to as well.
+    pub last_message: Option<PathBuf>,
+}
+
+/// How it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExitKind {
+    /// The model had nothing more to do.
+    Completed,
+    /// The turn failed, or never began.
+    Failed,
+    /// The user stopped it; it was closed with its snapshot.
+    Interrupted,
+    /// Whoever read the output left; the turn was closed with its snapshot.
+    BrokenPipe,
+    /// Ctrl-C twice: nobody waits for anything. The engine may still be closing the turn and must not be waited for.
+    Quit,
+    /// A signal of this number asked for the end; the turn was closed with its snapshot.
+    Signal(u8),
+}
+
+impl ExitKind {
+    /// The exit code.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Completed | Self::BrokenPipe => 0,
+            Self::Failed => 1,
+            Self::Interrupted | Self::Quit => 130,
+            Self::Signal(number) => 128 + number,
+        }
+    }
+}
+
+/// A signal that means something here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Signal {
+    Interrupt,
+    Terminate,
+    HangUp,
+}
+
+/// Runs one turn and tells it on `out` (the reply, or events) and `err` (progress). Handles SIGINT, SIGTERM and
+/// SIGHUP while it runs. The engine has been told to end when this returns.
+pub async fn exec(
+    handle: VmHandle,
+    options: ExecOptions,
+    out: impl Write + Send + 'static,
+    err: impl Write,
+) -> ExitKind {
+    let (sender, signals) = mpsc::unbounded_channel();
+    let listening = listen(sender);
+    if let Err(error) = &listening {
+        tracing::warn!(%error, "signals cannot be handled");
+    }
+    let exit = Exec::new(options, out, err).run(handle, signals).await;
+    if let Ok(listener) = listening {
+        listener.abort();
+    }
+    exit
+}
+
+fn listen(sender: mpsc::UnboundedSender<Signal>) -> io::Result<tokio::task::JoinHandle<()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    Ok(tokio::spawn(async move {
+        loop {
+            let got = tokio::select! {
+                Some(()) = interrupt.recv() => Signal::Interrupt,
+                Some(()) = terminate.recv() => Signal::Terminate,
+                Some(()) = hang_up.recv() => Signal::HangUp,
+                else => return,
+            };
+            if sender.send(got).is_err() {
+                return;
+            }
+        }
+    }))
+}
+
+/// A run in progress.
+struct Exec<E> {
+    options: ExecOptions,
+    out: mpsc::UnboundedSender<String>,
+    written: oneshot::Receiver<io::Result<()>>,
+    err: E,
+    seq: u64,
+    session_told: bool,
+    /// The message was taken and is being written down.
+    sent: bool,
+    turn_began: bool,
+    /// How the turn ended, with the reply.
+    ended: Option<(TurnOutcome, String)>,
+    /// Set when something other than the turn decides how this ends.
+    cut: Option<ExitKind>,
+    last_interrupt: Option<Instant>,
+}
+
+impl<E: Write> Exec<E> {
+    fn new(options: ExecOptions, out: impl Write + Send + 'static, err: E) -> Self {
+        let (sender, written) = writer(out);
+        Self {
+            options,
+            out: sender,
+            written,
+            err,
+            seq: 0,
+            session_told: false,
+            sent: false,
+            turn_began: false,
+            ended: None,
+            cut: None,
+            last_interrupt: None,
+        }
+    }
+
+    async fn run(mut self, mut handle: VmHandle, mut signals: mpsc::UnboundedReceiver<Signal>) -> ExitKind {
+        let submit = Op::Submit { text: self.options.prompt.clone(), attachments: self.options.attachments.clone() };
+        if let Err(error) = handle.send(submit) {
+            self.tell(&format!("error: {error}"));
+            return ExitKind::Failed;
+        }
+        let mut written_result = None;
+        loop {
+            tokio::select! {
+                biased;
+                Some(signal) = signals.recv() => if self.signal(signal, &handle) { return ExitKind::Quit },
+                result = &mut self.written, if written_result.is_none() => {
+                    // The writer ends early only when it cannot write.
+                    let result = result.unwrap_or(Ok(()));
+                    self.cannot_write(result.as_ref().err(), &handle);
+                    written_result = Some(result);
+                }
+                event = handle.next_event() => match event {
+                    Some(Event::Closed) | None => break,
+                    Some(event) => self.event(&event, &handle),
+                },
+            }
+        }
+        self.finish(written_result, signals).await
+    }
+
+    /// Whether to leave at once.
+    fn signal(&mut self, signal: Signal, handle: &VmHandle) -> bool {
+        match signal {
+            Signal::Interrupt => {
+                if self.last_interrupt.is_some_and(|last| last.elapsed() < TWICE) {
+                    return true;
+                }
+                self.last_interrupt = Some(Instant::now());
+                self.tell("stopping; once more to leave at once");
+                if self.turn_began {
+                    self.send(handle, Op::Interrupt);
+                } else {
+                    self.end(handle, ExitKind::Interrupted);
+                }
+            }
+            Signal::Terminate => self.end(handle, ExitKind::Signal(15)),
+            Signal::HangUp => self.end(handle, ExitKind::Signal(1)),
+        }
+        false
+    }
+
+    /// Closes what is open and ends; the first reason counts.
+    fn end(&mut self, handle: &VmHandle, exit: ExitKind) {
+        self.cut.get_or_insert(exit);
+        self.send(handle, Op::Shutdown);
+    }
+
+    #[expect(clippy::unused_self, reason = "reads like its siblings")]
+    fn send(&self, handle: &VmHandle, op: Op) {
+        // An engine that has ended has closed everything already.
+        let _ = handle.send(op);
+    }
+
+    fn cannot_write(&mut self, error: Option<&io::Error>, handle: &VmHandle) {
+        let exit = match error {
+            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                self.tell(&format!("error: cannot write the output: {error}"));
+                ExitKind::Failed
+            }
+            _ => ExitKind::BrokenPipe,
+        };
+        self.end(handle, exit);
+    }
+
+    fn event(&mut self, event: &Event, handle: &VmHandle) {
+        match event {
+            Event::TurnStarted { .. } => self.turn_began = true,
+            Event::PhaseChanged(Phase::Waiting) => self.sent = true,
+            // The message was refused; an error said why.
+            Event::PhaseChanged(Phase::Idle) if self.sent && !self.turn_began => self.end(handle, ExitKind::Failed),
+            Event::TurnEnded { outcome, reply, .. } => {
+                self.ended = Some((*outcome, reply.clone()));
+                self.send(handle, Op::Shutdown);
+            }
+            _ => {}
+        }
+        // A new title tells the session again; a script needs it once.
+        if matches!(event, Event::SessionStarted { .. }) && std::mem::replace(&mut self.session_told, true) {
+            return;
+        }
+        if self.options.json {
+            if let Some(line) = format::json_line(self.seq + 1, event) {
+                self.seq += 1;
+                // A writer that is gone has said why.
+                let _ = self.out.send(line);
+            }
+        } else {
+            for line in format::progress(event) {
+                self.tell(&line);
+            }
+        }
+    }
+
+    fn tell(&mut self, line: &str) {
+        // Nobody has to listen to progress.
+        let _ = writeln!(self.err, "{line}");
+    }
+
+    /// Writes what is left, and says how it ended.
+    async fn finish(
+        mut self,
+        written: Option<io::Result<()>>,
+        mut signals: mpsc::UnboundedReceiver<Signal>,
+    ) -> ExitKind {
+        let mut exit = match (self.cut, &self.ended) {
+            (Some(cut), _) => cut,
+            (None, Some((TurnOutcome::Completed, _))) => ExitKind::Completed,
+            (None, Some((TurnOutcome::Interrupted, _))) => ExitKind::Interrupted,
+            (None, Some((TurnOutcome::Failed, _)) | None) => ExitKind::Failed,
+        };
+        let reply = self.ended.take().map(|(_, reply)| reply).unwrap_or_default();
+        if let Some(file) = self.options.last_message.take()
+            && let Err(error) = atomic_file::write(&file, reply.as_bytes(), 0o644)
+        {
+            self.tell(&sanitize::line(&format!("error: cannot write {}: {error}", file.display())));
+            if exit == ExitKind::Completed {
+                exit = ExitKind::Failed;
+            }
+        }
+        if !self.options.json && !reply.trim().is_empty() {
+            // A writer that is gone has said why.
+            let _ = self.out.send(format!("{}\n", sanitize::text(reply.trim_end())));
+        }
+        if written.is_some() {
+            return exit;
+        }
+        let Self { out, written, mut err, .. } = self;
+        drop(out);
+        let late = tokio::select! {
+            result = written => result.unwrap_or(Ok(())),
+            // The reader takes its time and the user does not.
+            Some(_) = signals.recv() => return ExitKind::Quit,
+        };
+        match late {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe && exit == ExitKind::Completed => {
+                ExitKind::BrokenPipe
+            }
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                let _ = writeln!(err, "error: cannot write the output: {error}");
+                ExitKind::Failed
+            }
+            _ => exit,
+        }
+    }
+}
+
+/// A thread that writes lines as they come; its result comes when all is written or nothing more can be.
+fn writer(mut out: impl Write + Send + 'static) -> (mpsc::UnboundedSender<String>, oneshot::Receiver<io::Result<()>>) {
+    let (sender, mut lines) = mpsc::unbounded_channel::<String>();
+    let (done, written) = oneshot::channel();
+    std::thread::spawn(move || {
+        let mut write_all = || -> io::Result<()> {
+            while let Some(line) = lines.blocking_recv() {
+                out.write_all(line.as_bytes())?;
+                // What is there already goes out together.
+                while let Ok(more) = lines.try_recv() {
+                    out.write_all(more.as_bytes())?;
+                }
+                out.flush()?;
+            }
+            Ok(())
+        };
+        // Nobody waits any more after the second Ctrl-C.
+        let _ = done.send(write_all());
+    });
+    (sender, written)
+}
+
+#[cfg(test)]
+mod tests;
