@@ -1,7 +1,9 @@
 //! The command line and the composition root.
 
 pub mod args;
+pub mod config_command;
 pub mod report;
+pub mod spec_command;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
