@@ -15,6 +15,7 @@ use super::action::{Action, Scope};
 use super::effect::UiEffect;
 use super::theme::Theme;
 
+pub(crate) mod find;
 pub mod line_input;
 pub(crate) mod list;
 pub mod snapshots;

@@ -4,8 +4,10 @@
 //! Nothing here knows panes, keys or the engine, and nothing waits.
 
 mod code;
+pub mod diff;
 pub mod highlight;
 pub mod markdown;
 pub mod stream;
 mod table;
+pub mod window;
 pub mod wrap;

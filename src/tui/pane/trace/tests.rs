@@ -1,0 +1,268 @@
+//! The trace, driven by events and actions.
+
+use std::io::Write as _;
+
+use ratatui::crossterm::event::{KeyCode, KeyModifiers};
+use serde_json::json;
+
+use super::super::testing::{context, draw, draw_with, screens};
+use super::*;
+use crate::protocol::{ToolCall, ToolReply, TurnId};
+
+fn id(name: &str) -> CallId {
+    CallId(name.to_owned())
+}
+
+fn started(name: &str, tool: &str, arguments: Value) -> Event {
+    Event::ToolStarted { call: id(name), tool: format!("mshtools-{tool}"), arguments }
+}
+
+fn finished(name: &str, status: ToolStatus, duration_ms: u64, output: &str) -> Event {
+    let output = output.to_owned();
+    Event::ToolFinished { call: id(name), tool: String::new(), status, duration_ms, output }
+}
+
+fn typical() -> TraceState {
+    let mut pane = TraceState::new();
+    let path = "/mnt/okcvm-0123456789abcdef/site/index.html";
+    let events = [
+        Event::TurnStarted { turn: TurnId::now() },
+        started("1", "todo_write", json!({"todos": [{}, {}, {}, {}]})),
+        finished("1", ToolStatus::Ok, 12, "{}"),
+        started("2", "read_file", json!({"file_path": "/mnt/okcvm-0123456789abcdef/cv.pdf"})),
+        finished("2", ToolStatus::Ok, 310, "text"),
+        started("3", "write_file", json!({"file_path": path, "content": "x\n".repeat(212)})),
+        finished("3", ToolStatus::Ok, 8, "written"),
+        started("4", "shell", json!({"command": "tidy site/index.html"})),
+        finished("4", ToolStatus::Error, 40, "warning: <h1> twice\nExit code: 1"),
+        started("5", "edit_file", json!({"file_path": path, "old_string": "CV", "new_string": "日本語 CV\nAda"})),
+        finished("5", ToolStatus::Ok, 4, "edited"),
+        Event::ToolDetail {
+            call: id("5"),
+            spill: None,
+            diff: Some(
+                "--- a/site/index.html\n+++ b/site/index.html\n@@ -1,2 +1,3 @@\n <body>\n-CV\n+日本語 CV\n+Ada\n"
+                    .into(),
+            ),
+        },
+        started("6", "shell", json!({"command": "npx prettier --check site", "timeout": 600_000})),
+        Event::ToolOutput { call: id("6"), chunk: "All right\nChecking forma".into() },
+        Event::ToolOutput { call: id("6"), chunk: "tting...\x1b[2J".into() },
+    ];
+    for event in &events {
+        pane.apply(event, 6_900);
+    }
+    pane
+}
+
+fn type_text(pane: &mut TraceState, text: &str) {
+    for c in text.chars() {
+        pane.text_key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE));
+    }
+    pane.text_key(KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE));
+}
+
+#[test]
+fn an_empty_trace_says_what_will_appear() {
+    insta::assert_snapshot!(draw(&mut TraceState::new(), 40, 6));
+}
+
+#[test]
+fn each_call_has_one_row_with_its_state() {
+    insta::assert_snapshot!(screens(typical));
+}
+
+#[test]
+fn ascii_terminals_get_ascii() {
+    let mut pane = typical();
+    let shown = draw_with(&mut pane, 60, 12, Theme::new(true, true));
+    assert!(shown.is_ascii(), "{shown}");
+}
+
+#[test]
+fn a_trace_that_is_too_long_follows_until_the_user_moves() {
+    let mut pane = typical();
+    for n in 0..50 {
+        pane.apply(&started(&format!("c{n}"), "shell", json!({"command": format!("step {n}")})), 0);
+        pane.apply(&finished(&format!("c{n}"), ToolStatus::Ok, 5, ""), 0);
+    }
+    assert!(draw(&mut pane, 40, 12).contains("step 49"));
+    pane.action(Action::Up);
+    pane.action(Action::Top);
+    pane.apply(&started("last", "shell", json!({"command": "the last"})), 0);
+    let shown = draw(&mut pane, 40, 12);
+    assert!(shown.contains("todo_write") && !shown.contains("the last"), "{shown}");
+    pane.action(Action::Bottom);
+    insta::assert_snapshot!(draw(&mut pane, 40, 12));
+}
+
+#[test]
+fn enter_opens_a_call_and_esc_closes_it() {
+    let mut pane = typical();
+    pane.action(Action::Up);
+    pane.action(Action::Open);
+    insta::assert_snapshot!(screens(|| {
+        let mut pane = typical();
+        pane.action(Action::Up);
+        pane.action(Action::Open);
+        pane
+    }));
+    assert!(pane.action(Action::Back).is_empty());
+    assert!(draw(&mut pane, 80, 24).contains("todo_write"));
+    assert_eq!(pane.action(Action::Back), [UiEffect::Leave]);
+}
+
+#[test]
+fn an_open_running_call_shows_its_live_output() {
+    let mut pane = typical();
+    pane.action(Action::FullOutput);
+    insta::assert_snapshot!(draw(&mut pane, 80, 16));
+    let lines: String = (0..100).map(|n| format!("line {n}\n")).collect();
+    pane.apply(&Event::ToolOutput { call: id("6"), chunk: format!("\n{lines}") }, 7_000);
+    let shown = draw(&mut pane, 80, 16);
+    assert!(shown.contains("line 99"), "it follows: {shown}");
+    pane.action(Action::Up);
+    pane.apply(&Event::ToolOutput { call: id("6"), chunk: lines }, 7_000);
+    let shown = draw(&mut pane, 80, 16);
+    assert!(shown.contains("line 98") && !shown.contains("line 99"), "it stays: {shown}");
+}
+
+#[test]
+fn the_whole_output_is_read_from_the_spill_file() {
+    let mut file = tempfile::NamedTempFile::new().expect("temporary file");
+    for n in 0..300_000 {
+        writeln!(file, "row {n} of the whole output").expect("write");
+    }
+    writeln!(file, "the needle\nend").expect("write");
+    let mut pane = typical();
+    pane.apply(&finished("6", ToolStatus::Ok, 3_000, "row 0\n[...]\nend"), 9_000);
+    pane.apply(&Event::ToolDetail { call: id("6"), spill: Some(file.path().to_owned()), diff: None }, 9_000);
+    pane.action(Action::FullOutput);
+    insta::assert_snapshot!("spill_top", draw(&mut pane, 60, 8));
+    pane.action(Action::Bottom);
+    insta::assert_snapshot!("spill_end", draw(&mut pane, 60, 8));
+    pane.action(Action::Top);
+    pane.action(Action::Search);
+    assert_eq!(pane.scope(), Scope::Text);
+    type_text(&mut pane, "NEEDLE");
+    assert_eq!(pane.scope(), Scope::Trace);
+    for _ in 0..200 {
+        draw(&mut pane, 60, 8);
+        if !pane.viewer.as_ref().expect("the viewer").is_searching() {
+            break;
+        }
+        assert!(pane.animated(), "a search goes on by itself");
+    }
+    let shown = draw(&mut pane, 60, 8);
+    assert!(shown.contains("the needle"), "{shown}");
+    assert!(pane.action(Action::OpenOutside).contains(&UiEffect::OpenPager(file.path().to_owned())));
+    pane.action(Action::Back);
+    assert!(draw(&mut pane, 80, 24).contains("This is what the model was given."));
+}
+
+#[test]
+fn words_are_found_in_an_open_call() {
+    let mut pane = typical();
+    let output: String = (0..200).map(|n| format!("line {n}\n")).collect();
+    pane.apply(&finished("6", ToolStatus::Ok, 3_000, &output), 9_000);
+    pane.action(Action::Open);
+    draw(&mut pane, 60, 12);
+    pane.action(Action::Search);
+    type_text(&mut pane, "line 150");
+    assert!(draw(&mut pane, 60, 12).contains("line 150"));
+    pane.action(Action::Search);
+    type_text(&mut pane, "nowhere");
+    assert!(draw(&mut pane, 60, 12).contains("nowhere does not occur"));
+}
+
+#[test]
+fn a_running_call_can_be_ended_and_another_not() {
+    let mut pane = typical();
+    assert_eq!(pane.action(Action::EndCall), [UiEffect::Send(Op::EndCall { call: id("6") })]);
+    pane.action(Action::Up);
+    assert_eq!(pane.action(Action::EndCall), [UiEffect::Notice("this call is not running".into())]);
+}
+
+#[test]
+fn folding_hides_live_output_and_shows_that_of_ended_calls() {
+    let mut pane = typical();
+    pane.action(Action::Fold);
+    assert!(!draw(&mut pane, 60, 20).contains("Checking"));
+    pane.action(Action::Up);
+    pane.action(Action::Up);
+    pane.action(Action::Fold);
+    assert!(draw(&mut pane, 60, 20).contains("      warning: <h1> twice"));
+}
+
+#[test]
+fn what_is_copied_is_the_output_or_else_the_arguments() {
+    let mut pane = typical();
+    let effects = pane.action(Action::Copy);
+    let expected =
+        UiEffect::Copy { text: "All right\nChecking formatting...".into(), what: "the output of shell".into() };
+    assert_eq!(effects, [expected]);
+    pane.apply(&finished("6", ToolStatus::Ok, 1, ""), 0);
+    let effects = pane.action(Action::Copy);
+    assert!(matches!(&effects[..], [UiEffect::Copy { text, .. }] if text.contains("prettier")), "{effects:?}");
+}
+
+#[test]
+fn the_current_call_and_the_counts_feed_the_line_above_the_composer() {
+    let mut pane = typical();
+    let current = pane.current(10_000).expect("a running call");
+    assert_eq!((current.tool.as_str(), current.elapsed_ms), ("shell", 3_100));
+    assert_eq!(pane.counts(), (6, 1));
+    assert_eq!(pane.title(&context(Theme::new(false, false))).right, "6 calls · 3.4 s");
+    pane.apply(&Event::TurnStarted { turn: TurnId::now() }, 0);
+    assert_eq!(pane.counts(), (0, 0));
+}
+
+#[test]
+fn a_turn_that_ends_leaves_no_row_spinning() {
+    let mut pane = typical();
+    assert!(pane.animated());
+    pane.apply(
+        &Event::TurnEnded {
+            turn: TurnId::now(),
+            outcome: crate::protocol::TurnOutcome::Interrupted,
+            reply: String::new(),
+        },
+        0,
+    );
+    assert!(!pane.animated() && pane.current(0).is_none());
+}
+
+#[test]
+fn a_resumed_conversation_brings_its_calls() {
+    let mut pane = typical();
+    let messages = vec![
+        Message::User { text: "go".into(), attachments: Vec::new() },
+        Message::Assistant {
+            text: String::new(),
+            reasoning: None,
+            tool_calls: vec![
+                ToolCall { id: id("a"), name: "mshtools-shell".into(), arguments: "{\"command\": \"ls\"}".into() },
+                ToolCall { id: id("b"), name: "mshtools-shell".into(), arguments: "{not json".into() },
+            ],
+        },
+        Message::Tool(ToolReply {
+            call: id("a"),
+            tool: "mshtools-shell".into(),
+            status: ToolStatus::Ok,
+            output: "cv.pdf".into(),
+            images: Vec::new(),
+        }),
+    ];
+    pane.apply(&Event::ConversationReplaced { messages, todos: Vec::new() }, 0);
+    insta::assert_snapshot!(draw(&mut pane, 50, 8));
+}
+
+#[test]
+fn no_area_is_too_small() {
+    for (width, height) in [(1, 1), (1, 3), (3, 2), (12, 4)] {
+        let mut pane = typical();
+        draw(&mut pane, width, height);
+        pane.action(Action::Open);
+        draw(&mut pane, width, height);
+    }
+}

@@ -1,0 +1,334 @@
+//! A file of any size, read only where it is looked at.
+//!
+//! The full output of a call can have 64 MiB. [`FileWindow`] never holds more than a few pages of it: a position is
+//! the byte at which a line begins, and lines are read forwards and backwards from there. A line without end is taken
+//! in pieces of [`PIECE`] bytes. A search goes through the file a slice at a time, so that no frame waits for it.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use crate::support::sanitize;
+
+/// Longest piece of a line.
+const PIECE: usize = 8 * 1024;
+/// Bytes searched in one step.
+const SEARCH_STEP: u64 = 2 * 1024 * 1024;
+
+/// An open file.
+#[derive(Debug)]
+pub struct FileWindow {
+    file: File,
+    bytes: u64,
+}
+
+/// A line, or a piece of a very long one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WindowLine {
+    /// Where it begins.
+    pub start: u64,
+    /// Where the next one begins.
+    pub end: u64,
+    /// Its text, clean, without the line break.
+    pub text: String,
+}
+
+/// A search that goes on step by step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Search {
+    needle: Vec<u8>,
+    at: u64,
+    backwards: bool,
+    left: u64,
+}
+
+/// What one step of a search found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// The start of the line that holds it.
+    At(u64),
+    /// Nothing yet; go on.
+    NotYet,
+    /// Nothing in the whole file.
+    Nowhere,
+}
+
+impl FileWindow {
+    /// Opens a file.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        }
+        Ok(Self { file, bytes: metadata.len() })
+    }
+
+    /// Its size when it was opened or [`Self::refresh`]ed last.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Looks at its size again: a running call may still write to it.
+    pub fn refresh(&mut self) {
+        if let Ok(metadata) = self.file.metadata() {
+            self.bytes = metadata.len();
+        }
+    }
+
+    /// At most `count` lines from `start` on, which must be a position that this window gave, or 0.
+    pub fn lines_from(&self, start: u64, count: usize) -> io::Result<Vec<WindowLine>> {
+        let mut out = Vec::with_capacity(count);
+        let mut at = start;
+        let mut page: Vec<u8> = Vec::new();
+        let mut page_start = at;
+        while out.len() < count && at < self.bytes {
+            let mut rest = &page[(at - page_start) as usize..];
+            let whole = rest.iter().take(PIECE).any(|byte| *byte == b'\n');
+            if !whole && rest.len() < PIECE && page_start + (page.len() as u64) < self.bytes {
+                page = self.read(at, PIECE * 4)?;
+                page_start = at;
+                if page.is_empty() {
+                    break;
+                }
+                rest = &page;
+            }
+            let (text, length) = first_piece(rest);
+            out.push(WindowLine { start: at, end: at + length as u64, text: clean(text) });
+            at += length as u64;
+        }
+        Ok(out)
+    }
+
+    /// Where the line `count` lines before `start` begins, or the first one.
+    pub fn back(&self, start: u64, count: usize) -> io::Result<u64> {
+        let mut at = start.min(self.bytes);
+        for _ in 0..count {
+            if at == 0 {
+                break;
+            }
+            at = self.line_before(at)?;
+        }
+        Ok(at)
+    }
+
+    /// Where the line that holds byte `at` begins.
+    pub fn line_of(&self, at: u64) -> io::Result<u64> {
+        if at >= self.bytes { self.back(self.bytes, 1) } else { self.line_before(at + 1) }
+    }
+
+    /// Where the line begins whose last byte stands before `end`.
+    fn line_before(&self, end: u64) -> io::Result<u64> {
+        let from = end.saturating_sub(PIECE as u64 + 1);
+        let page = self.read(from, (end - from) as usize)?;
+        let body = page.len().saturating_sub(1);
+        if let Some(newline) = page[..body].iter().rposition(|byte| *byte == b'\n') {
+            return Ok(from + newline as u64 + 1);
+        }
+        if from == 0 {
+            return Ok(0);
+        }
+        // A piece of a long line; not in the middle of a character.
+        let start = page.iter().position(|byte| byte & 0xc0 != 0x80).unwrap_or(0);
+        Ok((from + start as u64).min(end - 1))
+    }
+
+    /// Begins a search for `text` (ASCII case is ignored) in the lines after, or before, the one at `start`.
+    pub fn search(&self, text: &str, start: u64, backwards: bool) -> io::Result<Search> {
+        let after = self.lines_from(start, 1)?.first().map_or(0, |line| line.end);
+        let at = if backwards { start } else { after };
+        Ok(Search { needle: text.to_ascii_lowercase().into_bytes(), at, backwards, left: self.bytes })
+    }
+
+    /// Looks a little further; goes around the end of the file once.
+    pub fn step(&self, search: &mut Search) -> io::Result<Found> {
+        if search.needle.is_empty() || search.left == 0 {
+            return Ok(Found::Nowhere);
+        }
+        // A match may begin in this slice and end behind it.
+        let overlap = search.needle.len() as u64 - 1;
+        let (from, to) = if search.backwards {
+            let end = if search.at == 0 { self.bytes } else { search.at };
+            (end.saturating_sub(SEARCH_STEP), end)
+        } else {
+            let begin = if search.at >= self.bytes { 0 } else { search.at };
+            (begin, (begin + SEARCH_STEP).min(self.bytes))
+        };
+        let mut page = self.read(from, (to - from + overlap) as usize)?;
+        page.make_ascii_lowercase();
+        let hit = if search.backwards { rfind(&page, &search.needle) } else { find(&page, &search.needle) };
+        if let Some(hit) = hit {
+            search.left = 0;
+            return self.line_of(from + hit as u64).map(Found::At);
+        }
+        search.left = search.left.saturating_sub((to - from).max(1));
+        search.at = if search.backwards { from } else { to };
+        Ok(if search.left == 0 { Found::Nowhere } else { Found::NotYet })
+    }
+
+    fn read(&self, from: u64, length: usize) -> io::Result<Vec<u8>> {
+        let length = length.min(self.bytes.saturating_sub(from) as usize);
+        let mut page = vec![0; length];
+        let mut filled = 0;
+        while filled < length {
+            match self.file.read_at(&mut page[filled..], from + filled as u64) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        page.truncate(filled);
+        Ok(page)
+    }
+}
+
+/// The first line of the bytes without its break, and its length with it.
+fn first_piece(bytes: &[u8]) -> (&[u8], usize) {
+    let window = &bytes[..bytes.len().min(PIECE)];
+    if let Some(newline) = window.iter().position(|byte| *byte == b'\n') {
+        return (&window[..newline], newline + 1);
+    }
+    let mut end = window.len();
+    if bytes.len() > end {
+        // Not in the middle of a character.
+        while end > window.len().saturating_sub(3) && bytes[end] & 0xc0 == 0x80 {
+            end -= 1;
+        }
+    }
+    let end = end.max(1).min(bytes.len());
+    (&bytes[..end], end)
+}
+
+/// What a terminal would have shown: a progress line that was written over itself shows its last state.
+fn clean(line: &[u8]) -> String {
+    let text = String::from_utf8_lossy(line);
+    let text = text.strip_suffix('\r').unwrap_or(&text);
+    let text = text.rsplit('\r').find(|part| !part.is_empty()).unwrap_or_default();
+    sanitize::text(text)
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    let first = *needle.first()?;
+    let mut at = 0;
+    while let Some(offset) = haystack[at..].iter().position(|byte| *byte == first) {
+        at += offset;
+        if haystack[at..].starts_with(needle) {
+            return Some(at);
+        }
+        at += 1;
+    }
+    None
+}
+
+fn rfind(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    let first = *needle.first()?;
+    let mut end = haystack.len();
+    while let Some(at) = haystack[..end].iter().rposition(|byte| *byte == first) {
+        if haystack[at..].starts_with(needle) {
+            return Some(at);
+        }
+        end = at;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn window(contents: &[u8]) -> (tempfile::NamedTempFile, FileWindow) {
+        let mut file = tempfile::NamedTempFile::new().expect("temporary file");
+        file.write_all(contents).expect("write");
+        let window = FileWindow::open(file.path()).expect("open");
+        (file, window)
+    }
+
+    fn texts(lines: &[WindowLine]) -> Vec<&str> {
+        lines.iter().map(|line| line.text.as_str()).collect()
+    }
+
+    #[test]
+    fn lines_are_read_forwards_and_backwards() {
+        let (_file, window) = window("one\ntwo\r\n\nfour \x1b[31m日本\nend".as_bytes());
+        let lines = window.lines_from(0, 10).expect("read");
+        assert_eq!(texts(&lines), ["one", "two", "", "four 日本", "end"]);
+        let last = window.back(window.bytes(), 1).expect("read");
+        assert_eq!(last, lines[4].start);
+        assert_eq!(window.back(last, 2).expect("read"), lines[2].start);
+        assert_eq!(window.back(last, 100).expect("read"), 0);
+        assert_eq!(window.line_of(lines[3].start + 6).expect("read"), lines[3].start);
+        assert!(window.lines_from(window.bytes(), 5).expect("read").is_empty());
+    }
+
+    #[test]
+    fn a_line_without_end_comes_in_pieces_and_no_character_is_cut() {
+        let text = "日".repeat(PIECE);
+        let (_file, window) = window(text.as_bytes());
+        let mut joined = String::new();
+        let mut at = 0;
+        while at < window.bytes() {
+            let lines = window.lines_from(at, 3).expect("read");
+            lines.iter().for_each(|line| joined.push_str(&line.text));
+            at = lines.last().expect("progress").end;
+        }
+        assert_eq!(joined, text);
+        let mut back = window.bytes();
+        let mut steps = 0;
+        while back > 0 {
+            back = window.back(back, 1).expect("read");
+            assert!(!window.lines_from(back, 1).expect("read")[0].text.contains('\u{fffd}'));
+            steps += 1;
+        }
+        assert!(steps < 10, "{steps}");
+    }
+
+    #[test]
+    fn a_progress_line_shows_its_last_state() {
+        let (_file, window) = window(b" 10%\r 50%\r100%\r\ndone\r");
+        assert_eq!(texts(&window.lines_from(0, 9).expect("read")), ["100%", "done"]);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_shown_as_such() {
+        let (_file, window) = window(b"\xff\xfe\x00a\nb");
+        assert_eq!(texts(&window.lines_from(0, 9).expect("read")), ["\u{fffd}\u{fffd}\u{2400}a", "b"]);
+    }
+
+    fn search_all(window: &FileWindow, text: &str, start: u64, backwards: bool) -> Found {
+        let mut search = window.search(text, start, backwards).expect("search");
+        for _ in 0..100 {
+            match window.step(&mut search).expect("step") {
+                Found::NotYet => {}
+                found => return found,
+            }
+        }
+        panic!("the search does not end");
+    }
+
+    #[test]
+    fn a_search_goes_both_ways_and_around_the_end() {
+        let (_file, window) = window(b"alpha\nBeta\ngamma\nbeta two\nend\n");
+        assert_eq!(search_all(&window, "beta", 0, false), Found::At(6));
+        assert_eq!(search_all(&window, "BETA", 6, false), Found::At(17));
+        assert_eq!(search_all(&window, "beta", 17, false), Found::At(6));
+        assert_eq!(search_all(&window, "beta", 6, true), Found::At(17));
+        assert_eq!(search_all(&window, "beta", 17, true), Found::At(6));
+        assert_eq!(search_all(&window, "delta", 0, false), Found::Nowhere);
+        assert_eq!(search_all(&window, "", 0, false), Found::Nowhere);
+    }
+
+    #[test]
+    fn a_match_across_two_steps_is_found() {
+        let mut contents = vec![b'x'; SEARCH_STEP as usize - 3];
+        contents.extend(b"needle\n");
+        contents.extend(vec![b'y'; SEARCH_STEP as usize]);
+        let (_file, window) = window(&contents);
+        for backwards in [false, true] {
+            assert!(matches!(search_all(&window, "needle", 0, backwards), Found::At(_)), "{backwards}");
+        }
+    }
+}
