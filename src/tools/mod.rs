@@ -1,1 +1,54 @@
-//! The tools that the model is offered.
+//! The tools that the model is offered: what each is called, whether it can run here, and how one call is run.
+//!
+//! ```text
+//! ToolCall ─ dispatch ─ args (schema) ─ builtin/<family> ─ capture (redact, live, clip, spill) ─ Finished
+//!                                          │
+//!                              workspace (files) · sandbox (commands)
+//! ```
+//!
+//! Names, descriptions and schemas come from the bundle ([`crate::spec`]), code from the table of 24 in [`builtin`];
+//! [`ToolRegistry`] holds the two against each other.
+
+pub mod args;
+pub mod builtin;
+mod capture;
+pub mod dispatch;
+pub mod registry;
+mod state;
+pub mod tool;
+
+pub use dispatch::{CallContext, Finished, Spill, Toolbox, ToolboxParts};
+pub use registry::{Availability, ToolRegistry, ToolRow};
+pub use tool::{Tool, ToolContext, ToolEffect, ToolError, ToolOutput};
+
+/// Characters of one call's output that the model is given at most.
+pub const OUTPUT_LIMIT: usize = 10_000;
+/// Bytes of one call's output that are kept at most.
+pub const SPILL_LIMIT: u64 = 64 << 20;
+
+/// Why the tools of a bundle cannot be offered.
+#[derive(Debug, thiserror::Error)]
+pub enum ToolsError {
+    /// The manifest and the code name different tools.
+    #[error(
+        "the manifest and the built-in tools differ: without code: {}; without a manifest entry: {}",
+        list(without_code),
+        list(without_entry)
+    )]
+    Mismatch {
+        /// Names that stand in the manifest only.
+        without_code: Vec<String>,
+        /// Names that stand in the table only.
+        without_entry: Vec<String>,
+    },
+    /// A name stands in the manifest twice.
+    #[error("the manifest names {name} twice")]
+    Twice {
+        /// The name.
+        name: String,
+    },
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}

@@ -1,0 +1,67 @@
+//! THE TABLE: the 24 tools of the contract, one row each. The code of a family lies in a file beside it.
+
+mod edit_file;
+mod files;
+mod image;
+mod read_file;
+mod shell;
+mod todo;
+mod write_file;
+
+use std::sync::Arc;
+
+use super::tool::Tool;
+
+/// One row of the table.
+#[derive(Debug)]
+pub struct Row {
+    /// The name in the manifest.
+    pub name: &'static str,
+    /// What stands behind it.
+    pub code: Code,
+}
+
+/// What stands behind a name.
+#[derive(Debug, Clone, Copy)]
+pub enum Code {
+    /// A tool.
+    Built(fn() -> Arc<dyn Tool>),
+    /// Nothing yet, and how that is told.
+    NotBuilt(&'static str),
+}
+
+const fn built(name: &'static str, make: fn() -> Arc<dyn Tool>) -> Row {
+    Row { name, code: Code::Built(make) }
+}
+
+const fn not_built(name: &'static str) -> Row {
+    Row { name, code: Code::NotBuilt("not built yet") }
+}
+
+/// Every tool of the contract.
+pub const TABLE: &[Row] = &[
+    built("mshtools-todo_read", || Arc::new(todo::TodoRead)),
+    built("mshtools-todo_write", || Arc::new(todo::TodoWrite)),
+    not_built("mshtools-ipython"),
+    built("mshtools-read_file", || Arc::new(read_file::ReadFile)),
+    built("mshtools-edit_file", || Arc::new(edit_file::EditFile)),
+    built("mshtools-write_file", || Arc::new(write_file::WriteFile)),
+    built("mshtools-shell", || Arc::new(shell::Shell)),
+    not_built("mshtools-browser_click"),
+    not_built("mshtools-browser_find"),
+    not_built("mshtools-browser_input"),
+    not_built("mshtools-browser_scroll_down"),
+    not_built("mshtools-browser_scroll_up"),
+    not_built("mshtools-browser_state"),
+    not_built("mshtools-browser_visit"),
+    not_built("mshtools-web_search"),
+    not_built("mshtools-image_search"),
+    not_built("mshtools-generate_image"),
+    not_built("mshtools-get_available_voices"),
+    not_built("mshtools-generate_speech"),
+    not_built("mshtools-generate_sound_effects"),
+    not_built("mshtools-get_data_source_desc"),
+    not_built("mshtools-get_data_source"),
+    not_built("mshtools-deploy_website"),
+    not_built("mshtools-slides_generator"),
+];

@@ -1,0 +1,194 @@
+//! Runs a command in a fresh bash inside the sandbox.
+
+use std::time::{Duration, Instant};
+
+use futures::future::BoxFuture;
+use serde_json::Value;
+
+use crate::protocol::ToolStatus;
+use crate::sandbox::{Child, Exit, Sandbox, Stream};
+use crate::tools::args;
+use crate::tools::capture::{Capture, Utf8Stream};
+use crate::tools::tool::{Tool, ToolContext, ToolEffect, ToolError, ToolOutput};
+
+/// Milliseconds when no timeout is given.
+const DEFAULT_TIMEOUT: i64 = 60_000;
+/// Milliseconds at most.
+const MAX_TIMEOUT: i64 = 1_800_000;
+/// Between the request to end and the end.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Runs a command.
+#[derive(Debug)]
+pub(super) struct Shell;
+
+impl Tool for Shell {
+    fn effect(&self) -> ToolEffect {
+        ToolEffect::Writes
+    }
+
+    fn needs_sandbox(&self) -> bool {
+        true
+    }
+
+    fn run<'a>(&'a self, cx: ToolContext<'a>, args: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
+        Box::pin(run(cx, args))
+    }
+}
+
+/// Why a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Itself,
+    Timeout,
+    Cancelled,
+    TooMuchOutput,
+}
+
+async fn run(cx: ToolContext<'_>, args: Value) -> Result<ToolOutput, ToolError> {
+    let ToolContext { machine, cancel, capture } = cx;
+    let timeout = args::integer(&args, "timeout").unwrap_or(DEFAULT_TIMEOUT);
+    if !(1..=MAX_TIMEOUT).contains(&timeout) {
+        return Err(ToolError::ForModel(format!(
+            "timeout is {timeout} ms; it must lie between 1 and {MAX_TIMEOUT}. Run longer jobs in parts."
+        )));
+    }
+    let command = args::text(&args, "command");
+    if command.contains('\0') {
+        return Err(ToolError::ForModel("command holds a NUL byte, which no shell can take".to_owned()));
+    }
+    let sandbox = machine.sandbox().await?;
+    let argv = ["bash", "-c", command].map(ToOwned::to_owned);
+    let started = Instant::now();
+    let child = tokio::select! {
+        biased;
+        () = cancel.cancelled() => return Err(ToolError::Cancelled),
+        child = sandbox.spawn(&machine.folders, &argv) => child.map_err(|error| ToolError::ForModel(error.to_string()))?,
+    };
+    let deadline = started + Duration::from_millis(timeout as u64);
+    let (ending, exit) = follow(child, capture, deadline, cancel.cancelled()).await;
+    Ok(told(&sandbox, capture, ending, exit, timeout, started.elapsed()))
+}
+
+/// Reads the command's output until it ends or is ended.
+async fn follow(
+    mut child: Child,
+    capture: &mut Capture,
+    deadline: Instant,
+    cancelled: impl Future<Output = ()>,
+) -> (Ending, Exit) {
+    let mut ending = Ending::Itself;
+    let mut streams = [Utf8Stream::default(), Utf8Stream::default()];
+    let mut timer = std::pin::pin!(tokio::time::sleep_until(deadline.into()));
+    let mut cancelled = std::pin::pin!(cancelled);
+    let mut killed = false;
+    loop {
+        let running = ending == Ending::Itself;
+        tokio::select! {
+            biased;
+            () = &mut cancelled, if running => ending = Ending::Cancelled,
+            () = &mut timer, if !killed => {
+                if running {
+                    ending = Ending::Timeout;
+                } else {
+                    killed = true;
+                    child.kill();
+                }
+            }
+            output = child.next_output() => match output {
+                Some((stream, bytes)) => {
+                    let decoder = &mut streams[usize::from(stream == Stream::Err)];
+                    let text = decoder.push(&bytes);
+                    if ending != Ending::TooMuchOutput && !capture.push_live(&text) && running {
+                        ending = Ending::TooMuchOutput;
+                    }
+                }
+                None => break,
+            }
+        }
+        if running && ending != Ending::Itself {
+            // Asked first; what does not listen is ended after a while.
+            child.terminate();
+            timer.as_mut().reset((Instant::now() + GRACE).into());
+        }
+    }
+    for decoder in &mut streams {
+        capture.push_live(decoder.finish());
+    }
+    (ending, child.wait().await)
+}
+
+/// The result in words.
+fn told(
+    sandbox: &Sandbox,
+    capture: &Capture,
+    ending: Ending,
+    exit: Exit,
+    timeout: i64,
+    took: Duration,
+) -> ToolOutput {
+    let mut output = ToolOutput::text("");
+    let seconds = took.as_secs_f64();
+    (output.status, output.footer) = match ending {
+        Ending::Timeout => (
+            ToolStatus::Timeout,
+            format!("[stopped after {timeout} ms, the time limit of this call; every process that it started was ended]"),
+        ),
+        Ending::Cancelled => (
+            ToolStatus::Cancelled,
+            format!("[cancelled by the user after {seconds:.1} s; every process that it started was ended]"),
+        ),
+        Ending::TooMuchOutput => (
+            ToolStatus::Error,
+            "[stopped: it wrote more than 64 MiB. Send long output to a file instead.]".to_owned(),
+        ),
+        Ending::Itself => {
+            let code = exit.shell_code();
+            let mut footer = String::new();
+            if code != 0 {
+                let signal = exit.signal.map(|signal| format!(", killed by {}", signal_name(signal)));
+                let limit = limit_hit(sandbox, capture, exit).map(|limit| format!("; {limit}"));
+                footer = format!("[exit code {code}{}{}]", signal.unwrap_or_default(), limit.unwrap_or_default());
+            } else if capture.is_empty() {
+                footer = "[no output]".to_owned();
+            }
+            (if code == 0 { ToolStatus::Ok } else { ToolStatus::Error }, footer)
+        }
+    };
+    output
+}
+
+/// The limit that a failed command most likely ran into.
+fn limit_hit(sandbox: &Sandbox, capture: &Capture, exit: Exit) -> Option<String> {
+    let limits = sandbox.limits()?;
+    if exit.shell_code() == 128 + libc::SIGXFSZ || capture.mentions(&["File too large"]) {
+        Some(format!("a file may have at most {} MiB (sandbox.limits.file_mb)", limits.file_mb))
+    } else if capture.mentions(&["MemoryError", "Cannot allocate memory", "memory exhausted", "bad_alloc"]) {
+        Some(format!("a process may have at most {} MiB of memory (sandbox.limits.memory_mb)", limits.memory_mb))
+    } else if capture.mentions(&["Resource temporarily unavailable"]) {
+        Some(format!("a command may have at most {} processes (sandbox.limits.pids)", limits.pids))
+    } else {
+        None
+    }
+}
+
+fn signal_name(signal: i32) -> String {
+    let name = match signal {
+        libc::SIGABRT => "SIGABRT",
+        libc::SIGBUS => "SIGBUS",
+        libc::SIGFPE => "SIGFPE",
+        libc::SIGHUP => "SIGHUP",
+        libc::SIGILL => "SIGILL",
+        libc::SIGINT => "SIGINT",
+        libc::SIGKILL => "SIGKILL",
+        libc::SIGPIPE => "SIGPIPE",
+        libc::SIGQUIT => "SIGQUIT",
+        libc::SIGSEGV => "SIGSEGV",
+        libc::SIGSYS => "SIGSYS",
+        libc::SIGTERM => "SIGTERM",
+        libc::SIGXCPU => "SIGXCPU",
+        libc::SIGXFSZ => "SIGXFSZ",
+        other => return format!("signal {other}"),
+    };
+    name.to_owned()
+}

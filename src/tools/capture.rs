@@ -1,0 +1,399 @@
+//! Output of one call on its way out: keys removed, shown live, clipped for the model, kept whole in a file.
+//!
+//! Memory stays small however long the output is: the beginning, the end, and what the live screen has not yet taken
+//! (bounded as well). The file is only made when the output does not fit.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+use tokio::sync::mpsc;
+
+use super::dispatch::Spill;
+use super::{OUTPUT_LIMIT, SPILL_LIMIT};
+use crate::support::secret::{RedactedStream, Redactor};
+
+/// Bytes that one call shows live; the rest is in the result and in the file.
+const LIVE_LIMIT: usize = 1 << 20;
+/// The tail is cut back when it has grown to this many bytes.
+const TAIL_BYTES: usize = 256 << 10;
+
+/// Collects the output of one call.
+#[derive(Debug)]
+pub struct Capture {
+    redacted: RedactedStream,
+    live: Option<mpsc::UnboundedSender<String>>,
+    live_left: usize,
+    folder: PathBuf,
+    head: String,
+    tail: String,
+    chars: usize,
+    spill: Option<Writer>,
+    trouble: Option<io::Error>,
+}
+
+/// What became of the output.
+#[derive(Debug)]
+pub(super) struct Clipped {
+    /// At most [`OUTPUT_LIMIT`] characters.
+    pub(super) text: String,
+    /// The whole, where it was clipped.
+    pub(super) spill: Option<Spill>,
+}
+
+impl Capture {
+    /// A capture that writes long outputs into `folder`.
+    pub(super) fn new(redactor: Redactor, folder: &Path, live: Option<mpsc::UnboundedSender<String>>) -> Self {
+        Self {
+            redacted: RedactedStream::new(redactor),
+            live,
+            live_left: LIVE_LIMIT,
+            folder: folder.to_owned(),
+            head: String::new(),
+            tail: String::new(),
+            chars: 0,
+            spill: None,
+            trouble: None,
+        }
+    }
+
+    /// Takes output that is shown while the tool runs. False when no more will be kept.
+    pub(crate) fn push_live(&mut self, piece: &str) -> bool {
+        let clean = self.redacted.push(piece);
+        self.show(&clean);
+        self.keep(&clean)
+    }
+
+    /// Whether the output so far holds one of these words near its beginning or end.
+    pub(crate) fn mentions(&self, words: &[&str]) -> bool {
+        words.iter().any(|word| self.head.contains(word) || self.tail.contains(word))
+    }
+
+    /// Whether there was any output yet.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.chars == 0
+    }
+
+    fn show(&mut self, piece: &str) {
+        if piece.is_empty() || self.live_left == 0 {
+            return;
+        }
+        let Some(live) = &self.live else { return };
+        // A screen that is gone needs nothing.
+        if piece.len() < self.live_left {
+            self.live_left -= piece.len();
+            let _ = live.send(piece.to_owned());
+        } else {
+            self.live_left = 0;
+            let _ = live.send("\n[more output follows; it is not shown live]\n".to_owned());
+        }
+    }
+
+    fn keep(&mut self, piece: &str) -> bool {
+        let chars = piece.chars().count();
+        let before = self.chars;
+        self.chars += chars;
+        if self.spill.is_none() && self.chars <= OUTPUT_LIMIT {
+            self.head.push_str(piece);
+            return true;
+        }
+        let fits = OUTPUT_LIMIT.saturating_sub(before);
+        let cut = piece.char_indices().nth(fits).map_or(piece.len(), |(index, _)| index);
+        if self.spill.is_none() && self.trouble.is_none() {
+            match Writer::create(&self.folder) {
+                Ok(mut writer) => {
+                    self.trouble = writer.write(&self.head).err();
+                    self.spill = Some(writer);
+                }
+                Err(error) => self.trouble = Some(error),
+            }
+        }
+        self.head.push_str(&piece[..cut]);
+        self.tail.push_str(&piece[cut..]);
+        if self.tail.len() > TAIL_BYTES {
+            self.tail = last_chars(&self.tail, OUTPUT_LIMIT).to_owned();
+        }
+        match &mut self.spill {
+            Some(writer) if self.trouble.is_none() => match writer.write(piece) {
+                Ok(more) => more,
+                Err(error) => {
+                    self.trouble = Some(error);
+                    true
+                }
+            },
+            // Without a file the output is clipped all the same.
+            _ => self.chars < SPILL_LIMIT as usize,
+        }
+    }
+
+    /// Ends the output with more text and with a line that clipping must not touch.
+    pub(super) fn finish(mut self, text: &str, footer: &str) -> Clipped {
+        let mut rest = self.redacted.push(text);
+        rest.push_str(&self.redacted.finish());
+        if self.chars > 0 {
+            // What was held back belongs to the live output too.
+            self.show(&rest);
+        }
+        self.keep(&rest);
+        let whole = self.spill.is_none() && self.trouble.is_none();
+        let footer_chars = footer.chars().count() + 1;
+        if whole && (footer.is_empty() || self.chars + footer_chars <= OUTPUT_LIMIT) {
+            return Clipped { text: with_footer(self.head, footer), spill: None };
+        }
+        if whole {
+            // It fits, but not together with the last line.
+            let written = Writer::create(&self.folder).and_then(|mut writer| {
+                writer.write(&self.head)?;
+                Ok(writer)
+            });
+            match written {
+                Ok(writer) => self.spill = Some(writer),
+                Err(error) => self.trouble = Some(error),
+            }
+        }
+        let room = OUTPUT_LIMIT - footer_chars.min(OUTPUT_LIMIT / 2) - 64;
+        let text = clip(&self.head, &self.tail, self.chars, room);
+        let spill = self.spill.take().and_then(|writer| match writer.finish() {
+            Ok(spill) => Some(spill),
+            Err(error) => {
+                self.trouble.get_or_insert(error);
+                None
+            }
+        });
+        if let Some(error) = &self.trouble {
+            tracing::warn!(%error, folder = %self.folder.display(), "long output could not be kept whole");
+        }
+        Clipped { text: with_footer(text, footer), spill }
+    }
+}
+
+/// Beginning and end of a text of `total` characters that starts with `head` and goes on, or ends, with `tail`.
+fn clip(head: &str, tail: &str, total: usize, room: usize) -> String {
+    let front = room.div_ceil(2);
+    let back = room - front;
+    let front_end = head.char_indices().nth(front).map_or(head.len(), |(index, _)| index);
+    let tail_chars = tail.chars().count();
+    let end = if tail_chars >= back {
+        last_chars(tail, back).to_owned()
+    } else {
+        // The tail is short: the head goes on right before it.
+        format!("{}{tail}", last_chars(head, back - tail_chars))
+    };
+    let missing = total.saturating_sub(front + back);
+    format!("{}\n[... {missing} characters left out ...]\n{end}", &head[..front_end])
+}
+
+fn last_chars(text: &str, count: usize) -> &str {
+    if count == 0 {
+        return "";
+    }
+    let start = text.char_indices().rev().nth(count - 1).map_or(0, |(index, _)| index);
+    &text[start..]
+}
+
+fn with_footer(mut text: String, footer: &str) -> String {
+    if !footer.is_empty() {
+        if !text.is_empty() && !text.ends_with('\n') {
+            text.push('\n');
+        }
+        text.push_str(footer);
+    }
+    text
+}
+
+/// The file of a long output.
+#[derive(Debug)]
+struct Writer {
+    file: BufWriter<File>,
+    path: PathBuf,
+    hash: Sha256,
+    bytes: u64,
+}
+
+impl Writer {
+    fn create(folder: &Path) -> io::Result<Self> {
+        std::fs::create_dir_all(folder)?;
+        let path = folder.join(format!("{}.txt", uuid::Uuid::new_v4().simple()));
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        Ok(Self { file: BufWriter::with_capacity(64 << 10, file), path, hash: Sha256::new(), bytes: 0 })
+    }
+
+    /// False when the file is as long as it may get.
+    fn write(&mut self, text: &str) -> io::Result<bool> {
+        let left = usize::try_from(SPILL_LIMIT - self.bytes).unwrap_or(usize::MAX);
+        let mut end = text.len().min(left);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        self.file.write_all(&text.as_bytes()[..end])?;
+        self.hash.update(&text.as_bytes()[..end]);
+        self.bytes += end as u64;
+        Ok(end == text.len())
+    }
+
+    fn finish(mut self) -> io::Result<Spill> {
+        self.file.flush()?;
+        let sha256 = hex(&self.hash.finalize());
+        Ok(Spill { path: self.path, sha256, bytes: self.bytes })
+    }
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        // Writing to a String cannot fail.
+        let _ = write!(out, "{byte:02x}");
+    }
+    out
+}
+
+/// Makes text of bytes that come in pieces: a character that is cut in two waits for its rest; what is no UTF-8
+/// becomes U+FFFD.
+#[derive(Debug, Default)]
+pub(crate) struct Utf8Stream(Vec<u8>);
+
+impl Utf8Stream {
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> String {
+        self.0.extend_from_slice(bytes);
+        let held = std::mem::take(&mut self.0);
+        let mut out = String::with_capacity(held.len());
+        let mut rest = held.as_slice();
+        loop {
+            match std::str::from_utf8(rest) {
+                Ok(text) => {
+                    out.push_str(text);
+                    return out;
+                }
+                Err(error) => {
+                    let (good, bad) = rest.split_at(error.valid_up_to());
+                    out.push_str(&String::from_utf8_lossy(good));
+                    match error.error_len() {
+                        Some(length) => {
+                            out.push('\u{fffd}');
+                            rest = &bad[length..];
+                        }
+                        None => {
+                            self.0 = bad.to_vec();
+                            return out;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// A character that never came to its end.
+    pub(crate) fn finish(&mut self) -> &'static str {
+        if std::mem::take(&mut self.0).is_empty() { "" } else { "\u{fffd}" }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::support::secret::Secret;
+
+    fn capture(folder: &Path) -> Capture {
+        Capture::new(Redactor::default(), folder, None)
+    }
+
+    #[test]
+    fn a_text_that_fits_is_left_alone_and_makes_no_file() {
+        let folder = tempfile::tempdir().expect("folder");
+        let text = "世".repeat(OUTPUT_LIMIT);
+        let clipped = capture(folder.path()).finish(&text, "");
+        assert_eq!(clipped.text, text);
+        assert!(clipped.spill.is_none());
+        assert_eq!(capture(folder.path()).finish("a", "[exit code 1]").text, "a\n[exit code 1]");
+        assert_eq!(capture(folder.path()).finish("", "[exit code 1]").text, "[exit code 1]");
+        assert_eq!(std::fs::read_dir(folder.path()).expect("list").count(), 0);
+    }
+
+    #[test]
+    fn a_long_text_is_clipped_with_its_footer_and_kept_whole() {
+        let folder = tempfile::tempdir().expect("folder");
+        for (pieces, size) in [(1, 30_000), (300, 100), (30_000, 1), (1, OUTPUT_LIMIT - 3), (5, 2_001)] {
+            let mut capture = capture(folder.path());
+            let mut whole = String::new();
+            for index in 0..pieces {
+                let piece = if index % 2 == 0 { "é".repeat(size) } else { "x".repeat(size) };
+                whole.push_str(&piece);
+                assert!(capture.push_live(&piece));
+            }
+            let clipped = capture.finish("END", "[exit code 7]");
+            whole.push_str("END");
+            assert!(clipped.text.chars().count() <= OUTPUT_LIMIT, "{}", clipped.text.chars().count());
+            assert!(clipped.text.starts_with('é') && clipped.text.ends_with("END\n[exit code 7]"), "{pieces}");
+            assert!(clipped.text.contains("characters left out"));
+            let spill = clipped.spill.expect("spill");
+            assert_eq!(std::fs::read_to_string(&spill.path).expect("read"), whole);
+            assert_eq!(spill.bytes, whole.len() as u64);
+            assert_eq!(spill.sha256, hex(&Sha256::digest(whole.as_bytes())));
+        }
+    }
+
+    #[test]
+    fn the_characters_left_out_are_counted_right() {
+        let folder = tempfile::tempdir().expect("folder");
+        let text: String = (0..30_000).map(|n| char::from(b'a' + (n % 26) as u8)).collect();
+        let clipped = capture(folder.path()).finish(&text, "").text;
+        let (front, rest) = clipped.split_once("\n[... ").expect("mark");
+        let (missing, back) = rest.split_once(" characters left out ...]\n").expect("mark");
+        let missing: usize = missing.parse().expect("number");
+        assert_eq!(front.len() + missing + back.len(), text.len());
+        assert!(text.starts_with(front) && text.ends_with(back));
+    }
+
+    #[test]
+    fn keys_go_from_live_output_result_and_file_even_when_cut_in_two() {
+        let folder = tempfile::tempdir().expect("folder");
+        let (live, mut shown) = mpsc::unbounded_channel();
+        let redactor = Redactor::new([Secret::new("sk-very-secret-key")]);
+        let mut capture = Capture::new(redactor, folder.path(), Some(live));
+        capture.push_live(&"x".repeat(20_000));
+        for piece in ["a sk-very-", "secret-", "key b"] {
+            capture.push_live(piece);
+        }
+        let clipped = capture.finish("", "");
+        let mut all = clipped.text.clone();
+        all.push_str(&std::fs::read_to_string(clipped.spill.expect("spill").path).expect("read"));
+        while let Ok(piece) = shown.try_recv() {
+            all.push_str(&piece);
+        }
+        assert!(!all.contains("very-secret") && all.matches("[key removed]").count() == 3, "{}", all.len());
+    }
+
+    #[test]
+    fn live_output_has_an_end() {
+        let folder = tempfile::tempdir().expect("folder");
+        let (live, mut shown) = mpsc::unbounded_channel();
+        let mut capture = Capture::new(Redactor::default(), folder.path(), Some(live));
+        for _ in 0..40 {
+            capture.push_live(&"x".repeat(64 << 10));
+        }
+        drop(capture);
+        let mut bytes = 0;
+        while let Ok(piece) = shown.try_recv() {
+            bytes += piece.len();
+        }
+        assert!(bytes <= LIVE_LIMIT + 100, "{bytes}");
+    }
+
+    #[test]
+    fn a_character_that_is_cut_waits_for_its_rest() {
+        let bytes = "a世\u{1f600}é".as_bytes();
+        for size in 1..bytes.len() {
+            let mut stream = Utf8Stream::default();
+            let mut out: String = bytes.chunks(size).map(|piece| stream.push(piece)).collect();
+            out.push_str(stream.finish());
+            assert_eq!(out, "a世\u{1f600}é");
+        }
+        let mut stream = Utf8Stream::default();
+        assert_eq!(stream.push(b"a\xffb\xe4"), "a\u{fffd}b");
+        assert_eq!(stream.finish(), "\u{fffd}");
+    }
+}

@@ -1,0 +1,273 @@
+//! One session's tools: checks a call, runs it, clips what comes back. Nothing here fails: every outcome of a call is
+//! a value that the model can be told.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OnceCell, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::ToolsError;
+use super::capture::{Capture, Clipped};
+use super::registry::{Availability, Entry, ToolRegistry, ToolRow};
+use super::state::ToolState;
+use super::tool::{ToolContext, ToolEffect, ToolError, ToolOutput};
+use crate::protocol::{Artifact, ImageData, TodoItem, ToolCall, ToolSpec, ToolStatus};
+use crate::sandbox::{LazySandbox, Sandbox, SandboxFolders};
+use crate::spec::Bundle;
+use crate::support::secret::Redactor;
+use crate::workspace::Workspace;
+
+/// What a session's tools are made of.
+#[derive(Debug)]
+pub struct ToolboxParts {
+    /// Prompt and manifest.
+    pub bundle: Arc<Bundle>,
+    /// The session's files.
+    pub workspace: Workspace,
+    /// The boundary around commands.
+    pub sandbox: LazySandbox,
+    /// What commands see.
+    pub folders: SandboxFolders,
+    /// Where long outputs are kept whole.
+    pub spill: PathBuf,
+    /// Removes keys from everything that comes out.
+    pub redactor: Redactor,
+}
+
+/// The tools of one session. Meant to be shared behind an `Arc`.
+#[derive(Debug)]
+pub struct Toolbox {
+    registry: ToolRegistry,
+    machine: Machine,
+    spill: PathBuf,
+    redactor: Redactor,
+}
+
+/// Files, sandbox and state of a session, as tools use them.
+#[derive(Debug, Clone)]
+pub(crate) struct Machine {
+    pub(crate) workspace: Workspace,
+    pub(crate) folders: Arc<SandboxFolders>,
+    pub(crate) state: Arc<ToolState>,
+    sandbox: LazySandbox,
+    prepared: Arc<OnceCell<()>>,
+}
+
+/// What a caller gives to one call.
+#[derive(Debug, Clone)]
+pub struct CallContext {
+    /// Ends the call.
+    pub cancel: CancellationToken,
+    /// Takes output while the tool runs.
+    pub output: mpsc::UnboundedSender<String>,
+}
+
+/// How a call ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// How.
+    pub status: ToolStatus,
+    /// Text for the model, at most [`super::OUTPUT_LIMIT`] characters.
+    pub output: String,
+    /// Pictures for a vision model.
+    pub images: Vec<ImageData>,
+    /// Things made for the user.
+    pub artifacts: Vec<Artifact>,
+    /// The todo list, when it was replaced.
+    pub todos: Option<Vec<TodoItem>>,
+    /// The whole output, where it was clipped.
+    pub spill: Option<Spill>,
+    /// Unified diff of the file that was changed.
+    pub diff: Option<String>,
+    /// How long it took.
+    pub duration: Duration,
+    /// Ends the turn, and why.
+    pub fatal: Option<String>,
+}
+
+/// A file that holds a whole output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spill {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// SHA-256 of its content, in hexadecimal digits.
+    pub sha256: String,
+    /// Its size.
+    pub bytes: u64,
+}
+
+impl Toolbox {
+    /// The tools of a session. Does not try the sandbox yet.
+    pub fn new(parts: ToolboxParts) -> Result<Self, ToolsError> {
+        let ToolboxParts { bundle, workspace, sandbox, folders, spill, redactor } = parts;
+        let machine = Machine {
+            workspace,
+            folders: Arc::new(folders),
+            state: Arc::default(),
+            sandbox,
+            prepared: Arc::default(),
+        };
+        Ok(Self { registry: ToolRegistry::from_bundle(&bundle)?, machine, spill, redactor })
+    }
+
+    /// Chooses the sandbox on a thread that may block, so that the calls below do not have to.
+    pub async fn warm(&self) {
+        self.machine.sandbox.warm().await;
+    }
+
+    /// Every tool of the manifest and whether it can run here. Blocks while the sandbox is chosen.
+    pub fn rows(&self) -> Vec<ToolRow> {
+        let row = |(entry, row): (&Entry, &ToolRow)| match self.why_not(entry) {
+            Some(why) if row.availability == Availability::Ready => {
+                ToolRow { name: row.name.clone(), availability: Availability::Unavailable(why) }
+            }
+            _ => row.clone(),
+        };
+        self.registry.entries.iter().zip(self.registry.rows()).map(row).collect()
+    }
+
+    /// The tools that can run here, as the model is told of them. Blocks while the sandbox is chosen.
+    pub fn specs(&self) -> Vec<ToolSpec> {
+        let usable = |entry: &&Entry| entry.tool.is_some() && self.why_not(entry).is_none();
+        self.registry.entries.iter().filter(usable).map(|entry| self.spec(entry)).collect()
+    }
+
+    /// Whether a tool may change the workspace. A name that is no tool changes nothing.
+    pub fn effect(&self, name: &str) -> ToolEffect {
+        let tool = self.registry.find(name).and_then(|entry| entry.tool.as_ref());
+        tool.map_or(ToolEffect::Reads, |tool| tool.effect())
+    }
+
+    /// Runs one call to its end.
+    pub async fn call(&self, call: &ToolCall, cx: CallContext) -> Finished {
+        let started = Instant::now();
+        let mut capture = Capture::new(self.redactor.clone(), &self.spill, Some(cx.output));
+        let outcome = self.run(call, cx.cancel, &mut capture).await;
+        let mut fatal = None;
+        let output = outcome.unwrap_or_else(|error| {
+            let (status, text) = match error {
+                ToolError::ForModel(message) => (ToolStatus::Error, message),
+                ToolError::Cancelled => (ToolStatus::Cancelled, "[cancelled by the user]".to_owned()),
+                ToolError::Fatal(message) => {
+                    fatal = Some(self.redactor.redact(&message).into_owned());
+                    (ToolStatus::Error, message)
+                }
+            };
+            ToolOutput { status, ..ToolOutput::text(text) }
+        });
+        let Clipped { text, spill } = capture.finish(&output.text, &self.redactor.redact(&output.footer));
+        Finished {
+            status: output.status,
+            output: text,
+            images: output.images,
+            artifacts: output.artifacts,
+            todos: output.todos,
+            spill,
+            diff: output.diff.map(|diff| self.redactor.redact(&diff).into_owned()),
+            duration: started.elapsed(),
+            fatal,
+        }
+    }
+
+    /// What tools remember, by file name.
+    pub fn state(&self) -> Vec<(String, Vec<u8>)> {
+        self.machine.state.save()
+    }
+
+    /// Replaces what tools remember. Texts that are missing or unreadable are empty, unknown names are left alone.
+    pub fn restore_state(&self, state: &[(String, Vec<u8>)]) {
+        self.machine.state.load(state);
+    }
+
+    /// The todo list.
+    pub fn todos(&self) -> Vec<TodoItem> {
+        self.machine.state.todos()
+    }
+
+    async fn run(
+        &self,
+        call: &ToolCall,
+        cancel: CancellationToken,
+        capture: &mut Capture,
+    ) -> Result<ToolOutput, ToolError> {
+        let entry = self.registry.find(&call.name).ok_or_else(|| self.unknown(&call.name))?;
+        let unavailable = |why: &str| ToolError::ForModel(format!("{} cannot be used here: {why}", call.name));
+        let Some(tool) = &entry.tool else {
+            let row = self.registry.rows().iter().find(|row| row.name == call.name);
+            return Err(match row.map(|row| &row.availability) {
+                Some(Availability::Unavailable(why)) => unavailable(why),
+                _ => unavailable("not built yet"),
+            });
+        };
+        let args = entry.checker.check(&call.arguments).map_err(ToolError::ForModel)?;
+        if cancel.is_cancelled() {
+            return Err(ToolError::Cancelled);
+        }
+        tool.run(ToolContext { machine: &self.machine, cancel, capture }, args).await
+    }
+
+    fn unknown(&self, name: &str) -> ToolError {
+        let names: Vec<&str> = self
+            .registry
+            .entries
+            .iter()
+            .filter(|entry| entry.tool.is_some())
+            .map(|entry| entry.spec.name.as_str())
+            .collect();
+        let shown = crate::support::truncate::prefix(name, 100);
+        let near = names.iter().copied().find(|known| strsim::jaro_winkler(known, shown) > 0.9);
+        let hint = near.map(|near| format!(" Did you mean {near}?")).unwrap_or_default();
+        ToolError::ForModel(format!("there is no tool named {shown:?}.{hint} The tools are: {}", names.join(", ")))
+    }
+
+    /// Why a tool for which there is code cannot run here.
+    fn why_not(&self, entry: &Entry) -> Option<String> {
+        let needed = entry.tool.as_ref().is_some_and(|tool| tool.needs_sandbox());
+        if !needed {
+            return None;
+        }
+        self.machine.sandbox.get().err().map(|why| format!("no sandbox: {}", why.reason))
+    }
+
+    fn spec(&self, entry: &Entry) -> ToolSpec {
+        let mut spec = entry.spec.clone();
+        let needed = entry.tool.as_ref().is_some_and(|tool| tool.needs_sandbox());
+        if needed
+            && let Ok(sandbox) = self.machine.sandbox.get()
+            && !sandbox.confines()
+        {
+            // Said here and not in the manifest, because it is true of this session only.
+            spec.description.push_str(&format!(
+                "\n\nIn this session commands run without a sandbox, directly on the user's machine: be careful. They \
+                 start in {}, which is the workspace; the path {} does not exist for them, so use relative paths or \
+                 $OKCVM_WORKSPACE.",
+                self.machine.folders.work.display(),
+                self.machine.workspace.mount()
+            ));
+        }
+        spec
+    }
+}
+
+impl Machine {
+    /// The sandbox, with the session's folders ready for it.
+    pub(crate) async fn sandbox(&self) -> Result<Sandbox, ToolError> {
+        self.sandbox.warm().await;
+        let sandbox = self.sandbox.get().cloned().map_err(|why| {
+            ToolError::ForModel(format!("commands cannot be run here: {}. The user can mend it: {}", why.reason, why.hint))
+        })?;
+        let prepare = || async {
+            let (sandbox, folders) = (sandbox.clone(), Arc::clone(&self.folders));
+            super::tool::blocking(move || {
+                sandbox.prepare(&folders).map_err(|error| {
+                    ToolError::ForModel(format!("the session's folders are not ready for the sandbox: {error}"))
+                })
+            })
+            .await
+        };
+        self.prepared.get_or_try_init(prepare).await?;
+        Ok(sandbox)
+    }
+}

@@ -1,0 +1,83 @@
+//! What tools remember of a session besides its files: which files were read, and the todo list. Both are small JSON
+//! texts that travel with the snapshots.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::TodoItem;
+use crate::workspace::ConfinedPath;
+
+/// Name of the list of files that were read.
+pub(super) const READ: &str = "read.json";
+/// Name of the todo list.
+pub(super) const TODO: &str = "todo.json";
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct ReadFile {
+    version: u32,
+    /// Path below the workspace, and the hash of the content that was read.
+    files: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct TodoFile {
+    version: u32,
+    todos: Vec<TodoItem>,
+}
+
+/// State of the tools in one session.
+#[derive(Debug, Default)]
+pub(crate) struct ToolState {
+    read: Mutex<BTreeMap<String, String>>,
+    todos: Mutex<Vec<TodoItem>>,
+}
+
+impl ToolState {
+    /// Remembers the content of a file as known to the model.
+    pub(crate) fn saw(&self, path: &ConfinedPath, sha256: String) {
+        lock(&self.read).insert(key(path), sha256);
+    }
+
+    /// The hash of the content that the model knows.
+    pub(crate) fn seen(&self, path: &ConfinedPath) -> Option<String> {
+        lock(&self.read).get(&key(path)).cloned()
+    }
+
+    pub(crate) fn todos(&self) -> Vec<TodoItem> {
+        lock(&self.todos).clone()
+    }
+
+    pub(crate) fn replace_todos(&self, todos: Vec<TodoItem>) {
+        *lock(&self.todos) = todos;
+    }
+
+    pub(super) fn save(&self) -> Vec<(String, Vec<u8>)> {
+        let read = ReadFile { version: 1, files: lock(&self.read).clone() };
+        let todo = TodoFile { version: 1, todos: self.todos() };
+        // Maps of texts always serialize.
+        let bytes = |value: Result<Vec<u8>, serde_json::Error>| value.unwrap_or_default();
+        vec![
+            (TODO.to_owned(), bytes(serde_json::to_vec_pretty(&todo))),
+            (READ.to_owned(), bytes(serde_json::to_vec_pretty(&read))),
+        ]
+    }
+
+    /// Replaces everything. A text that is missing or cannot be read is empty: files must then be read again.
+    pub(super) fn load(&self, state: &[(String, Vec<u8>)]) {
+        let text = |name: &str| state.iter().find(|(known, _)| known == name).map(|(_, bytes)| bytes.as_slice());
+        let read: ReadFile = text(READ).and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default();
+        let todo: TodoFile = text(TODO).and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default();
+        *lock(&self.read) = read.files;
+        self.replace_todos(todo.todos);
+    }
+}
+
+fn key(path: &ConfinedPath) -> String {
+    path.relative().to_string_lossy().into_owned()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
