@@ -39,9 +39,8 @@ impl Checker {
                 format!("the arguments of {} are not valid JSON: {error}. Send one JSON object.", self.tool)
             })?
         };
-        let compiled = self.validator.get_or_init(|| {
-            jsonschema::validator_for(&self.schema).map_err(|error| error.to_string())
-        });
+        let compiled =
+            self.validator.get_or_init(|| jsonschema::validator_for(&self.schema).map_err(|error| error.to_string()));
         let validator = compiled.as_ref().map_err(|error| format!("the schema of {} is broken: {error}", self.tool))?;
         let mut problems: Vec<String> = Vec::new();
         let mut more = 0;

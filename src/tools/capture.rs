@@ -22,7 +22,7 @@ const TAIL_BYTES: usize = 256 << 10;
 
 /// Collects the output of one call.
 #[derive(Debug)]
-pub struct Capture {
+pub(crate) struct Capture {
     redacted: RedactedStream,
     live: Option<mpsc::UnboundedSender<String>>,
     live_left: usize,

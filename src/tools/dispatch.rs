@@ -102,13 +102,8 @@ impl Toolbox {
     /// The tools of a session. Does not try the sandbox yet.
     pub fn new(parts: ToolboxParts) -> Result<Self, ToolsError> {
         let ToolboxParts { bundle, workspace, sandbox, folders, spill, redactor } = parts;
-        let machine = Machine {
-            workspace,
-            folders: Arc::new(folders),
-            state: Arc::default(),
-            sandbox,
-            prepared: Arc::default(),
-        };
+        let machine =
+            Machine { workspace, folders: Arc::new(folders), state: Arc::default(), sandbox, prepared: Arc::default() };
         Ok(Self { registry: ToolRegistry::from_bundle(&bundle)?, machine, spill, redactor })
     }
 
@@ -256,7 +251,10 @@ impl Machine {
     pub(crate) async fn sandbox(&self) -> Result<Sandbox, ToolError> {
         self.sandbox.warm().await;
         let sandbox = self.sandbox.get().cloned().map_err(|why| {
-            ToolError::ForModel(format!("commands cannot be run here: {}. The user can mend it: {}", why.reason, why.hint))
+            ToolError::ForModel(format!(
+                "commands cannot be run here: {}. The user can mend it: {}",
+                why.reason, why.hint
+            ))
         })?;
         let prepare = || async {
             let (sandbox, folders) = (sandbox.clone(), Arc::clone(&self.folders));

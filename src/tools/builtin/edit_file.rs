@@ -44,7 +44,8 @@ fn edit(machine: &Machine, args: &Value) -> Result<ToolOutput, ToolError> {
     }
     if old.is_empty() {
         return Err(ToolError::ForModel(
-            "old_string is empty. Give the text to replace, or write the whole file with mshtools-write_file.".to_owned(),
+            "old_string is empty. Give the text to replace, or write the whole file with mshtools-write_file."
+                .to_owned(),
         ));
     }
     let real = machine.workspace.real(&path)?;

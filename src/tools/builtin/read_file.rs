@@ -192,7 +192,12 @@ impl Window {
         }
         let mut notes = Vec::new();
         if self.last < self.lines {
-            notes.push(format!("lines {offset} to {} of {}; continue with offset {}", self.last, self.lines, self.last + 1));
+            notes.push(format!(
+                "lines {offset} to {} of {}; continue with offset {}",
+                self.last,
+                self.lines,
+                self.last + 1
+            ));
         }
         if self.crlf {
             notes.push("line ends are CRLF and are kept by edits".to_owned());

@@ -119,29 +119,23 @@ async fn follow(
 }
 
 /// The result in words.
-fn told(
-    sandbox: &Sandbox,
-    capture: &Capture,
-    ending: Ending,
-    exit: Exit,
-    timeout: i64,
-    took: Duration,
-) -> ToolOutput {
+fn told(sandbox: &Sandbox, capture: &Capture, ending: Ending, exit: Exit, timeout: i64, took: Duration) -> ToolOutput {
     let mut output = ToolOutput::text("");
     let seconds = took.as_secs_f64();
     (output.status, output.footer) = match ending {
         Ending::Timeout => (
             ToolStatus::Timeout,
-            format!("[stopped after {timeout} ms, the time limit of this call; every process that it started was ended]"),
+            format!(
+                "[stopped after {timeout} ms, the time limit of this call; every process that it started was ended]"
+            ),
         ),
         Ending::Cancelled => (
             ToolStatus::Cancelled,
             format!("[cancelled by the user after {seconds:.1} s; every process that it started was ended]"),
         ),
-        Ending::TooMuchOutput => (
-            ToolStatus::Error,
-            "[stopped: it wrote more than 64 MiB. Send long output to a file instead.]".to_owned(),
-        ),
+        Ending::TooMuchOutput => {
+            (ToolStatus::Error, "[stopped: it wrote more than 64 MiB. Send long output to a file instead.]".to_owned())
+        }
         Ending::Itself => {
             let code = exit.shell_code();
             let mut footer = String::new();
