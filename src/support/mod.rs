@@ -2,6 +2,7 @@
 
 pub mod atomic_file;
 pub mod clock;
+pub mod host_command;
 pub mod sanitize;
 pub mod secret;
 pub mod truncate;

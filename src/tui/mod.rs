@@ -4,16 +4,65 @@
 //! Nothing here waits for the engine, the disk or the terminal.
 
 use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 pub mod action;
+pub mod activity;
+pub mod app;
+pub mod chord;
+pub mod clipboard;
 pub mod effect;
+pub mod frame;
 pub mod frugal;
+pub mod history;
 pub mod input;
+pub mod keymap;
+pub mod layout;
 pub mod output;
 pub mod pane;
+pub mod run;
+pub mod slash;
 pub mod terminal;
 pub mod text;
 pub mod theme;
+pub mod view;
+
+pub use run::run;
+
+use crate::config::schema::{ColourMode, UiSection};
+use crate::support::clock::Clock;
+
+/// What the application is told at its start.
+#[derive(Debug, Clone)]
+pub struct TuiOptions {
+    /// Colours, glyphs, keys.
+    pub ui: UiSection,
+    /// Whether the environment asks for no colours (`NO_COLOR` is set, or the terminal has none).
+    pub no_color: bool,
+    /// A message to send at once.
+    pub first_prompt: Option<String>,
+    /// Whether the model is the scripted one; the screen says so.
+    pub demo: bool,
+    /// Size of the model's context in tokens.
+    pub context_window: Option<u64>,
+    /// Tells the time of day.
+    pub clock: Arc<dyn Clock>,
+    /// Where messages are remembered for the next time; `None` forgets them.
+    pub history_file: Option<PathBuf>,
+}
+
+impl TuiOptions {
+    /// Colours and glyphs that these options ask for.
+    pub fn theme(&self) -> theme::Theme {
+        let colours = match self.ui.colour {
+            ColourMode::Auto => !self.no_color,
+            ColourMode::Always => true,
+            ColourMode::Never => false,
+        };
+        theme::Theme::new(colours, self.ui.ascii)
+    }
+}
 
 /// How the application ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

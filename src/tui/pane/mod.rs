@@ -15,14 +15,21 @@ use super::action::{Action, Scope};
 use super::effect::UiEffect;
 use super::theme::Theme;
 
+pub mod cell;
+pub mod chat;
+pub mod composer;
 pub(crate) mod find;
+pub mod help;
 pub mod line_input;
 pub(crate) mod list;
+pub mod palette;
+pub mod scroll;
 pub mod snapshots;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod todo;
 pub mod trace;
+pub mod viewer;
 
 /// Names of the panes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

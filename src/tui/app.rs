@@ -1,0 +1,459 @@
+//! The screen's state and its one transition: `update(message) -> effects`.
+//!
+//! Nothing here reads a clock, a file or the terminal: the loop ([`super::run`]) tells the time with each message and
+//! performs the effects. So every behaviour of the screen can be tested by feeding messages.
+
+use std::collections::BTreeMap;
+
+use jiff::Zoned;
+use ratatui::crossterm::event::KeyEvent;
+use ratatui::layout::{Rect, Size};
+
+use crate::protocol::{Event, Op, Phase, TurnOutcome};
+use crate::support::sanitize;
+
+use super::action::{Action, Scope};
+use super::activity::{Activity, Running};
+use super::effect::UiEffect;
+use super::keymap::Keymap;
+use super::layout::{self, Layout};
+use super::pane::cell::NoticeKind;
+use super::pane::chat::ChatState;
+use super::pane::composer::Composer;
+use super::pane::palette::Palette;
+use super::pane::snapshots::SnapshotsState;
+use super::pane::todo::TodoState;
+use super::pane::trace::TraceState;
+use super::pane::viewer::Viewer;
+use super::pane::{DrawContext, Pane, PaneId};
+use super::theme::Theme;
+use super::{Exit, TuiError};
+
+mod command;
+mod key;
+
+/// How long a notice stays while a turn runs; while idle it stays until the next key.
+const NOTICE_MS: u64 = 4_000;
+/// How long the engine may take to close before the screen leaves without it.
+const CLOSE_MS: u64 = 20_000;
+
+/// A message to the screen.
+#[derive(Debug)]
+pub enum Msg {
+    /// A key.
+    Key(KeyEvent),
+    /// Pasted text.
+    Paste(String),
+    /// A fact from the engine.
+    Engine(Event),
+    /// The engine's channel is closed.
+    EngineEnded,
+    /// A signal.
+    Signal(i32),
+    /// The terminal is gone.
+    TerminalGone,
+    /// Time went by.
+    Tick,
+    /// The history file was read.
+    History(Vec<String>),
+    /// The editor gave this back.
+    Edited(String),
+    /// A text for the viewer was read: title and clean text.
+    View(String, String),
+    /// An op was not taken.
+    NotSent(Op, String),
+    /// One line of news.
+    Notice(String),
+}
+
+/// Facts about the session, clean.
+#[derive(Debug, Clone, Default)]
+pub struct Session {
+    /// Its id.
+    pub id: String,
+    /// Its title.
+    pub title: String,
+    /// The mount.
+    pub mount: String,
+    /// The sandbox in words.
+    pub sandbox: String,
+    /// The network in words.
+    pub network: String,
+    /// The model.
+    pub model: String,
+}
+
+/// Tokens so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tokens {
+    /// Read in all.
+    pub input: u64,
+    /// Written in all.
+    pub output: u64,
+    /// In the context of the latest request.
+    pub context: u64,
+}
+
+/// What has the focus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Focus {
+    /// The composer.
+    Composer,
+    /// A pane.
+    Pane(PaneId),
+}
+
+/// Something drawn over everything.
+#[derive(Debug)]
+pub enum Modal {
+    /// The palette.
+    Palette(Palette),
+    /// A text.
+    Viewer(Viewer),
+}
+
+/// What the application is told at its start.
+#[derive(Debug, Clone)]
+pub struct AppOptions {
+    /// Colours and glyphs.
+    pub theme: Theme,
+    /// Rebound keys.
+    pub keys: BTreeMap<String, Vec<String>>,
+    /// Whether the model is the scripted one.
+    pub demo: bool,
+    /// Size of the model's context in tokens.
+    pub context_window: Option<u64>,
+}
+
+/// The state of the whole screen.
+#[derive(Debug)]
+pub struct App {
+    /// Colours and glyphs.
+    pub theme: Theme,
+    /// Keys.
+    pub keymap: Keymap,
+    /// Whether the model is the scripted one.
+    pub demo: bool,
+    /// Size of the model's context in tokens.
+    pub context_window: Option<u64>,
+    /// The session.
+    pub session: Session,
+    /// Tokens so far.
+    pub tokens: Tokens,
+    /// What the machine is doing.
+    pub activity: Activity,
+    /// The conversation.
+    pub chat: ChatState,
+    /// The tool calls.
+    pub trace: TraceState,
+    /// The snapshots.
+    pub snapshots: SnapshotsState,
+    /// The todo list.
+    pub todo: TodoState,
+    /// The composer.
+    pub composer: Composer,
+    /// What has the focus.
+    pub focus: Focus,
+    /// What is drawn over everything.
+    pub modal: Option<Modal>,
+    /// A message that waits for the end of the turn.
+    pub queued: Option<String>,
+    /// Where everything is.
+    pub layout: Layout,
+    /// Milliseconds since the start.
+    pub now_ms: u64,
+    /// The time of day.
+    pub wall: Zoned,
+    /// Which suggestion of the slash commands is chosen.
+    pub suggestion: usize,
+    notice: Option<(String, u64)>,
+    shown: PaneId,
+    zoomed: Option<PaneId>,
+    turn_started: bool,
+    last_cancel: Option<(u64, bool)>,
+    last_escape: Option<u64>,
+    closing: Option<(Exit, u64)>,
+    engine_ended: bool,
+}
+
+impl App {
+    /// An application that has heard nothing yet.
+    pub fn new(options: AppOptions, wall: Zoned) -> Result<Self, TuiError> {
+        let keymap = Keymap::load(&options.keys)?;
+        let help = keymap.chord(Action::Help).map_or_else(|| "/help".to_owned(), |chord| chord.to_string());
+        Ok(Self {
+            theme: options.theme,
+            demo: options.demo,
+            context_window: options.context_window,
+            session: Session::default(),
+            tokens: Tokens::default(),
+            activity: Activity::default(),
+            chat: ChatState::new(help),
+            trace: TraceState::new(),
+            snapshots: SnapshotsState::new(),
+            todo: TodoState::new(),
+            composer: Composer::new(),
+            focus: Focus::Composer,
+            modal: None,
+            queued: None,
+            layout: Layout::default(),
+            now_ms: 0,
+            wall,
+            suggestion: 0,
+            notice: None,
+            shown: PaneId::Chat,
+            zoomed: None,
+            turn_started: false,
+            last_cancel: None,
+            last_escape: None,
+            closing: None,
+            engine_ended: false,
+            keymap,
+        })
+    }
+
+    /// Tells the time; to be called before [`App::update`] and before a frame.
+    pub fn set_time(&mut self, now_ms: u64, wall: Zoned) {
+        self.now_ms = now_ms;
+        self.wall = wall;
+    }
+
+    /// Takes a message and says what is to be done.
+    pub fn update(&mut self, msg: Msg) -> Vec<UiEffect> {
+        match msg {
+            Msg::Key(key) => self.on_key(key),
+            Msg::Paste(text) => self.on_paste(&text),
+            Msg::Engine(event) => self.on_event(&event),
+            Msg::EngineEnded => self.on_engine_ended(),
+            Msg::Signal(signal) => self.on_signal(signal),
+            // As when the terminal's hang-up had been told by its signal.
+            Msg::TerminalGone => self.begin_exit(Exit::Signal(1)),
+            Msg::Tick => self.on_tick(),
+            Msg::History(entries) => {
+                self.composer.load_history(entries);
+                Vec::new()
+            }
+            Msg::Edited(text) => {
+                self.composer.set_text(text.trim_end());
+                Vec::new()
+            }
+            Msg::View(title, text) => {
+                self.modal = Some(Modal::Viewer(Viewer::of_text(title, &text)));
+                Vec::new()
+            }
+            Msg::NotSent(op, why) => self.on_not_sent(&op, &why),
+            Msg::Notice(text) => {
+                self.say(&text);
+                Vec::new()
+            }
+        }
+    }
+
+    /// One line of news above the composer.
+    pub fn say(&mut self, text: &str) {
+        self.notice = Some((sanitize::line(text), self.now_ms));
+    }
+
+    /// The news that is shown now.
+    pub fn notice(&self) -> Option<&str> {
+        self.notice.as_ref().map(|(text, _)| text.as_str())
+    }
+
+    /// Whether the application is on its way out.
+    pub fn is_leaving(&self) -> bool {
+        self.closing.is_some()
+    }
+
+    /// The running call, for the activity.
+    pub fn running(&self) -> Option<Running> {
+        let call = self.trace.current(self.now_ms)?;
+        Some(Running { words: format!("{} {}", call.tool, call.summary), elapsed_ms: call.elapsed_ms })
+    }
+
+    /// When something on the screen changes without any message: the spinner (four times a second), or a deadline.
+    pub fn next_tick(&self) -> Option<u64> {
+        let deadline = self.closing.map(|(_, since)| since + CLOSE_MS);
+        let moving = self.activity.is_busy() || self.is_leaving() || self.trace.animated();
+        let frame = moving.then(|| (self.now_ms / 250 + 1) * 250);
+        match (deadline, frame) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// A pane by its name.
+    pub fn pane(&self, pane: PaneId) -> &dyn Pane {
+        match pane {
+            PaneId::Chat => &self.chat,
+            PaneId::Trace => &self.trace,
+            PaneId::Snapshots => &self.snapshots,
+            PaneId::Todo => &self.todo,
+        }
+    }
+
+    fn pane_mut(&mut self, pane: PaneId) -> &mut dyn Pane {
+        match pane {
+            PaneId::Chat => &mut self.chat,
+            PaneId::Trace => &mut self.trace,
+            PaneId::Snapshots => &mut self.snapshots,
+            PaneId::Todo => &mut self.todo,
+        }
+    }
+
+    /// The pane that has a dialog open.
+    pub fn dialog(&self) -> Option<PaneId> {
+        [PaneId::Chat, PaneId::Trace, PaneId::Snapshots, PaneId::Todo]
+            .into_iter()
+            .find(|pane| self.pane(*pane).overlay().is_some())
+    }
+
+    /// Where keys are looked up now.
+    pub fn scope(&self) -> Scope {
+        match (&self.modal, self.dialog(), self.focus) {
+            (Some(Modal::Palette(_)), ..) => Scope::Text,
+            (Some(Modal::Viewer(viewer)), ..) => {
+                if viewer.is_typing() {
+                    Scope::Text
+                } else {
+                    Scope::Dialog
+                }
+            }
+            (None, Some(pane), _) | (None, None, Focus::Pane(pane)) => self.pane(pane).scope(),
+            (None, None, Focus::Composer) if self.composer.is_searching() => Scope::Text,
+            (None, None, Focus::Composer) => Scope::Composer,
+        }
+    }
+
+    fn on_event(&mut self, event: &Event) -> Vec<UiEffect> {
+        let now = self.now_ms;
+        self.activity.apply(event, now);
+        for pane in [PaneId::Chat, PaneId::Trace, PaneId::Snapshots, PaneId::Todo] {
+            self.pane_mut(pane).apply(event, now);
+        }
+        match event {
+            Event::SessionStarted { session, mount, sandbox, network, model, title, .. } => {
+                self.session = Session {
+                    id: session.as_str().to_owned(),
+                    title: sanitize::line(title),
+                    mount: sanitize::line(mount),
+                    sandbox: sanitize::line(sandbox),
+                    network: sanitize::line(network),
+                    model: sanitize::line(model),
+                };
+            }
+            Event::Usage { input, output, .. } => {
+                self.tokens.input += input;
+                self.tokens.output += output;
+                self.tokens.context = input + output;
+            }
+            Event::TurnStarted { .. } => self.turn_started = true,
+            Event::Error { .. } if !self.turn_started && !self.activity.is_closing() => self.activity.refused(),
+            Event::TurnEnded { outcome, .. } => {
+                self.turn_started = false;
+                if *outcome == TurnOutcome::Failed {
+                    self.take_back_queued();
+                }
+            }
+            Event::SnapshotTaken { snapshot, label, .. } if !self.activity.is_busy() => {
+                self.say(&format!("snapshot {} taken: {label}", snapshot.short()));
+            }
+            Event::PhaseChanged(Phase::Idle) => {
+                if let Some(text) = self.queued.take() {
+                    return self.send_message(&text);
+                }
+            }
+            Event::Closed => return self.on_engine_ended(),
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    fn on_engine_ended(&mut self) -> Vec<UiEffect> {
+        self.engine_ended = true;
+        match self.closing {
+            Some((exit, _)) => vec![UiEffect::Quit(exit)],
+            None => Vec::new(),
+        }
+    }
+
+    /// Whether the engine ended although nobody asked for it.
+    pub fn lost_the_engine(&self) -> bool {
+        self.engine_ended && self.closing.is_none()
+    }
+
+    fn on_signal(&mut self, signal: i32) -> Vec<UiEffect> {
+        // An interrupt from outside is the key from inside.
+        if signal == 2 { self.cancel() } else { self.begin_exit(Exit::Signal(signal)) }
+    }
+
+    fn on_tick(&mut self) -> Vec<UiEffect> {
+        if self.activity.is_busy() && self.notice.as_ref().is_some_and(|(_, at)| self.now_ms > at + NOTICE_MS) {
+            self.notice = None;
+        }
+        match self.closing {
+            Some((exit, since)) if self.now_ms >= since + CLOSE_MS => vec![UiEffect::Quit(exit)],
+            _ => Vec::new(),
+        }
+    }
+
+    fn on_not_sent(&mut self, op: &Op, why: &str) -> Vec<UiEffect> {
+        if let Op::Submit { text, .. } = op {
+            self.activity.refused();
+            self.chat.notice(NoticeKind::Warning, &format!("not sent: {why}"));
+            if self.composer.is_empty() {
+                self.composer.set_text(text);
+            }
+        } else if *op == Op::Shutdown {
+            return self.on_engine_ended();
+        } else {
+            self.say(why);
+        }
+        Vec::new()
+    }
+
+    /// Fits everything to an area, just before it is drawn.
+    pub fn prepare(&mut self, area: Rect) {
+        let size = Size { width: area.width, height: area.height };
+        let width = if size.width >= layout::THREE_PANES && self.zoomed.is_none() {
+            self.layout.composer.width
+        } else {
+            size.width
+        };
+        let width = if width == 0 { size.width } else { width };
+        let wanted = self.composer.rows(width) + u16::from(self.queued.is_some());
+        self.layout = layout::compute(size, self.shown, self.zoomed, wanted);
+        // A pane that has left the screen cannot keep the focus.
+        if let Focus::Pane(pane) = self.focus {
+            if self.layout.place(pane).is_none() {
+                self.shown = pane;
+                self.layout = layout::compute(size, self.shown, self.zoomed, wanted);
+                if self.layout.place(pane).is_none() {
+                    self.focus = Focus::Composer;
+                }
+            }
+        }
+        let places = self.layout.panes.clone();
+        let (theme, now_ms, wall, focus) = (self.theme, self.now_ms, self.wall.clone(), self.focus);
+        for place in places {
+            let cx = DrawContext { theme, focused: focus == Focus::Pane(place.pane), now_ms, wall: &wall };
+            let size = Size { width: place.body.width, height: place.body.height };
+            self.pane_mut(place.pane).prepare(size, &cx);
+        }
+        let over = self.overlay_area();
+        if let Some(Modal::Viewer(viewer)) = &mut self.modal {
+            viewer.prepare(over);
+        }
+    }
+
+    /// Where the viewer's text is drawn.
+    pub fn overlay_area(&self) -> Rect {
+        let area = self.layout.area;
+        let top = self.layout.status.height.min(area.height) + u16::from(area.height > 3);
+        Rect {
+            x: u16::from(area.width > 10),
+            y: top,
+            width: area.width.saturating_sub(2 * u16::from(area.width > 10)),
+            height: area.height.saturating_sub(top),
+        }
+    }
+}

@@ -1,0 +1,403 @@
+//! One thing in the chat: a message, a piece of a reply, the work between two pieces, an error, news.
+//!
+//! A cell knows how it looks at a width and remembers it. Text inside is clean already.
+
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use crate::protocol::{CallId, ToolStatus};
+use crate::support::truncate;
+use crate::tui::text::stream::{CleanStream, StreamedMarkdown};
+use crate::tui::text::wrap::{self, Indent};
+use crate::tui::theme::Theme;
+
+/// Rows of a user's message that are shown while it is folded.
+const FOLDED_ROWS: usize = 12;
+
+/// A tool call, as the chat mentions it.
+#[derive(Debug, Clone)]
+pub struct CallMark {
+    /// The call.
+    pub call: CallId,
+    /// The tool's short name.
+    pub tool: String,
+    /// Its arguments in a few words.
+    pub summary: String,
+    /// How it ended; `None` while it runs.
+    pub status: Option<ToolStatus>,
+}
+
+/// A step of the work between two pieces of a reply.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// The model thought.
+    Thought {
+        /// What, as far as it tells.
+        text: String,
+        /// When it began and when the latest piece came, if this was seen.
+        span_ms: Option<(u64, u64)>,
+    },
+    /// A tool ran.
+    Call(CallMark),
+}
+
+/// What sort of news a line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoticeKind {
+    /// Something was done.
+    Done,
+    /// Something was stopped by the user.
+    Stopped,
+    /// Something that the user should know.
+    Warning,
+    /// A request will be sent again; the next such line replaces this one.
+    Retry,
+    /// Something for the user was made.
+    Made,
+}
+
+/// What a cell holds.
+#[derive(Debug)]
+pub enum Body {
+    /// The first screen of a session.
+    Welcome {
+        /// The mount, the sandbox and the network.
+        facts: String,
+        /// Whether tools run without a sandbox.
+        unconfined: bool,
+        /// Which key shows the help.
+        help: String,
+    },
+    /// The user's message.
+    User(String),
+    /// The beginning of a turn's answer.
+    Head {
+        /// How long the turn took, once it is over.
+        duration_ms: Option<u64>,
+    },
+    /// A piece of the reply.
+    Text {
+        /// The text.
+        markdown: StreamedMarkdown,
+        /// Cleans what still comes in.
+        clean: CleanStream,
+    },
+    /// Thoughts and tool calls between two pieces.
+    Work {
+        /// What happened, in order.
+        steps: Vec<Step>,
+        /// Cleans thoughts that still come in.
+        clean: CleanStream,
+    },
+    /// Something failed.
+    Error {
+        /// What and where.
+        message: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// News.
+    Notice {
+        /// What sort.
+        kind: NoticeKind,
+        /// The words.
+        text: String,
+    },
+}
+
+/// A body, how it is folded and how it looks.
+#[derive(Debug)]
+pub struct Cell {
+    /// What it holds.
+    pub body: Body,
+    /// Whether it is unfolded.
+    pub open: bool,
+    look: Option<(u16, Theme)>,
+    rendered: bool,
+    lines: Vec<Line<'static>>,
+}
+
+impl Cell {
+    /// A folded cell.
+    pub fn new(body: Body) -> Self {
+        Self { body, open: false, look: None, rendered: false, lines: Vec::new() }
+    }
+
+    /// A piece of a reply that is whole.
+    pub fn text(text: &str) -> Self {
+        Self::new(Body::Text { markdown: StreamedMarkdown::whole(text), clean: CleanStream::default() })
+    }
+
+    /// Must be called after the body was changed.
+    pub fn touch(&mut self) {
+        self.look = None;
+    }
+
+    /// Gives the memory of its lines back; they are made again when they are next needed.
+    pub fn drop_lines(&mut self) {
+        if !self.rendered {
+            return;
+        }
+        self.rendered = false;
+        self.look = None;
+        self.lines = Vec::new();
+        if let Body::Text { markdown, .. } = &mut self.body {
+            let source = markdown.source().to_owned();
+            *markdown = StreamedMarkdown::whole(&source);
+        }
+    }
+
+    /// Whether an empty row stands above it.
+    pub fn has_gap(&self, before: Option<&Cell>) -> bool {
+        match (before.map(|cell| &cell.body), &self.body) {
+            (None | Some(Body::Head { .. }), _) => false,
+            (Some(Body::Notice { .. }), Body::Notice { .. }) => false,
+            _ => true,
+        }
+    }
+
+    /// Whether there is something to unfold.
+    pub fn folds(&self) -> bool {
+        match &self.body {
+            Body::Work { .. } => true,
+            Body::User(text) => text.lines().nth(FOLDED_ROWS).is_some() || text.len() > 2000,
+            _ => false,
+        }
+    }
+
+    /// How it looks at this width.
+    pub fn lines(&mut self, width: u16, theme: Theme) -> &[Line<'static>] {
+        self.rendered = true;
+        if self.look != Some((width, theme)) {
+            self.lines = self.render(width, theme);
+            self.look = Some((width, theme));
+        }
+        match &mut self.body {
+            Body::Text { markdown, .. } => markdown.lines(width, theme),
+            _ => &self.lines,
+        }
+    }
+
+    /// Its text, for copying and for the search.
+    pub fn plain(&self) -> String {
+        match &self.body {
+            Body::Welcome { facts, .. } => facts.clone(),
+            Body::User(text) => text.clone(),
+            Body::Head { .. } => String::new(),
+            Body::Text { markdown, .. } => markdown.source().trim().to_owned(),
+            Body::Work { steps, .. } => {
+                let mut out = String::new();
+                for step in steps {
+                    match step {
+                        Step::Thought { text, .. } => out.push_str(text.trim()),
+                        Step::Call(mark) => {
+                            out.push_str(&mark.tool);
+                            out.push(' ');
+                            out.push_str(&mark.summary);
+                        }
+                    }
+                    out.push('\n');
+                }
+                out
+            }
+            Body::Error { message, hint } => match hint {
+                Some(hint) => format!("{message}\n{hint}"),
+                None => message.clone(),
+            },
+            Body::Notice { text, .. } => text.clone(),
+        }
+    }
+
+    fn render(&self, width: u16, theme: Theme) -> Vec<Line<'static>> {
+        match &self.body {
+            Body::Welcome { facts, unconfined, help } => welcome(facts, *unconfined, help, width, theme),
+            Body::User(text) => self.render_user(text, width, theme),
+            Body::Head { duration_ms } => {
+                let name = Span::styled("OK Computer", theme.agent().patch(theme.strong()));
+                let time = duration_ms.map(duration).unwrap_or_default();
+                vec![justify(name, Span::styled(time, theme.dim()), width)]
+            }
+            // Rendered by itself.
+            Body::Text { .. } => Vec::new(),
+            Body::Work { steps, .. } => self.render_work(steps, width, theme),
+            Body::Error { message, hint } => {
+                let mut lines = marked(theme.glyphs().failed, message, theme.error(), width);
+                if let Some(hint) = hint {
+                    lines.extend(marked(" ", hint, theme.dim(), width));
+                }
+                lines
+            }
+            Body::Notice { kind, text } => {
+                let glyphs = theme.glyphs();
+                let (glyph, style) = match kind {
+                    NoticeKind::Done => (glyphs.done, theme.ok()),
+                    NoticeKind::Stopped => (glyphs.cancelled, theme.dim()),
+                    NoticeKind::Warning | NoticeKind::Retry => (glyphs.waiting, theme.waiting()),
+                    NoticeKind::Made => (glyphs.added, theme.hint()),
+                };
+                marked(glyph, text, style, width)
+            }
+        }
+    }
+
+    fn render_user(&self, text: &str, width: u16, theme: Theme) -> Vec<Line<'static>> {
+        let mut lines = vec![Line::styled("You", theme.strong())];
+        let rows = wrap::wrap_text(text.trim_end(), width, theme.text());
+        let all = rows.len();
+        if self.open || all <= FOLDED_ROWS + 2 {
+            lines.extend(rows);
+        } else {
+            lines.extend(rows.into_iter().take(FOLDED_ROWS));
+            let more = format!("{} {} more rows", theme.glyphs().folded, all - FOLDED_ROWS);
+            lines.push(Line::styled(more, theme.dim()));
+        }
+        lines
+    }
+
+    fn render_work(&self, steps: &[Step], width: u16, theme: Theme) -> Vec<Line<'static>> {
+        let glyphs = theme.glyphs();
+        let fold = if self.open { glyphs.unfolded } else { glyphs.folded };
+        let mut summary = Vec::new();
+        if let Some(thought) = thought_words(steps) {
+            summary.push(format!("{fold} {thought}"));
+        }
+        if let Some(calls) = call_words(steps) {
+            summary.push(format!("{fold} {calls}"));
+        }
+        let summary = truncate::cells(&summary.join("   "), usize::from(width), glyphs.ellipsis);
+        let mut lines = vec![Line::styled(summary, theme.dim())];
+        if !self.open {
+            return lines;
+        }
+        for step in steps {
+            match step {
+                Step::Thought { text, .. } => {
+                    let indent = Indent { first: vec![Span::raw("  ")], rest: vec![Span::raw("  ")] };
+                    for row in text.trim().split('\n') {
+                        let spans = [Span::styled(row, theme.dim())];
+                        wrap::wrap_spans(&spans, usize::from(width), &indent, wrap::Break::Words, &mut lines);
+                    }
+                }
+                Step::Call(mark) => {
+                    let (glyph, style) = call_mark(mark.status, theme);
+                    let words = truncate::cells(
+                        &format!("{} {}", mark.tool, mark.summary),
+                        usize::from(width).saturating_sub(4),
+                        glyphs.ellipsis,
+                    );
+                    lines.push(Line::from(vec![
+                        Span::raw("  "),
+                        Span::styled(glyph, style),
+                        Span::raw(" "),
+                        Span::raw(words),
+                    ]));
+                }
+            }
+        }
+        lines
+    }
+}
+
+/// Glyph and style of a call's state.
+fn call_mark(status: Option<ToolStatus>, theme: Theme) -> (&'static str, Style) {
+    let glyphs = theme.glyphs();
+    match status {
+        None => (glyphs.spinner[0], theme.agent()),
+        Some(ToolStatus::Ok) => (glyphs.done, theme.ok()),
+        Some(ToolStatus::Cancelled) => (glyphs.cancelled, theme.dim()),
+        Some(ToolStatus::Error | ToolStatus::Timeout) => (glyphs.failed, theme.error()),
+    }
+}
+
+/// `thought for 4 s`.
+fn thought_words(steps: &[Step]) -> Option<String> {
+    let mut any = false;
+    let mut total = 0;
+    let mut known = false;
+    for step in steps {
+        if let Step::Thought { span_ms, .. } = step {
+            any = true;
+            if let Some((from, to)) = span_ms {
+                known = true;
+                total += to.saturating_sub(*from);
+            }
+        }
+    }
+    match (any, known) {
+        (false, _) => None,
+        (true, true) => Some(format!("thought for {} s", total.div_ceil(1000).max(1))),
+        (true, false) => Some("thought".to_owned()),
+    }
+}
+
+/// `6 tools, 1 failed`.
+fn call_words(steps: &[Step]) -> Option<String> {
+    let marks = || steps.iter().filter_map(|step| if let Step::Call(mark) = step { Some(mark) } else { None });
+    let count = marks().count();
+    if count == 0 {
+        return None;
+    }
+    let failed = marks().filter(|mark| matches!(mark.status, Some(ToolStatus::Error | ToolStatus::Timeout))).count();
+    let stopped = marks().filter(|mark| mark.status == Some(ToolStatus::Cancelled)).count();
+    let mut words = if count == 1 { "1 tool".to_owned() } else { format!("{count} tools") };
+    if failed > 0 {
+        words.push_str(&format!(", {failed} failed"));
+    }
+    if stopped > 0 {
+        words.push_str(&format!(", {stopped} stopped"));
+    }
+    Some(words)
+}
+
+/// A glyph and words beside it, wrapped with a hanging indent.
+fn marked(glyph: &'static str, text: &str, style: Style, width: u16) -> Vec<Line<'static>> {
+    let mut lines = Vec::new();
+    let mut first = vec![Span::styled(glyph, style), Span::raw(" ")];
+    for row in text.trim_end().split('\n') {
+        let indent =
+            Indent { first: std::mem::replace(&mut first, vec![Span::raw("  ")]), rest: vec![Span::raw("  ")] };
+        wrap::wrap_spans(&[Span::styled(row, style)], usize::from(width), &indent, wrap::Break::Words, &mut lines);
+    }
+    lines
+}
+
+/// One row with something at either end.
+pub fn justify(left: Span<'static>, right: Span<'static>, width: u16) -> Line<'static> {
+    let used = wrap::width_of(&left.content) + wrap::width_of(&right.content);
+    let gap = usize::from(width).saturating_sub(used);
+    if gap == 0 {
+        return Line::from(left);
+    }
+    Line::from(vec![left, Span::raw(" ".repeat(gap)), right])
+}
+
+/// A duration for people: `0.4 s`, `12.4 s`, `2 m 05 s`, `1 h 02 m`.
+pub fn duration(ms: u64) -> String {
+    let seconds = ms / 1000;
+    match seconds {
+        0..60 => format!("{}.{} s", seconds, ms % 1000 / 100),
+        60..3600 => format!("{} m {:02} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {:02} m", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+fn welcome(facts: &str, unconfined: bool, help: &str, width: u16, theme: Theme) -> Vec<Line<'static>> {
+    const EXAMPLES: [&str; 3] = [
+        "Make a one-page site about the night sky, with a print style",
+        "Read data.csv, tell me what stands out, and draw it",
+        "Write a small program that renames photos by date, with tests",
+    ];
+    let mut lines =
+        wrap::wrap_text("Say what you want made. The model works in a machine of its own.", width, theme.text());
+    let style = if unconfined { theme.alarm() } else { theme.dim() };
+    lines.extend(wrap::wrap_text(facts, width, style));
+    lines.push(Line::default());
+    lines.push(Line::styled("For example", theme.dim()));
+    for example in EXAMPLES {
+        lines.extend(marked(theme.glyphs().bullet, example, theme.text(), width));
+    }
+    lines.push(Line::default());
+    let words = format!("Each reply ends with a snapshot that you can go back to. {help} shows all keys.");
+    lines.extend(wrap::wrap_text(&words, width, theme.dim()));
+    lines
+}

@@ -1,0 +1,455 @@
+//! The composer: several lines, a history, pastes kept whole.
+//!
+//! A large paste stands in the text as one token, `[pasted 214 lines]`, and is put in its place when the message is
+//! sent. A pasted line break never sends anything. The terminal's real cursor stands at the caret, so that input
+//! methods open their window there.
+
+use std::time::Duration;
+
+use ratatui::Frame;
+use ratatui::buffer::Buffer;
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::layout::{Position, Rect};
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Clear, Widget as _};
+use tui_textarea::{CursorMove, TextArea, WrapMode};
+use unicode_width::UnicodeWidthStr as _;
+
+use crate::support::{sanitize, truncate};
+
+use super::DrawContext;
+use super::line_input::{LineInput, LineOutcome};
+
+/// Pastes of more lines or bytes than this become a token.
+const PASTE_LINES: usize = 10;
+const PASTE_BYTES: usize = 1_500;
+/// Messages that the history keeps in memory.
+const REMEMBERED: usize = 1_000;
+/// Matches of a history search that are shown.
+const SHOWN_MATCHES: usize = 6;
+/// Two presses within this time are one gesture.
+pub const DOUBLE_PRESS: Duration = Duration::from_secs(2);
+
+/// The composer's state.
+#[derive(Debug)]
+pub struct Composer {
+    area: TextArea<'static>,
+    pastes: Vec<(String, String)>,
+    history: Vec<String>,
+    /// Which entry is shown, with what was being written before.
+    recalled: Option<(usize, String)>,
+    search: Option<HistorySearch>,
+    /// Rows for a width, for the text as it was.
+    measured: Option<(u16, usize)>,
+}
+
+#[derive(Debug)]
+struct HistorySearch {
+    input: LineInput,
+    chosen: usize,
+}
+
+impl Composer {
+    /// An empty composer.
+    pub fn new() -> Self {
+        let mut composer = Self {
+            area: TextArea::default(),
+            pastes: Vec::new(),
+            history: Vec::new(),
+            recalled: None,
+            search: None,
+            measured: None,
+        };
+        composer.set_text("");
+        composer
+    }
+
+    /// Messages of earlier sessions, oldest first.
+    pub fn load_history(&mut self, mut entries: Vec<String>) {
+        entries.append(&mut self.history);
+        self.history = entries;
+        let surplus = self.history.len().saturating_sub(REMEMBERED);
+        self.history.drain(..surplus);
+    }
+
+    /// What is written, tokens as they stand.
+    pub fn text(&self) -> String {
+        self.area.lines().join("\n")
+    }
+
+    /// Whether nothing is written.
+    pub fn is_empty(&self) -> bool {
+        self.area.is_empty()
+    }
+
+    /// What is written, tokens replaced by what they stand for.
+    pub fn expanded(&self) -> String {
+        let mut text = self.text();
+        for (token, paste) in &self.pastes {
+            text = text.replacen(token, paste, 1);
+        }
+        text
+    }
+
+    /// Replaces everything, caret at the end.
+    pub fn set_text(&mut self, text: &str) {
+        let clean = clean(text);
+        let mut area = TextArea::new(clean.split('\n').map(str::to_owned).collect());
+        area.set_wrap_mode(WrapMode::WordOrGlyph);
+        area.set_cursor_line_style(Style::new());
+        // The terminal's own cursor is used.
+        area.set_cursor_style(Style::new());
+        area.move_cursor(CursorMove::Bottom);
+        area.move_cursor(CursorMove::End);
+        self.area = area;
+        self.measured = None;
+    }
+
+    /// Empties it.
+    pub fn clear(&mut self) {
+        self.set_text("");
+        self.pastes.clear();
+        self.recalled = None;
+    }
+
+    /// Takes what is written as a message: remembers it and empties the composer.
+    pub fn take(&mut self) -> String {
+        let text = self.expanded();
+        self.clear();
+        self.remember(&text);
+        text
+    }
+
+    fn remember(&mut self, text: &str) {
+        if !text.trim().is_empty() && self.history.last().is_none_or(|last| last != text) {
+            self.history.push(text.to_owned());
+            if self.history.len() > REMEMBERED {
+                self.history.remove(0);
+            }
+        }
+    }
+
+    /// Puts pasted text in, as one piece.
+    pub fn paste(&mut self, text: &str) {
+        if let Some(search) = &mut self.search {
+            search.input.insert(text);
+            search.chosen = 0;
+            return;
+        }
+        let text = clean(text);
+        let lines = text.lines().count();
+        if lines > PASTE_LINES || text.len() > PASTE_BYTES {
+            let what =
+                if lines > 1 { format!("{lines} lines") } else { format!("{} characters", text.chars().count()) };
+            let mut token = format!("[pasted {what}]");
+            let mut number = 1;
+            while self.pastes.iter().any(|(other, _)| *other == token) || self.text().contains(&token) {
+                number += 1;
+                token = format!("[pasted {what}, {number}]");
+            }
+            self.area.insert_str(&token);
+            self.pastes.push((token, text));
+        } else {
+            self.area.insert_str(&text);
+        }
+        self.measured = None;
+    }
+
+    /// Starts a new line.
+    pub fn newline(&mut self) {
+        self.area.insert_newline();
+        self.measured = None;
+    }
+
+    /// Takes a key that writes or moves.
+    pub fn key(&mut self, key: KeyEvent) {
+        self.measured = None;
+        if key.code == KeyCode::Backspace && key.modifiers.is_empty() && self.delete_token() {
+            return;
+        }
+        // Keys that tui-textarea gives a meaning which ours are not told of in the help.
+        let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
+        let foreign = match key.code {
+            KeyCode::Enter | KeyCode::Tab | KeyCode::BackTab => true,
+            KeyCode::Char('c' | 'm' | 'x' | 'v' | 'r' | 'j') if ctrl => true,
+            _ => false,
+        };
+        if !foreign {
+            self.area.input(key);
+        }
+    }
+
+    /// Removes the token before the caret, whole.
+    fn delete_token(&mut self) -> bool {
+        let cursor = self.area.cursor();
+        let (row, col) = (cursor.0, cursor.1);
+        let Some(line) = self.area.lines().get(row) else { return false };
+        let before: String = line.chars().take(col).collect();
+        let Some(at) = self.pastes.iter().position(|(token, _)| before.ends_with(token.as_str())) else { return false };
+        let (token, _) = self.pastes.remove(at);
+        for _ in 0..token.chars().count() {
+            self.area.delete_char();
+        }
+        true
+    }
+
+    /// Moves up; on the first row shows the message before. The latter is said by `true`.
+    pub fn up(&mut self) -> bool {
+        self.measured = None;
+        if self.area.screen_cursor().row > 0 {
+            self.area.move_cursor(CursorMove::Up);
+            return false;
+        }
+        let next = match &self.recalled {
+            Some((0, _)) => return false,
+            Some((at, _)) => at - 1,
+            None if self.history.is_empty() => return false,
+            None => self.history.len() - 1,
+        };
+        let draft = self.recalled.take().map_or_else(|| self.text(), |(_, draft)| draft);
+        self.recall(next, draft);
+        true
+    }
+
+    /// Moves down; on the last row shows the message after.
+    pub fn down(&mut self) {
+        self.measured = None;
+        let before = self.area.screen_cursor().row;
+        self.area.move_cursor(CursorMove::Down);
+        if self.area.screen_cursor().row != before {
+            return;
+        }
+        if let Some((at, draft)) = self.recalled.take() {
+            if at + 1 < self.history.len() {
+                self.recall(at + 1, draft);
+            } else {
+                self.set_text(&draft);
+            }
+        }
+    }
+
+    fn recall(&mut self, at: usize, draft: String) {
+        if let Some(text) = self.history.get(at).cloned() {
+            self.set_text(&text);
+            self.recalled = Some((at, draft));
+        }
+    }
+
+    /// Begins a search of the history.
+    pub fn search(&mut self) {
+        self.search = Some(HistorySearch { input: LineInput::new(""), chosen: 0 });
+    }
+
+    /// Whether the history is being searched, so that keys go to [`Composer::search_key`].
+    pub fn is_searching(&self) -> bool {
+        self.search.is_some()
+    }
+
+    /// Takes a key of the search. `again` is the key that began it: it goes to an older match.
+    pub fn search_key(&mut self, key: KeyEvent, again: bool) {
+        let count = self.matches().len();
+        let Some(search) = &mut self.search else { return };
+        if again || key.code == KeyCode::Up {
+            search.chosen = (search.chosen + 1).min(count.saturating_sub(1));
+            return;
+        }
+        if key.code == KeyCode::Down {
+            search.chosen = search.chosen.saturating_sub(1);
+            return;
+        }
+        match search.input.key(key) {
+            LineOutcome::Submit => {
+                let chosen = search.chosen;
+                let text = self.matches().get(chosen).map(|text| (*text).to_owned());
+                self.search = None;
+                if let Some(text) = text {
+                    self.set_text(&text);
+                }
+            }
+            LineOutcome::Cancel => self.search = None,
+            LineOutcome::Changed => search.chosen = 0,
+            LineOutcome::Ignored => {}
+        }
+    }
+
+    /// The messages that contain what is searched, newest first.
+    fn matches(&self) -> Vec<&str> {
+        let Some(search) = &self.search else { return Vec::new() };
+        let query = search.input.text().to_lowercase();
+        let mut found: Vec<&str> = Vec::new();
+        for text in self.history.iter().rev() {
+            if text.to_lowercase().contains(&query) && !found.contains(&text.as_str()) {
+                found.push(text);
+            }
+        }
+        found
+    }
+
+    /// Rows that it would like to have at this width.
+    pub fn rows(&mut self, width: u16) -> u16 {
+        let inner = width.saturating_sub(3).max(1);
+        let rows = match self.measured {
+            Some((measured, rows)) if measured == inner => rows,
+            _ => {
+                // The widget learns how it wraps when it is drawn, and tells it by the caret's place.
+                let mut probe = self.area.clone();
+                let area = Rect { x: 0, y: 0, width: inner, height: 1 };
+                (&probe).render(area, &mut Buffer::empty(area));
+                probe.move_cursor(CursorMove::Bottom);
+                probe.move_cursor(CursorMove::End);
+                let rows = probe.screen_cursor().row + 1;
+                // The caret itself, for which ↑ and ↓ look, is asked from the real one.
+                (&self.area).render(area, &mut Buffer::empty(area));
+                self.measured = Some((inner, rows));
+                rows
+            }
+        };
+        u16::try_from(rows).unwrap_or(u16::MAX)
+    }
+
+    /// Draws prompt and text; with the focus, puts the terminal's cursor at the caret.
+    pub fn draw(&self, area: Rect, cx: &DrawContext<'_>, frame: &mut Frame<'_>) {
+        if area.is_empty() {
+            return;
+        }
+        let prompt = Span::styled(cx.theme.glyphs().prompt, if cx.focused { cx.theme.agent() } else { cx.theme.dim() });
+        frame.render_widget(prompt, Rect { x: area.x + u16::from(area.width > 2), width: 1, height: 1, ..area });
+        let indent = if area.width > 6 { 3 } else { 0 };
+        let inner = Rect { x: area.x + indent, width: area.width - indent, ..area };
+        frame.render_widget(&self.area, inner);
+        if cx.focused && self.search.is_none() {
+            frame.set_cursor_position(self.caret(inner));
+        }
+    }
+
+    fn caret(&self, inner: Rect) -> Position {
+        let screen = self.area.screen_cursor();
+        let (top, _) = self.area.scroll_offset();
+        let row = (screen.row as u16).saturating_sub(top).min(inner.height.saturating_sub(1));
+        // Counted by graphemes, as they are drawn; the widget itself counts characters.
+        let cursor = self.area.cursor();
+        let start = self.area.screen_to_data(screen.row, 0);
+        let before: String = match self.area.lines().get(cursor.0) {
+            Some(line) if start.0 == cursor.0 && start.1 <= cursor.1 => {
+                line.chars().skip(start.1).take(cursor.1 - start.1).collect()
+            }
+            _ => String::new(),
+        };
+        let col = if before.contains('\t') { screen.col } else { before.width() } as u16;
+        Position { x: inner.x + col.min(inner.width.saturating_sub(1)), y: inner.y + row }
+    }
+
+    /// Draws the history search over the rows that end just above the composer.
+    pub fn draw_search(&self, above: Rect, cx: &DrawContext<'_>, frame: &mut Frame<'_>) {
+        let Some(search) = &self.search else { return };
+        let matches = self.matches();
+        let height = (matches.len().min(SHOWN_MATCHES) as u16 + 1).min(above.height);
+        if height == 0 {
+            return;
+        }
+        let area = Rect { y: above.bottom() - height, height, ..above };
+        frame.render_widget(Clear, area);
+        let rows = usize::from(height - 1);
+        let from = (search.chosen + 1).saturating_sub(rows);
+        for (offset, text) in matches.iter().enumerate().skip(from).take(rows) {
+            // The newest stands lowest, nearest to the line where it is searched.
+            let y = area.bottom() - 2 - (offset - from) as u16;
+            let chosen = offset == search.chosen;
+            let style = if chosen { cx.theme.selected() } else { cx.theme.dim() };
+            let words = truncate::cells(
+                &sanitize::line(text),
+                usize::from(area.width).saturating_sub(2),
+                cx.theme.glyphs().ellipsis,
+            );
+            frame.render_widget(Line::styled(format!(" {words}"), style), Rect { y, height: 1, ..area });
+        }
+        let label = if matches.is_empty() { " no such message: " } else { " search: " };
+        search.input.draw(label, Rect { y: area.bottom() - 1, height: 1, ..area }, cx, frame);
+    }
+}
+
+impl Default for Composer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Terminals paste line breaks as carriage returns.
+fn clean(text: &str) -> String {
+    sanitize::text(&text.replace("\r\n", "\n").replace('\r', "\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn press(composer: &mut Composer, code: KeyCode) {
+        composer.key(KeyEvent::new(code, KeyModifiers::NONE));
+    }
+
+    #[test]
+    fn a_large_paste_is_one_token_and_is_sent_whole() {
+        let mut composer = Composer::new();
+        let paste = (1..=214).map(|n| format!("line {n}")).collect::<Vec<_>>().join("\r");
+        composer.paste("see: ");
+        composer.paste(&paste);
+        assert_eq!(composer.text(), "see: [pasted 214 lines]");
+        composer.paste(&paste);
+        assert_eq!(composer.text(), "see: [pasted 214 lines][pasted 214 lines, 2]");
+        press(&mut composer, KeyCode::Backspace);
+        assert_eq!(composer.text(), "see: [pasted 214 lines]");
+        assert_eq!(composer.take(), format!("see: {}", paste.replace('\r', "\n")));
+        assert!(composer.is_empty());
+    }
+
+    #[test]
+    fn a_small_paste_stays_as_it_is() {
+        let mut composer = Composer::new();
+        composer.paste("one\r\ntwo\x1b[31m");
+        assert_eq!(composer.text(), "one\ntwo");
+    }
+
+    #[test]
+    fn the_history_is_walked_at_the_edges_and_the_draft_comes_back() {
+        let mut composer = Composer::new();
+        composer.load_history(vec!["first".to_owned(), "second\nline".to_owned()]);
+        composer.paste("draft");
+        assert!(composer.up());
+        assert_eq!(composer.text(), "second\nline");
+        assert!(!composer.up(), "moves within the message");
+        assert!(composer.up());
+        assert_eq!(composer.text(), "first");
+        assert!(!composer.up());
+        composer.down();
+        composer.down();
+        assert_eq!(composer.text(), "draft");
+    }
+
+    #[test]
+    fn the_history_is_searched() {
+        let mut composer = Composer::new();
+        composer.load_history(["make a site", "draw a plot", "make a game"].map(str::to_owned).to_vec());
+        composer.search();
+        for c in "make".chars() {
+            composer.search_key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE), false);
+        }
+        assert_eq!(composer.matches(), ["make a game", "make a site"]);
+        composer.search_key(KeyEvent::new(KeyCode::Char('r'), KeyModifiers::CONTROL), true);
+        composer.search_key(KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE), false);
+        assert_eq!(composer.text(), "make a site");
+        assert!(!composer.is_searching());
+    }
+
+    #[test]
+    fn long_lines_take_more_rows() {
+        let mut composer = Composer::new();
+        assert_eq!(composer.rows(13), 1);
+        composer.paste("twelve letters or more");
+        assert_eq!(composer.rows(13), 3);
+        assert_eq!(composer.rows(80), 1);
+        composer.newline();
+        assert_eq!(composer.rows(80), 2);
+        assert!(composer.rows(1) > 2);
+    }
+}

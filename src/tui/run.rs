@@ -1,0 +1,393 @@
+//! The loop: waits for whatever comes first, takes everything that is there, draws once.
+//!
+//! It waits for nothing else: files are read and written by tasks, frames are written by a thread, the engine is asked
+//! by messages. While nothing happens and nothing moves on the screen, it does not wake up.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Notify, mpsc};
+use tokio::time::sleep_until;
+
+use crate::support::clock::Clock;
+use crate::support::host_command::{self, HostCommand};
+use crate::support::sanitize;
+use crate::vm::VmHandle;
+
+use super::app::{App, AppOptions, Msg};
+use super::clipboard::{self, Route};
+use super::effect::{UiEffect, ViewSource};
+use super::frame::{FrameClock, Urgency};
+use super::input::{EventSource, Input, TerminalSource};
+use super::output::Sink;
+use super::terminal::Screen;
+use super::text::highlight;
+use super::{Exit, TuiError, TuiOptions, history, view};
+
+/// Events that are taken before the keys are looked at again.
+const EVENTS_AT_ONCE: usize = 4096;
+/// Bytes of a file that the viewer shows: this much of its beginning and of its end.
+const VIEW_HALF: usize = 512 * 1024;
+
+/// Runs the application in the terminal until it is left.
+pub async fn run(handle: VmHandle, options: TuiOptions) -> Result<Exit, TuiError> {
+    let signals = Signals::listen().map_err(TuiError::Terminal)?;
+    let app = new_app(&options)?;
+    let screen = Screen::open()?;
+    Loop::new(handle, app, options, screen, TerminalSource::new()).run(signals).await
+}
+
+/// Runs it with a screen and keys of a test.
+pub async fn run_with<S: Sink, E: EventSource>(
+    handle: VmHandle,
+    options: TuiOptions,
+    screen: Screen<S>,
+    source: E,
+    signals: Signals,
+) -> Result<Exit, TuiError> {
+    let app = new_app(&options)?;
+    Loop::new(handle, app, options, screen, source).run(signals).await
+}
+
+fn new_app(options: &TuiOptions) -> Result<App, TuiError> {
+    let app_options = AppOptions {
+        theme: options.theme(),
+        keys: options.ui.keys.clone(),
+        demo: options.demo,
+        context_window: options.context_window,
+    };
+    App::new(app_options, options.clock.now())
+}
+
+/// The signals that end or interrupt the application.
+#[derive(Debug)]
+pub struct Signals(Vec<(i32, Signal)>);
+
+impl Signals {
+    /// Takes SIGTERM, SIGHUP and SIGINT over.
+    pub fn listen() -> std::io::Result<Self> {
+        let kinds = [(15, SignalKind::terminate()), (1, SignalKind::hangup()), (2, SignalKind::interrupt())];
+        kinds.into_iter().map(|(number, kind)| Ok((number, signal(kind)?))).collect::<std::io::Result<_>>().map(Self)
+    }
+
+    /// None, for tests.
+    pub fn none() -> Self {
+        Self(Vec::new())
+    }
+
+    async fn next(&mut self) -> i32 {
+        let waits = self.0.iter_mut().map(|(number, signal)| {
+            Box::pin(async move {
+                signal.recv().await;
+                *number
+            })
+        });
+        let waits: Vec<_> = waits.collect();
+        if waits.is_empty() {
+            return std::future::pending().await;
+        }
+        futures::future::select_all(waits).await.0
+    }
+}
+
+struct Loop<S: Sink, E> {
+    handle: VmHandle,
+    app: App,
+    options: TuiOptions,
+    screen: Screen<S>,
+    source: E,
+    clock: Arc<dyn Clock>,
+    began: Instant,
+    frames: FrameClock,
+    jobs: (mpsc::UnboundedSender<Msg>, mpsc::UnboundedReceiver<Msg>),
+    engine_open: bool,
+    input_open: bool,
+    /// The terminal takes nothing any more.
+    blind: bool,
+}
+
+impl<S: Sink, E: EventSource> Loop<S, E> {
+    fn new(handle: VmHandle, app: App, options: TuiOptions, screen: Screen<S>, source: E) -> Self {
+        Self {
+            handle,
+            app,
+            clock: Arc::clone(&options.clock),
+            options,
+            screen,
+            source,
+            began: Instant::now(),
+            frames: FrameClock::default(),
+            jobs: mpsc::unbounded_channel(),
+            engine_open: true,
+            input_open: true,
+            blind: false,
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.began.elapsed().as_millis() as u64
+    }
+
+    async fn run(mut self, mut signals: Signals) -> Result<Exit, TuiError> {
+        self.tell_time();
+        self.frames.request(Urgency::AtOnce);
+        self.draw();
+        // The first frame is out; now what may be slow.
+        let wake = Arc::new(Notify::new());
+        let waker = Arc::clone(&wake);
+        highlight::on_ready(move || waker.notify_one());
+        if let Some(file) = self.options.history_file.clone() {
+            let jobs = self.jobs.0.clone();
+            tokio::task::spawn_blocking(move || jobs.send(Msg::History(history::read(&file))));
+        }
+        if let Some(prompt) = self.options.first_prompt.take() {
+            let effects = self.app.message(prompt.trim());
+            if let Some(exit) = self.perform(effects).await? {
+                return Ok(exit);
+            }
+        }
+        loop {
+            let tick = [self.app.next_tick(), self.frame_due()].into_iter().flatten().min();
+            let deadline = tick.map(|at| tokio::time::Instant::from_std(self.began + Duration::from_millis(at)));
+            let waits_for_screen = self.frames.wants() && self.screen.busy();
+            let mut messages = Vec::new();
+            tokio::select! {
+                biased;
+                signal = signals.next() => messages.push((Msg::Signal(signal), Urgency::AtOnce)),
+                input = self.source.next(), if self.input_open => self.take_inputs(input, &mut messages).await,
+                Some(msg) = self.jobs.1.recv() => messages.push((msg, Urgency::AtOnce)),
+                () = wake.notified() => self.frames.request(Urgency::Paced),
+                event = self.handle.next_event(), if self.engine_open => match event {
+                    Some(event) => {
+                        messages.push((Msg::Engine(event), Urgency::Paced));
+                        while messages.len() < EVENTS_AT_ONCE {
+                            let Some(event) = self.handle.try_event() else { break };
+                            messages.push((Msg::Engine(event), Urgency::Paced));
+                        }
+                    }
+                    None => {
+                        self.engine_open = false;
+                        messages.push((Msg::EngineEnded, Urgency::AtOnce));
+                    }
+                },
+                () = self.screen.drained(), if waits_for_screen => {}
+                () = sleep(deadline), if deadline.is_some() => messages.push((Msg::Tick, Urgency::Paced)),
+            }
+            self.tell_time();
+            for (msg, urgency) in messages {
+                // A tick is a message only for what moves by itself.
+                if !matches!(msg, Msg::Tick) || self.app.next_tick().is_some() {
+                    self.frames.request(urgency);
+                }
+                let effects = self.app.update(msg);
+                if let Some(exit) = self.perform(effects).await? {
+                    return Ok(exit);
+                }
+            }
+            if self.frame_due().is_some_and(|due| due <= self.now_ms()) {
+                self.draw();
+            }
+        }
+    }
+
+    fn tell_time(&mut self) {
+        let (now, wall) = (self.now_ms(), self.clock.now());
+        self.app.set_time(now, wall);
+    }
+
+    fn frame_due(&self) -> Option<u64> {
+        // A frame for a screen that is still busy with the last one would only wait there.
+        if self.blind || self.screen.busy() { None } else { self.frames.due(self.now_ms()) }
+    }
+
+    fn draw(&mut self) {
+        self.tell_time();
+        let drawn = self.screen.draw(&mut self.app, App::prepare, view::draw);
+        if drawn.is_err() {
+            self.terminal_gone();
+        }
+        self.frames.drawn(self.now_ms());
+    }
+
+    /// The engine still has to close the turn; nothing is drawn any more.
+    fn terminal_gone(&mut self) {
+        if !std::mem::replace(&mut self.blind, true) {
+            self.input_open = false;
+            let _ = self.jobs.0.send(Msg::TerminalGone);
+        }
+    }
+
+    /// Takes this input and all that are there already.
+    async fn take_inputs(&mut self, first: Input, messages: &mut Vec<(Msg, Urgency)>) {
+        let mut inputs = vec![first];
+        while inputs.last() != Some(&Input::Ended) {
+            // Polled once: what is not there yet is waited for by the loop.
+            let next = std::pin::pin!(self.source.next());
+            match futures::poll!(next) {
+                std::task::Poll::Ready(input) => inputs.push(input),
+                std::task::Poll::Pending => break,
+            }
+        }
+        for input in super::input::mend_pastes(inputs) {
+            match input {
+                Input::Key(key) => messages.push((Msg::Key(key), Urgency::AtOnce)),
+                Input::Paste(text) => messages.push((Msg::Paste(text), Urgency::AtOnce)),
+                Input::Resize(..) => self.frames.request(Urgency::AtOnce),
+                Input::Ended => self.terminal_gone(),
+            }
+        }
+    }
+
+    async fn perform(&mut self, effects: Vec<UiEffect>) -> Result<Option<Exit>, TuiError> {
+        for effect in effects {
+            match effect {
+                UiEffect::Send(op) => {
+                    if let Err(error) = self.handle.send(op.clone()) {
+                        let _ = self.jobs.0.send(Msg::NotSent(op, error.to_string()));
+                    }
+                }
+                UiEffect::Copy { text, what } => self.copy(text, what),
+                UiEffect::OpenPager(file) => {
+                    if let Some(pager) = host_command::pager() {
+                        self.outside(&pager, &file).await?;
+                    }
+                }
+                UiEffect::Edit(text) => self.edit(&text).await?,
+                UiEffect::View { title, source: ViewSource::File(file) } => {
+                    let jobs = self.jobs.0.clone();
+                    tokio::task::spawn_blocking(move || {
+                        let msg = match read_for_view(&file) {
+                            Ok(text) => Msg::View(title, text),
+                            Err(error) => Msg::Notice(format!("cannot read {}: {error}", file.display())),
+                        };
+                        jobs.send(msg)
+                    });
+                }
+                UiEffect::View { title, source: ViewSource::Text(text) } => {
+                    let _ = self.jobs.0.send(Msg::View(title, text));
+                }
+                UiEffect::Remember(text) => {
+                    if let Some(file) = self.options.history_file.clone() {
+                        tokio::task::spawn_blocking(move || {
+                            if let Err(error) = history::append(&file, &text) {
+                                tracing::warn!(%error, file = %file.display(), "the history was not written");
+                            }
+                        });
+                    }
+                }
+                UiEffect::Redraw => {
+                    self.screen.forget();
+                    self.frames.request(Urgency::AtOnce);
+                }
+                UiEffect::Quit(exit) => return Ok(Some(exit)),
+                // The application has performed these itself.
+                UiEffect::Notice(_) | UiEffect::Focus(_) | UiEffect::Leave => {}
+            }
+        }
+        Ok(None)
+    }
+
+    fn copy(&mut self, text: String, what: String) {
+        if text.len() > clipboard::LONGEST {
+            let _ = self.jobs.0.send(Msg::Notice(format!(
+                "not copied: {what} has {} bytes, terminals take {}",
+                text.len(),
+                clipboard::LONGEST
+            )));
+            return;
+        }
+        let count = text.chars().count();
+        let jobs = self.jobs.0.clone();
+        let route = Route::detect(|name| std::env::var(name).ok());
+        if route == Route::Tmux {
+            if let Some(tmux) = HostCommand::parse("tmux load-buffer -w -") {
+                let sequence = route.sequence(&text);
+                let notify = jobs.clone();
+                tokio::spawn(async move {
+                    let way = match tmux.feed(text.as_bytes()).await {
+                        Ok(()) => "into tmux's buffer, and through tmux to the terminal",
+                        Err(_) => {
+                            // Rare enough (an old tmux) to be written past the frames.
+                            let mut out = std::io::stdout();
+                            let _ = out.write_all(&sequence).and_then(|()| out.flush());
+                            route.words()
+                        }
+                    };
+                    notify.send(Msg::Notice(format!("copied {what}, {count} characters, {way}")))
+                });
+                return;
+            }
+        }
+        if self.screen.write(route.sequence(&text)).is_ok() {
+            let _ = jobs.send(Msg::Notice(format!("copied {what}, {count} characters, {}", route.words())));
+        }
+    }
+
+    /// Gives the terminal to a program. The keys are let go first: a reader that only sleeps would still take the
+    /// program's first keys.
+    async fn outside(&mut self, command: &HostCommand, file: &Path) -> Result<(), TuiError> {
+        self.source.release();
+        self.screen.suspend();
+        let status = command.open(file).await;
+        self.screen.resume()?;
+        self.source.reclaim();
+        self.frames.request(Urgency::AtOnce);
+        if let Err(error) = status {
+            let _ = self.jobs.0.send(Msg::Notice(format!("cannot run {}: {error}", command.name())));
+        }
+        Ok(())
+    }
+
+    async fn edit(&mut self, text: &str) -> Result<(), TuiError> {
+        let Some(editor) = host_command::editor() else { return Ok(()) };
+        let written = history::private_file(text.as_bytes());
+        let file = match written {
+            Ok(file) => file,
+            Err(error) => {
+                let _ = self.jobs.0.send(Msg::Notice(format!("cannot write a file for the editor: {error}")));
+                return Ok(());
+            }
+        };
+        self.outside(&editor, &file).await?;
+        match std::fs::read(&file) {
+            Ok(bytes) => {
+                let _ = self.jobs.0.send(Msg::Edited(String::from_utf8_lossy(&bytes).into_owned()));
+            }
+            Err(error) => {
+                let _ = self.jobs.0.send(Msg::Notice(format!("cannot read the message back: {error}")));
+            }
+        }
+        let _ = std::fs::remove_file(&file);
+        Ok(())
+    }
+}
+
+async fn sleep(deadline: Option<tokio::time::Instant>) {
+    match deadline {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Beginning and end of a file, clean.
+fn read_for_view(file: &PathBuf) -> std::io::Result<String> {
+    use std::io::{Read as _, Seek as _, SeekFrom};
+    let mut file = std::fs::File::open(file)?;
+    let size = file.metadata()?.len();
+    let half = VIEW_HALF as u64;
+    let mut bytes = Vec::new();
+    if size <= 2 * half {
+        file.read_to_end(&mut bytes)?;
+        return Ok(sanitize::text(&String::from_utf8_lossy(&bytes)));
+    }
+    (&mut file).take(half).read_to_end(&mut bytes)?;
+    let head = sanitize::text(&String::from_utf8_lossy(&bytes));
+    bytes.clear();
+    file.seek(SeekFrom::Start(size - half))?;
+    file.take(half).read_to_end(&mut bytes)?;
+    let tail = sanitize::text(&String::from_utf8_lossy(&bytes));
+    Ok(format!("{head}\n[... {} bytes left out; o opens the whole in the pager ...]\n{tail}", size - 2 * half))
+}

@@ -1,0 +1,399 @@
+//! Draws the application. Reads the state, changes nothing, waits for nothing.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Clear;
+
+use crate::support::truncate;
+
+use super::action::{Action, Scope};
+use super::app::{App, Focus, Modal};
+use super::layout::PanePlace;
+use super::pane::{DrawContext, Pane as _, PaneId};
+use super::slash;
+use super::text::wrap::{spans_width, width_of};
+
+/// Suggestions of commands that are shown at once.
+const SUGGESTIONS: usize = 8;
+
+/// Draws everything, as [`App::prepare`] has placed it.
+pub fn draw(app: &App, frame: &mut Frame<'_>) {
+    // A resize between both is mended by the next frame.
+    if frame.area() != app.layout.area || frame.area().is_empty() {
+        return;
+    }
+    draw_status(app, frame);
+    for place in &app.layout.panes {
+        draw_pane(app, place, frame);
+    }
+    let theme = app.theme;
+    for rect in &app.layout.horizontals {
+        let line = theme.glyphs().horizontal.repeat(usize::from(rect.width));
+        frame.render_widget(Span::styled(line, theme.dim()), *rect);
+    }
+    for rect in &app.layout.verticals {
+        for y in rect.top()..rect.bottom() {
+            let cell = Rect { y, height: 1, ..*rect };
+            frame.render_widget(Span::styled(theme.glyphs().vertical, theme.dim()), cell);
+        }
+    }
+    draw_activity(app, frame);
+    draw_composer(app, frame);
+    draw_hints(app, frame);
+    draw_over(app, frame);
+}
+
+fn context(app: &App, focused: bool) -> DrawContext<'_> {
+    DrawContext { theme: app.theme, focused, now_ms: app.now_ms, wall: &app.wall }
+}
+
+/// Whether a pane has the keys.
+fn has_keys(app: &App, pane: PaneId) -> bool {
+    app.focus == Focus::Pane(pane) && app.modal.is_none() && app.dialog().is_none()
+}
+
+/// Left and right words in one row; the right ones win when both do not fit.
+fn draw_row(area: Rect, left: Line<'_>, right: Vec<Span<'_>>, frame: &mut Frame<'_>) {
+    if area.is_empty() {
+        return;
+    }
+    let inner = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
+    let wanted = spans_width(&right) as u16;
+    let width = wanted.min(inner.width);
+    let room = inner.width - width;
+    let gap = u16::from(width > 0 && room > 0);
+    frame.render_widget(left, Rect { width: room - gap, ..inner });
+    frame.render_widget(Line::from(right), Rect { x: inner.x + room, width, ..inner });
+}
+
+fn draw_status(app: &App, frame: &mut Frame<'_>) {
+    let area = app.layout.status;
+    if area.is_empty() {
+        return;
+    }
+    let theme = app.theme;
+    let title = if app.session.title.is_empty() { "new session" } else { app.session.title.as_str() };
+    // The parts, the first to go last in line.
+    let mut parts: Vec<(u8, Span<'_>)> = Vec::new();
+    if app.demo {
+        parts.push((9, Span::styled("demo model", theme.waiting())));
+    } else if !app.session.model.is_empty() {
+        parts.push((7, Span::raw(app.session.model.as_str())));
+    }
+    if let Some(words) = context_words(app) {
+        parts.push((6, Span::raw(words)));
+    }
+    if area.width >= super::layout::THREE_PANES && !app.session.mount.is_empty() {
+        parts.push((1, Span::styled(short_mount(app), theme.dim())));
+    } else if !app.session.id.is_empty() {
+        parts.push((1, Span::styled(short_id(&app.session.id, theme.is_ascii()), theme.dim())));
+    }
+    if app.session.sandbox == "off" {
+        parts.push((10, Span::styled("NO SANDBOX", theme.alarm())));
+    } else if !app.session.sandbox.is_empty() {
+        parts.push((5, Span::styled(app.session.sandbox.as_str(), theme.dim())));
+    }
+    if !app.session.network.is_empty() {
+        let style = if app.session.network == "off" { theme.dim() } else { theme.waiting() };
+        parts.push((4, Span::styled(format!("net {}", app.session.network), style)));
+    }
+    let separator = theme.glyphs().separator;
+    let total = |parts: &[(u8, Span<'_>)]| {
+        parts.iter().map(|(_, span)| width_of(&span.content)).sum::<usize>()
+            + width_of(separator) * parts.len().saturating_sub(1)
+    };
+    // The title keeps a third of the row, or what it needs.
+    let keep = width_of(title).min(usize::from(area.width) / 3) + 3;
+    while parts.len() > 1 && total(&parts) + keep > usize::from(area.width) {
+        let Some(least) = parts.iter().map(|(rank, _)| *rank).min() else { break };
+        parts.retain(|(rank, _)| *rank != least);
+    }
+    let mut right = Vec::new();
+    for (_, span) in parts {
+        if !right.is_empty() {
+            right.push(Span::styled(separator, theme.dim()));
+        }
+        right.push(span);
+    }
+    let room = usize::from(area.width).saturating_sub(spans_width(&right) + 3);
+    let title = truncate::cells(title, room, theme.glyphs().ellipsis);
+    draw_row(area, Line::styled(title, theme.strong()), right, frame);
+}
+
+/// `41%`, or `12.3k` where the model's context is not known.
+fn context_words(app: &App) -> Option<String> {
+    let used = app.tokens.context;
+    match app.context_window {
+        _ if used == 0 => None,
+        Some(window) if window > 0 => Some(format!("{}%", (used * 100).div_ceil(window))),
+        _ => Some(format!("{} tokens", count_words(used))),
+    }
+}
+
+fn count_words(count: u64) -> String {
+    match count {
+        0..1000 => count.to_string(),
+        1000..1_000_000 => format!("{:.1}k", count as f64 / 1000.0),
+        _ => format!("{:.1}M", count as f64 / 1_000_000.0),
+    }
+}
+
+/// `okcvm-12ab…cd34`.
+fn short_id(id: &str, ascii: bool) -> String {
+    match (id.get(..10), id.get(18..)) {
+        (Some(head), Some(tail)) => format!("{head}{}{tail}", if ascii { ".." } else { "…" }),
+        _ => id.to_owned(),
+    }
+}
+
+fn short_mount(app: &App) -> String {
+    match app.session.mount.strip_suffix('/').and_then(|mount| mount.strip_suffix(app.session.id.as_str())) {
+        Some(parent) => format!("{parent}{}", short_id(&app.session.id, app.theme.is_ascii())),
+        None => app.session.mount.clone(),
+    }
+}
+
+fn draw_pane(app: &App, place: &PanePlace, frame: &mut Frame<'_>) {
+    let focused = has_keys(app, place.pane);
+    let cx = context(app, focused);
+    if !place.title.is_empty() {
+        let title = app.pane(place.pane).title(&cx);
+        let style = if focused { app.theme.hint().patch(app.theme.strong()) } else { app.theme.strong() };
+        let room = usize::from(place.title.width).saturating_sub(3 + width_of(&title.left));
+        let right = truncate::cells(&title.right, room, app.theme.glyphs().ellipsis);
+        let mark = if focused { format!("{} ", app.theme.glyphs().prompt) } else { String::new() };
+        let left = Line::styled(format!("{mark}{}", title.left), style);
+        draw_row(place.title, left, vec![Span::styled(right, app.theme.dim())], frame);
+    }
+    app.pane(place.pane).draw(place.body, &cx, frame);
+}
+
+fn draw_activity(app: &App, frame: &mut Frame<'_>) {
+    let area = app.layout.activity;
+    let theme = app.theme;
+    let cx = context(app, false);
+    let mut right = Vec::new();
+    let left = if app.is_leaving() {
+        Line::from(vec![
+            Span::styled(super::pane::spinner(theme, app.now_ms), theme.agent()),
+            Span::raw(" saving the session"),
+        ])
+    } else if let Some(notice) = app.notice() {
+        Line::styled(notice.to_owned(), theme.hint())
+    } else if app.lost_the_engine() {
+        Line::styled("the engine has ended; what was done is saved", theme.error())
+    } else if let Some((words, time)) = app.activity.words(app.running().as_ref(), &cx) {
+        right.push(Span::styled(time, theme.dim()));
+        let room = usize::from(area.width).saturating_sub(spans_width(&right) + 3);
+        Line::from(clip(words, room, theme.glyphs().ellipsis))
+    } else {
+        Line::default()
+    };
+    // Where the status row has gone, what must be known stands here.
+    if app.layout.status.is_empty() && app.session.sandbox == "off" && !app.activity.is_busy() {
+        right.push(Span::styled("NO SANDBOX", theme.alarm()));
+    }
+    draw_row(area, left, right, frame);
+}
+
+/// Shortens the last span so that all fit.
+fn clip(mut spans: Vec<Span<'static>>, room: usize, ellipsis: &str) -> Vec<Span<'static>> {
+    if let Some(last) = spans.pop() {
+        let left = room.saturating_sub(spans_width(&spans));
+        spans.push(Span::styled(truncate::cells(&last.content, left, ellipsis), last.style));
+    }
+    spans
+}
+
+fn draw_composer(app: &App, frame: &mut Frame<'_>) {
+    let mut area = app.layout.composer;
+    if let Some(queued) = &app.queued {
+        if area.height > 1 {
+            let words = format!(" waits for the end of the turn: {}", queued.replace('\n', " "));
+            let words = truncate::cells(&words, usize::from(area.width), app.theme.glyphs().ellipsis);
+            frame.render_widget(Line::styled(words, app.theme.waiting()), Rect { height: 1, ..area });
+            area = Rect { y: area.y + 1, height: area.height - 1, ..area };
+        }
+    }
+    let focused = app.focus == Focus::Composer && app.modal.is_none() && app.dialog().is_none();
+    let cx = context(app, focused);
+    app.composer.draw(area, &cx, frame);
+    if focused {
+        let top = app.layout.area.y;
+        let above =
+            Rect { x: area.x, y: top, width: area.width, height: app.layout.activity.bottom().max(area.y) - top };
+        let above = Rect { height: area.y.saturating_sub(top), ..above };
+        app.composer.draw_search(above, &cx, frame);
+        if !app.composer.is_searching() {
+            draw_suggestions(app, above, frame);
+        }
+    }
+}
+
+fn draw_suggestions(app: &App, above: Rect, frame: &mut Frame<'_>) {
+    let rows = slash::suggestions(&app.composer.text());
+    let height = (rows.len().min(SUGGESTIONS) as u16).min(above.height);
+    if height == 0 {
+        return;
+    }
+    let theme = app.theme;
+    let area = Rect { y: above.bottom() - height, height, ..above };
+    frame.render_widget(Clear, area);
+    let chosen = app.suggestion.min(rows.len() - 1);
+    let from = (chosen + 1).saturating_sub(usize::from(height));
+    for (offset, row) in rows.iter().enumerate().skip(from).take(usize::from(height)) {
+        let usage = row.usage();
+        let gap = 20usize.saturating_sub(width_of(&usage)).max(2);
+        let words = format!(" {usage}{}{}", " ".repeat(gap), row.sentence);
+        let words = truncate::cells(&words, usize::from(area.width), theme.glyphs().ellipsis);
+        let style = if offset == chosen { theme.selected() } else { theme.dim() };
+        let y = area.y + (offset - from) as u16;
+        frame.render_widget(Line::styled(words, style), Rect { y, height: 1, ..area });
+    }
+}
+
+/// The actions that the hint line names, most important first.
+fn hints(app: &App) -> Vec<Action> {
+    let pane = match (&app.modal, app.dialog(), app.focus) {
+        (Some(Modal::Palette(_)), ..) => return vec![],
+        (Some(Modal::Viewer(_)), ..) => return vec![Action::Dismiss],
+        (None, Some(pane), _) | (None, None, Focus::Pane(pane)) => pane,
+        (None, None, Focus::Composer) => {
+            let mut hints = Vec::new();
+            if app.activity.is_running() {
+                hints.push(Action::Interrupt);
+            } else if app.layout.wide {
+                hints.push(Action::Submit);
+            }
+            if app.layout.wide {
+                hints.push(Action::Newline);
+            }
+            hints.extend([Action::ShowTrace, Action::ShowSnapshots]);
+            if !app.layout.wide && app.todo.summary().is_some() {
+                hints.push(Action::ShowTodo);
+            }
+            hints.extend([Action::Palette, Action::Help]);
+            return hints;
+        }
+    };
+    let mut hints = app.pane(pane).hints().to_vec();
+    if app.scope() != Scope::Text && app.dialog().is_none() {
+        hints.push(Action::Help);
+    }
+    hints
+}
+
+fn draw_hints(app: &App, frame: &mut Frame<'_>) {
+    let area = app.layout.hints;
+    if area.is_empty() {
+        return;
+    }
+    let theme = app.theme;
+    let glyphs = theme.glyphs();
+    let mut right = Vec::new();
+    if area.width >= 60 && app.tokens.input + app.tokens.output > 0 {
+        let words =
+            format!("{}{} {}{}", glyphs.up, count_words(app.tokens.input), glyphs.down, count_words(app.tokens.output));
+        right.push(Span::styled(words, theme.dim()));
+    }
+    let room = usize::from(area.width).saturating_sub(spans_width(&right) + 3);
+    let mut spans: Vec<Span<'_>> = Vec::new();
+    let mut used = 0;
+    for action in hints(app) {
+        let key = match action {
+            // Shorter, and what people try first.
+            Action::Help => "?".to_owned(),
+            action => match app.keymap.chord(action) {
+                Some(chord) => chord.to_string(),
+                None => continue,
+            },
+        };
+        let mut words = action.row().short.to_owned();
+        let summary = match action {
+            Action::ShowTrace => app.trace.summary(),
+            Action::ShowSnapshots => app.snapshots.summary(),
+            Action::ShowTodo => app.todo.summary(),
+            _ => None,
+        };
+        if let Some(summary) = summary.filter(|_| !app.layout.wide) {
+            words.push(' ');
+            words.push_str(&summary);
+        }
+        let separator = if spans.is_empty() { "" } else { glyphs.separator };
+        let width = width_of(separator) + width_of(&key) + 1 + width_of(&words);
+        if used + width > room {
+            continue;
+        }
+        used += width;
+        spans.push(Span::styled(separator, theme.dim()));
+        spans.push(Span::styled(key, theme.hint()));
+        spans.push(Span::styled(format!(" {words}"), theme.dim()));
+    }
+    draw_row(area, Line::from(spans), right, frame);
+}
+
+/// A box with a title over the body; gives back its inside.
+fn open_box(app: &App, area: Rect, title: &str, frame: &mut Frame<'_>) -> Rect {
+    let theme = app.theme;
+    frame.render_widget(Clear, area);
+    let rule = theme.glyphs().horizontal;
+    let title = truncate::cells(title, usize::from(area.width).saturating_sub(4), theme.glyphs().ellipsis);
+    let rest = usize::from(area.width).saturating_sub(width_of(&title) + 3);
+    let line = Line::from(vec![
+        Span::styled(rule, theme.dim()),
+        Span::raw(" "),
+        Span::styled(title, theme.strong()),
+        Span::raw(" "),
+        Span::styled(rule.repeat(rest), theme.dim()),
+    ]);
+    frame.render_widget(line, Rect { height: area.height.min(1), ..area });
+    let last = Rect { y: area.bottom().saturating_sub(1), height: u16::from(area.height > 3), ..area };
+    frame.render_widget(Span::styled(rule.repeat(usize::from(area.width)), theme.dim()), last);
+    let side = u16::from(area.width > 4);
+    Rect {
+        x: area.x + side,
+        y: area.y + 1.min(area.height),
+        width: area.width.saturating_sub(2 * side),
+        height: area.height.saturating_sub(1 + last.height),
+    }
+}
+
+/// A centred area of at most this size.
+fn centred(within: Rect, width: u16, height: u16) -> Rect {
+    let (width, height) = (width.min(within.width), height.min(within.height));
+    Rect { x: within.x + (within.width - width) / 2, y: within.y + (within.height - height) / 2, width, height }
+}
+
+fn draw_over(app: &App, frame: &mut Frame<'_>) {
+    let cx = context(app, true);
+    let area = app.layout.area;
+    match &app.modal {
+        Some(Modal::Palette(palette)) => {
+            let place = centred(area, 90, area.height.saturating_sub(4).max(6).min(22));
+            let inner = open_box(app, place, "Commands", frame);
+            palette.draw(inner, &cx, frame);
+        }
+        Some(Modal::Viewer(viewer)) => {
+            let inner = app.overlay_area();
+            let top = inner.y.saturating_sub(1);
+            let whole = Rect { x: 0, y: top, width: area.width, height: area.height - top };
+            frame.render_widget(Clear, whole);
+            let (left, right) = viewer.title();
+            if inner.y > 0 {
+                let row = Rect { x: 0, y: top, width: area.width, height: 1 };
+                let style = app.theme.hint().patch(Style::new()).patch(app.theme.strong());
+                draw_row(row, Line::styled(left, style), vec![Span::styled(right, app.theme.dim())], frame);
+            }
+            viewer.draw(inner, &cx, frame);
+        }
+        None => {
+            if let Some((pane, overlay)) = app.dialog().and_then(|pane| Some((pane, app.pane(pane).overlay()?))) {
+                let place = centred(area, 100, overlay.height.saturating_add(2));
+                let inner = open_box(app, place, &overlay.title, frame);
+                app.pane(pane).draw_overlay(inner, &cx, frame);
+            }
+        }
+    }
+}
