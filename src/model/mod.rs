@@ -9,6 +9,7 @@ mod error;
 mod openai;
 mod retry;
 
+pub use crate::config::schema::Endpoint;
 pub use chat::{ChatModel, ChatRequest, ModelEvent, Reply};
 pub use error::ModelError;
 pub use openai::{Assembler, Fault, Frame, FrameDecoder, OpenAiChat, Timing, ask_once, list_models};
