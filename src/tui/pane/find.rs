@@ -100,11 +100,6 @@ impl Find {
         found
     }
 
-    /// Whether a text holds the pattern.
-    pub(crate) fn matches(&self, text: &str) -> bool {
-        !self.pattern.is_empty() && text.to_ascii_lowercase().contains(&self.pattern)
-    }
-
     /// Whether a row at the bottom is needed.
     pub(crate) fn wants_row(&self) -> bool {
         self.input.is_some() || self.note.is_some()

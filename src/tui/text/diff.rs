@@ -198,7 +198,7 @@ fn mark_run(old: &mut [Row], new: &mut [Row]) {
                 .collect();
             // A line that changed as a whole needs no mark on every word.
             let partly = words.iter().any(|(changed, text)| !changed && !text.trim().is_empty());
-            let mut set = |row: Option<&mut Row>| {
+            let set = |row: Option<&mut Row>| {
                 if let (Some(Row::Removed { text, .. } | Row::Added { text, .. }), true) = (row, partly) {
                     text.clone_from(&words);
                 }
