@@ -7,10 +7,16 @@
 //!   effect.rs   what goes into it and comes out   history.rs the conversation
 //! ```
 
+pub mod checkpoint;
 pub mod effect;
 pub mod handle;
 pub mod history;
 pub mod machine;
+pub mod resume;
+pub mod rollback;
 mod turn;
 
+pub use checkpoint::{CloseTurn, Ledger, LedgerError};
 pub use handle::{EnginePort, OpSender, SendError, VmHandle};
+pub use resume::{LedgerOptions, Resumed, Unfinished};
+pub use rollback::Rolled;

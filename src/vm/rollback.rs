@@ -1,0 +1,280 @@
+//! Rollback, undo and redo over files, conversation and participants: all of them move, or none.
+//!
+//! ```text
+//!            head                       head                            head
+//! before  A ── H            restore N:  A ── H ── B         undo:  A ── H ── B    (B again)
+//!         └─ N                          └─ N ── R                  └─ N ── R
+//! ```
+//!
+//! B holds the files just before, R those that came back. A restore always makes both; undo and redo only move the
+//! head, and make a B first where files changed since. A journal spans from the first touched file to the record of
+//! the moved head; one that is found at start is finished, or undone where its objects are gone.
+
+use std::os::fd::AsFd as _;
+
+use serde::{Deserialize, Serialize};
+
+use super::checkpoint::{Ledger, LedgerError, Making, State, moves_files};
+use crate::protocol::{Message, NodeId, NodeKind, RestorePlan, RestoreReport, RestoreScope};
+use crate::session::{OpEntry, Operation, Record};
+use crate::snapshot::{Applied, Journal, NodeInput, SnapshotError};
+
+/// What a rollback gave.
+#[derive(Debug, Clone)]
+pub struct Rolled {
+    /// For people.
+    pub report: RestoreReport,
+    /// The conversation from now on.
+    pub messages: Vec<Message>,
+    /// The participants' state from now on.
+    pub state: State,
+}
+
+/// What the journal remembers for us.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Note {
+    operation: Operation,
+    scope: RestoreScope,
+    /// The node whose state comes back.
+    target: NodeId,
+    /// The head with the files just before.
+    before: NodeId,
+    /// The participants' state, where it does not come from the target.
+    state: Option<Vec<(String, String)>>,
+}
+
+impl Ledger {
+    /// What a rollback would do, as of now.
+    pub fn plan_restore(&mut self, target: &str, scope: RestoreScope) -> Result<RestorePlan, LedgerError> {
+        let target = self.store.resolve(target)?;
+        let plan = self.store.plan_restore(&target, self.work.as_fd())?;
+        let files = moves_files(scope);
+        let turns_left = match (scope, self.head()) {
+            (RestoreScope::FilesOnly, _) | (_, None) => 0,
+            (_, Some(head)) => {
+                let mut turns = 0;
+                for node in self.tree.left_behind(&head, &target) {
+                    let kind = self.store.kind(&node)?;
+                    turns += u64::from(matches!(kind, NodeKind::Turn | NodeKind::Interrupted | NodeKind::Crash));
+                }
+                turns
+            }
+        };
+        Ok(RestorePlan {
+            target,
+            scope,
+            write: if files { plan.write() } else { Vec::new() },
+            remove: if files { plan.remove() } else { Vec::new() },
+            keep: if files { plan.keep() } else { Vec::new() },
+            turns_left,
+        })
+    }
+
+    /// Brings the state of a node back. The present one stays in a node of its own. `state` is the participants' as of
+    /// now.
+    pub fn restore(&mut self, target: &str, scope: RestoreScope, state: State) -> Result<Rolled, LedgerError> {
+        self.refuse_in_turn()?;
+        let target = self.store.resolve(target)?;
+        // A red node is refused before anything is made.
+        self.store.plan_restore(&target, self.work.as_fd())?;
+        let label = format!("Before rollback to {}", target.short());
+        let before = self.capture_before(&label, state.clone())?;
+        let note = Note {
+            operation: Operation::Restore,
+            scope,
+            target,
+            before,
+            state: (scope == RestoreScope::FilesOnly).then(|| to_text(&state)),
+        };
+        if !moves_files(scope) {
+            return self.finish_restore(&note, Applied::default());
+        }
+        let applied = self.move_files(&note)?;
+        self.finish_restore(&note, applied)
+    }
+
+    /// Takes the latest movement of the head back, files and conversation.
+    pub fn undo(&mut self, state: State) -> Result<Rolled, LedgerError> {
+        self.refuse_in_turn()?;
+        let target = self.ops.undo_target().cloned().ok_or(LedgerError::NothingToUndo)?;
+        self.move_to(Operation::Undo, target, state)
+    }
+
+    /// Takes the latest undo back.
+    pub fn redo(&mut self, state: State) -> Result<Rolled, LedgerError> {
+        self.refuse_in_turn()?;
+        let target = self.ops.redo_target().cloned().ok_or(LedgerError::NothingToRedo)?;
+        self.move_to(Operation::Redo, target, state)
+    }
+
+    fn move_to(&mut self, operation: Operation, target: NodeId, state: State) -> Result<Rolled, LedgerError> {
+        self.store.plan_restore(&target, self.work.as_fd())?;
+        let head = self.head().ok_or(LedgerError::NothingToUndo)?;
+        let changed = !self.open.is_empty() || self.store.differs(&head, self.work.as_fd())?;
+        let word = if operation == Operation::Undo { "undo" } else { "redo" };
+        let before = if changed { self.capture_before(&format!("Before {word}"), state)? } else { head };
+        let note = Note { operation, scope: RestoreScope::All, target, before, state: None };
+        let applied = self.move_files(&note)?;
+        self.finish_move(&note, applied)
+    }
+
+    /// The node that holds the files just before. A red one will not do.
+    fn capture_before(&mut self, label: &str, state: State) -> Result<NodeId, LedgerError> {
+        let captured = self.make(Making::new(NodeKind::BeforeRestore, label, state), self.log.last_seq())?;
+        match captured.failed {
+            None => Ok(captured.id),
+            Some(reason) => Err(LedgerError::NotCaptured(reason)),
+        }
+    }
+
+    /// Moves the files under a journal. Where that fails, they go back to what they were.
+    fn move_files(&mut self, note: &Note) -> Result<Applied, LedgerError> {
+        let value = serde_json::to_value(note).map_err(|error| SnapshotError::Damaged(error.to_string()))?;
+        let journal = Journal::new(note.target.clone(), value);
+        match self.store.restore(self.work.as_fd(), &journal, &note.before) {
+            Ok(applied) => Ok(applied),
+            Err(error @ SnapshotError::Killed(_)) => Err(error.into()),
+            Err(error) => {
+                self.take_back(&journal, note)?;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// The files go back to what they were before a rollback that cannot be finished.
+    fn take_back(&mut self, journal: &Journal, note: &Note) -> Result<(), LedgerError> {
+        if self.store.pending_restore()?.is_none() {
+            return Ok(());
+        }
+        self.store.clean_after(self.work.as_fd(), journal)?;
+        let back = Journal { files: note.before.clone(), ..journal.clone() };
+        self.store.resume_restore(self.work.as_fd(), &back)?;
+        Ok(self.store.end_restore()?)
+    }
+
+    /// The files are there: makes R and moves the head to it.
+    fn finish_restore(&mut self, note: &Note, applied: Applied) -> Result<Rolled, LedgerError> {
+        let target = &note.target;
+        let (parent, files_from) = match note.scope {
+            RestoreScope::All => (target.clone(), None),
+            RestoreScope::FilesOnly => (note.before.clone(), Some(target.clone())),
+            RestoreScope::ConversationOnly => (target.clone(), Some(note.before.clone())),
+        };
+        let state = match &note.state {
+            Some(state) => from_text(state),
+            None => self.store.state(target)?,
+        };
+        let what = match note.scope {
+            RestoreScope::All => "Rollback to",
+            RestoreScope::FilesOnly => "Files of",
+            RestoreScope::ConversationOnly => "Conversation of",
+        };
+        let label = format!("{what} {} {}", target.short(), self.store.details(target)?.label);
+        let files = files_from.clone().unwrap_or_else(|| target.clone());
+        let input = NodeInput {
+            kind: NodeKind::Restore,
+            label,
+            parent: Some(parent),
+            turn: None,
+            records: Vec::new(),
+            state,
+            spill: Vec::new(),
+            files_from,
+            before: Some(note.before.clone()),
+            seq: self.log.last_seq(),
+            time: self.clock.now(),
+        };
+        let captured = self.store.make_like(&input, &files)?;
+        self.close(&captured, &input, Some(note.before.clone()))?;
+        self.store.end_restore()?;
+        self.store.step("end")?;
+        self.rolled(note, &captured.id, applied)
+    }
+
+    /// The files are there: moves the head to a node that is there.
+    fn finish_move(&mut self, note: &Note, applied: Applied) -> Result<Rolled, LedgerError> {
+        self.store.set_head(&note.target)?;
+        self.store.step("head moved")?;
+        let Note { operation, before, target, .. } = note;
+        self.log.append(&Record::Head { operation: *operation, before: before.clone(), after: target.clone() })?;
+        self.log.sync()?;
+        self.ops.push(&OpEntry { operation: *operation, before: Some(before.clone()), after: target.clone() });
+        self.store.step("head record")?;
+        self.store.end_restore()?;
+        self.store.step("end")?;
+        self.rolled(note, target, applied)
+    }
+
+    fn rolled(&mut self, note: &Note, head: &NodeId, applied: Applied) -> Result<Rolled, LedgerError> {
+        if !applied.differing.is_empty() {
+            tracing::warn!(paths = ?applied.differing, "the files differ from the snapshot after a rollback");
+        }
+        Ok(Rolled {
+            report: RestoreReport {
+                head: head.clone(),
+                target: note.target.clone(),
+                scope: note.scope,
+                written: applied.written,
+                removed: applied.removed,
+                verified: applied.differing.is_empty(),
+            },
+            messages: self.conversation()?,
+            state: self.state()?,
+        })
+    }
+
+    /// Finishes a rollback that a kill left unfinished; undoes it where it cannot be finished.
+    pub(super) fn finish_rollback(&mut self, warnings: &mut Vec<String>) -> Result<(), LedgerError> {
+        let Some(journal) = self.store.pending_restore()? else {
+            return Ok(());
+        };
+        let note: Note = serde_json::from_value(journal.note.clone())
+            .map_err(|error| SnapshotError::Damaged(format!("the journal of a rollback cannot be read: {error}")))?;
+        self.store.clean_after(self.work.as_fd(), &journal)?;
+        if self.has_moved(&note)? {
+            self.store.end_restore()?;
+            return Ok(());
+        }
+        // People may have worked on the files in the meantime: what is in no node gets one.
+        if !self.store.is_mixture(self.work.as_fd(), &note.before, &note.target)? {
+            self.capture_before("Files found in an unfinished rollback", self.state()?)?;
+        }
+        match self.store.resume_restore(self.work.as_fd(), &journal) {
+            Ok(applied) => {
+                match note.operation {
+                    Operation::Restore => self.finish_restore(&note, applied)?,
+                    _ => self.finish_move(&note, applied)?,
+                };
+                warnings.push(format!("An unfinished rollback to {} was finished.", note.target.short()));
+            }
+            Err(error @ SnapshotError::Killed(_)) => return Err(error.into()),
+            Err(error) => {
+                self.take_back(&journal, &note)?;
+                warnings.push(format!("An unfinished rollback to {} was undone: {error}.", note.target.short()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the head had moved already when the process was killed.
+    fn has_moved(&self, note: &Note) -> Result<bool, LedgerError> {
+        let Some(head) = self.head() else {
+            return Ok(false);
+        };
+        Ok(match note.operation {
+            Operation::Restore => {
+                let node = self.store.details(&head)?;
+                node.kind == NodeKind::Restore && node.before.as_ref() == Some(&note.before)
+            }
+            _ => head == note.target,
+        })
+    }
+}
+
+fn to_text(state: &State) -> Vec<(String, String)> {
+    state.iter().map(|(name, bytes)| (name.clone(), String::from_utf8_lossy(bytes).into_owned())).collect()
+}
+
+fn from_text(state: &[(String, String)]) -> State {
+    state.iter().map(|(name, text)| (name.clone(), text.clone().into_bytes())).collect()
+}
