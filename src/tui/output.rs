@@ -131,7 +131,7 @@ impl Sink for TerminalSink {
 
 /// A screen in memory, for tests and benches. Clones share it.
 #[derive(Debug, Clone)]
-pub struct MemorySink(Arc<Mutex<Memory>>);
+pub struct MemorySink(Arc<Mutex<Memory>>, Arc<Notify>);
 
 #[derive(Debug)]
 struct Memory {
@@ -142,12 +142,18 @@ struct Memory {
 impl MemorySink {
     /// A screen of this many columns and rows.
     pub fn new(width: u16, height: u16) -> Self {
-        Self(Arc::new(Mutex::new(Memory { size: Size { width, height }, bytes: Vec::new() })))
+        let memory = Memory { size: Size { width, height }, bytes: Vec::new() };
+        Self(Arc::new(Mutex::new(memory)), Arc::new(Notify::new()))
     }
 
     /// Everything that was written.
     pub fn bytes(&self) -> Vec<u8> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).bytes.clone()
+    }
+
+    /// Waits until something was written since the last call.
+    pub async fn written(&self) {
+        self.1.notified().await;
     }
 
     /// Gives it another size, as a window would get.
@@ -163,6 +169,7 @@ impl Sink for MemorySink {
 
     fn submit(&mut self, bytes: Vec<u8>) -> io::Result<()> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).bytes.extend_from_slice(&bytes);
+        self.1.notify_one();
         Ok(())
     }
 

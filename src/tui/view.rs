@@ -184,13 +184,17 @@ fn draw_activity(app: &App, frame: &mut Frame<'_>) {
         Line::styled(notice.to_owned(), theme.hint())
     } else if app.lost_the_engine() {
         Line::styled("the engine has ended; what was done is saved", theme.error())
-    } else if let Some((words, time)) = app.activity.words(app.running().as_ref(), &cx) {
+    } else if let Some((words, time)) = app.activity.words(app.running().as_ref(), area.width, &cx) {
         right.push(Span::styled(time, theme.dim()));
         let room = usize::from(area.width).saturating_sub(spans_width(&right) + 3);
         Line::from(clip(words, room, theme.glyphs().ellipsis))
     } else {
         Line::default()
     };
+    let narrow_chat = !app.layout.wide && app.layout.place(PaneId::Chat).is_some();
+    if right.is_empty() && narrow_chat && app.chat.has_more_below() {
+        right.push(Span::styled("more below", app.theme.dim()));
+    }
     // Where the status row has gone, what must be known stands here.
     if app.layout.status.is_empty() && app.session.sandbox == "off" && !app.activity.is_busy() {
         right.push(Span::styled("NO SANDBOX", theme.alarm()));

@@ -1,1 +1,411 @@
-//! Filled by its module's work.
+//! Key sequences through the real loop: keys and engine events in, the screen of a terminal out.
+
+use std::num::NonZeroU16;
+use std::sync::Arc;
+use std::time::Duration;
+
+use okcvm::config::schema::UiSection;
+use okcvm::protocol::{Event, Op, Phase, SessionId, TurnId, TurnOutcome};
+use okcvm::support::clock::FixedClock;
+use okcvm::tui::input::{FakeSource, Input};
+use okcvm::tui::output::MemorySink;
+use okcvm::tui::run::{Signals, run_with};
+use okcvm::tui::terminal::Screen;
+use okcvm::tui::{Exit, TuiError, TuiOptions};
+use okcvm::vm::{EnginePort, VmHandle};
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// The application at work, with hands on its keys and the engine's side of its channels.
+struct Bench {
+    keys: UnboundedSender<Input>,
+    port: EnginePort,
+    sink: MemorySink,
+    task: JoinHandle<Result<Exit, TuiError>>,
+    size: (u16, u16),
+    _home: tempfile::TempDir,
+}
+
+impl Bench {
+    async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    async fn start_with(change: impl FnOnce(&mut TuiOptions)) -> Self {
+        let home = tempfile::tempdir().expect("folder");
+        let (handle, port) = VmHandle::pair();
+        let (source, keys) = FakeSource::new();
+        let sink = MemorySink::new(80, 24);
+        let screen = Screen::with_sink(sink.clone()).expect("screen");
+        let wall = "2026-11-22T12:00:00+00:00[UTC]".parse().expect("a time");
+        let mut options = TuiOptions {
+            ui: UiSection::default(),
+            no_color: true,
+            first_prompt: None,
+            demo: false,
+            context_window: None,
+            clock: Arc::new(FixedClock(wall)),
+            history_file: Some(home.path().join("history.jsonl")),
+        };
+        change(&mut options);
+        let task = tokio::spawn(run_with(handle, options, screen, source, Signals::none()));
+        let mut bench = Self { keys, port, sink, task, size: (80, 24), _home: home };
+        bench.tell(Event::SessionStarted {
+            session: SessionId::from_random(7),
+            mount: "/mnt/okcvm-0000000000000007/".to_owned(),
+            host_path: "/work".into(),
+            sandbox: "bubblewrap".to_owned(),
+            network: "off".to_owned(),
+            model: "kimi-k2".to_owned(),
+            title: "A test".to_owned(),
+        });
+        bench.tell(Event::ConversationReplaced { messages: vec![], todos: vec![] });
+        bench.tell(Event::PhaseChanged(Phase::Idle));
+        bench.wait_for("bubblewrap").await;
+        bench
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.port.events.send(event).expect("the screen listens");
+    }
+
+    fn press(&mut self, code: KeyCode) {
+        self.chord(code, KeyModifiers::NONE);
+    }
+
+    fn chord(&mut self, code: KeyCode, modifiers: KeyModifiers) {
+        self.keys.send(Input::Key(KeyEvent::new(code, modifiers))).expect("the screen listens");
+    }
+
+    fn write(&mut self, text: &str) {
+        for c in text.chars() {
+            self.press(KeyCode::Char(c));
+        }
+    }
+
+    fn screen(&self) -> vt100::Parser {
+        let size = |n: u16| NonZeroU16::new(n).expect("a size");
+        let mut parser = vt100::Parser::new(size(self.size.1), size(self.size.0), 0);
+        parser.process(&self.sink.bytes());
+        parser
+    }
+
+    fn text(&self) -> String {
+        self.screen().screen().contents()
+    }
+
+    async fn wait_until(&mut self, what: &str, mut done: impl FnMut(&str) -> bool) -> String {
+        let waited = timeout(DEADLINE, async {
+            loop {
+                let text = self.text();
+                if done(&text) {
+                    return text;
+                }
+                self.sink.written().await;
+            }
+        })
+        .await;
+        waited.unwrap_or_else(|_| panic!("waited in vain for {what}:\n{}", self.text()))
+    }
+
+    async fn wait_for(&mut self, text: &str) -> String {
+        self.wait_until(&format!("{text:?}"), |screen| screen.contains(text)).await
+    }
+
+    async fn op(&mut self) -> Op {
+        timeout(DEADLINE, self.port.ops.recv()).await.expect("an op in time").expect("an op")
+    }
+
+    async fn exit(self) -> Exit {
+        timeout(DEADLINE, self.task).await.expect("an end in time").expect("no panic").expect("no error")
+    }
+
+    fn begin_turn(&mut self) -> TurnId {
+        let turn = TurnId::now();
+        self.tell(Event::TurnStarted { turn });
+        self.tell(Event::PhaseChanged(Phase::Waiting));
+        turn
+    }
+
+    fn end_turn(&mut self, turn: TurnId, outcome: TurnOutcome) {
+        self.tell(Event::TurnEnded { turn, outcome, reply: String::new() });
+        self.tell(Event::PhaseChanged(Phase::Idle));
+    }
+}
+
+#[tokio::test]
+async fn a_message_goes_to_the_engine_and_its_answer_to_the_screen() {
+    let mut bench = Bench::start().await;
+    bench.write("hello 日本");
+    let text = bench.wait_for("hello 日本").await;
+    assert!(text.contains("> hello 日本"));
+    // The terminal's own cursor stands at the caret: three cells of prompt, six of hello, four of two wide letters.
+    assert_eq!(bench.screen().screen().cursor_position().1, 13);
+    bench.press(KeyCode::Enter);
+    assert_eq!(bench.op().await, Op::Submit { text: "hello 日本".to_owned(), attachments: vec![] });
+    let turn = bench.begin_turn();
+    bench.tell(Event::TextDelta { text: "Good ".to_owned() });
+    bench.tell(Event::TextDelta { text: "morning.".to_owned() });
+    bench.wait_for("Good morning.").await;
+    bench.end_turn(turn, TurnOutcome::Completed);
+    bench.wait_until("idle", |screen| !screen.contains("Esc stop")).await;
+}
+
+#[tokio::test]
+async fn escape_stops_the_turn_and_the_composer_is_free_at_once() {
+    let mut bench = Bench::start().await;
+    bench.write("work");
+    bench.press(KeyCode::Enter);
+    bench.op().await;
+    let turn = bench.begin_turn();
+    bench.wait_for("waiting for kimi-k2").await;
+    bench.press(KeyCode::Esc);
+    assert_eq!(timeout(DEADLINE, bench.port.urgent.recv()).await.expect("in time"), Some(Op::Interrupt));
+    // The engine has not answered; the screen says what it does and takes a message, which waits.
+    bench.wait_for("closing").await;
+    bench.write("next");
+    bench.press(KeyCode::Enter);
+    bench.wait_for("waits for the end of the turn: next").await;
+    assert!(bench.port.ops.try_recv().is_err());
+    bench.tell(Event::PhaseChanged(Phase::Closing));
+    bench.end_turn(turn, TurnOutcome::Interrupted);
+    assert_eq!(bench.op().await, Op::Submit { text: "next".to_owned(), attachments: vec![] });
+    bench.wait_for("stopped; what was done so far is kept").await;
+}
+
+#[tokio::test]
+async fn a_message_that_waits_comes_back_when_the_turn_is_stopped() {
+    let mut bench = Bench::start().await;
+    bench.write("work");
+    bench.press(KeyCode::Enter);
+    bench.op().await;
+    bench.begin_turn();
+    bench.write("later");
+    bench.press(KeyCode::Enter);
+    bench.wait_for("waits for the end of the turn: later").await;
+    bench.press(KeyCode::Esc);
+    bench.wait_for("> later").await;
+}
+
+#[tokio::test]
+async fn control_c_clears_then_stops_then_asks_and_twice_quits() {
+    let mut bench = Bench::start().await;
+    bench.write("draft");
+    bench.wait_for("> draft").await;
+    bench.chord(KeyCode::Char('c'), KeyModifiers::CONTROL);
+    bench.wait_until("an empty composer", |screen| !screen.contains("draft")).await;
+    // Within two seconds: it quits, whatever the first one did.
+    bench.chord(KeyCode::Char('c'), KeyModifiers::CONTROL);
+    assert_eq!(bench.op().await, Op::Shutdown);
+    bench.wait_for("saving the session").await;
+    bench.tell(Event::Closed);
+    assert_eq!(bench.exit().await, Exit::Quit);
+}
+
+#[tokio::test]
+async fn control_c_in_a_turn_stops_it_and_again_quits_as_interrupted() {
+    let mut bench = Bench::start().await;
+    bench.write("work");
+    bench.press(KeyCode::Enter);
+    bench.op().await;
+    bench.begin_turn();
+    bench.wait_for("waiting for kimi-k2").await;
+    bench.chord(KeyCode::Char('c'), KeyModifiers::CONTROL);
+    assert_eq!(timeout(DEADLINE, bench.port.urgent.recv()).await.expect("in time"), Some(Op::Interrupt));
+    bench.chord(KeyCode::Char('c'), KeyModifiers::CONTROL);
+    assert_eq!(bench.op().await, Op::Shutdown);
+    bench.tell(Event::Closed);
+    assert_eq!(bench.exit().await, Exit::Interrupted);
+}
+
+#[tokio::test]
+async fn leaving_does_not_wait_for_an_engine_that_hangs_when_asked_again() {
+    let mut bench = Bench::start().await;
+    bench.write("/quit");
+    bench.press(KeyCode::Enter);
+    assert_eq!(bench.op().await, Op::Shutdown);
+    bench.wait_for("saving the session").await;
+    bench.chord(KeyCode::Char('c'), KeyModifiers::CONTROL);
+    assert_eq!(bench.exit().await, Exit::Quit);
+}
+
+#[tokio::test]
+async fn a_lost_terminal_closes_the_engine_and_ends() {
+    let mut bench = Bench::start().await;
+    bench.keys.send(Input::Ended).expect("the screen listens");
+    assert_eq!(bench.op().await, Op::Shutdown);
+    bench.tell(Event::Closed);
+    assert_eq!(bench.exit().await, Exit::Signal(1));
+}
+
+#[tokio::test]
+async fn the_terminal_is_left_as_it_was() {
+    let mut bench = Bench::start().await;
+    bench.write("/quit");
+    bench.press(KeyCode::Enter);
+    bench.op().await;
+    bench.tell(Event::Closed);
+    let sink = bench.sink.clone();
+    bench.exit().await;
+    let bytes = String::from_utf8_lossy(&sink.bytes()).into_owned();
+    assert!(bytes.starts_with("\x1b[?1049h\x1b[?2004h"));
+    let last = &bytes[bytes.len() - 60..];
+    for sequence in ["\x1b[r", "\x1b[m", "\x1b[?2004l", "\x1b[?25h", "\x1b[?1049l"] {
+        assert!(last.contains(sequence), "{sequence:?} in {last:?}");
+    }
+    for never in ["\x1b[?1000h", "\x1b[?1003h", "\x1b[>1u", "\x1b[3J"] {
+        assert!(!bytes.contains(never), "{never:?}");
+    }
+}
+
+#[tokio::test]
+async fn pasted_line_breaks_send_nothing() {
+    let mut bench = Bench::start().await;
+    bench.keys.send(Input::Paste("one\rtwo\r".to_owned())).expect("the screen listens");
+    bench.wait_for("two").await;
+    assert!(bench.port.ops.try_recv().is_err());
+    bench.press(KeyCode::Enter);
+    assert_eq!(bench.op().await, Op::Submit { text: "one\ntwo".to_owned(), attachments: vec![] });
+}
+
+#[tokio::test]
+async fn messages_are_remembered_for_the_next_time() {
+    let folder = tempfile::tempdir().expect("folder");
+    let file = folder.path().join("history.jsonl");
+    std::fs::write(&file, "\"an older message\"\n").expect("written");
+    let path = file.clone();
+    let mut bench = Bench::start_with(move |options| options.history_file = Some(path)).await;
+    // The file is read after the first frame; until then there is nothing to bring back.
+    let recalled = timeout(DEADLINE, async {
+        loop {
+            bench.press(KeyCode::Up);
+            bench.sink.written().await;
+            if bench.text().contains("> an older message") {
+                return;
+            }
+        }
+    });
+    recalled.await.expect("the older message");
+    bench.press(KeyCode::Enter);
+    bench.op().await;
+    bench.begin_turn();
+    bench.wait_for("waiting for kimi-k2").await;
+}
+
+#[tokio::test]
+async fn commands_do_what_they_say() {
+    let mut bench = Bench::start().await;
+    for (typed, op) in [
+        ("/undo", Op::Undo),
+        ("/redo", Op::Redo),
+        ("/snapshot before the redesign", Op::Snapshot { label: "before the redesign".to_owned() }),
+        ("/rename Another title", Op::Rename { title: "Another title".to_owned() }),
+        ("/diff", Op::Diff { from: "head".to_owned(), to: None }),
+    ] {
+        bench.write(typed);
+        bench.press(KeyCode::Enter);
+        assert_eq!(bench.op().await, op, "{typed}");
+    }
+    // The difference is shown in the snapshots.
+    bench.press(KeyCode::Esc);
+    bench.write("/snapshto x");
+    bench.press(KeyCode::Enter);
+    bench.wait_for("there is no command /snapshto, did you mean /snapshot?").await;
+}
+
+#[tokio::test]
+async fn panes_are_a_key_apart_and_escape_comes_back() {
+    let mut bench = Bench::start().await;
+    bench.press(KeyCode::F(3));
+    bench.wait_for("> Trace").await;
+    bench.chord(KeyCode::Char('4'), KeyModifiers::ALT);
+    bench.wait_for("> Snapshots").await;
+    bench.press(KeyCode::Esc);
+    bench.wait_for("Say what you want made").await;
+    bench.press(KeyCode::F(1));
+    bench.wait_for("Anywhere").await;
+    bench.press(KeyCode::Esc);
+    bench.wait_for("Say what you want made").await;
+}
+
+#[tokio::test]
+async fn the_latest_reply_is_copied_through_the_terminal() {
+    if std::env::var_os("TMUX").is_some() || std::env::var_os("STY").is_some() {
+        return super::support::skip_or_fail("the test runs inside a multiplexer, whose clipboard it must not touch");
+    }
+    let mut bench = Bench::start().await;
+    bench.write("x");
+    bench.press(KeyCode::Enter);
+    bench.op().await;
+    let turn = bench.begin_turn();
+    bench.tell(Event::TextDelta { text: "hi".to_owned() });
+    bench.end_turn(turn, TurnOutcome::Completed);
+    bench.wait_until("idle", |screen| screen.contains("hi") && !screen.contains("Esc stop")).await;
+    bench.write("/copy");
+    bench.press(KeyCode::Enter);
+    bench.wait_for("copied the latest reply, 2 characters, through the terminal (OSC 52)").await;
+    let bytes = bench.sink.bytes();
+    assert!(bytes.windows(12).any(|window| window == b"\x1b]52;c;aGk=\x07"));
+}
+
+#[tokio::test]
+async fn a_resize_fits_the_screen_again() {
+    let mut bench = Bench::start().await;
+    bench.sink.resize(130, 40);
+    bench.size = (130, 40);
+    bench.keys.send(Input::Resize(130, 40)).expect("the screen listens");
+    bench.wait_until("three panes", |screen| screen.contains("Trace") && screen.contains("Snapshots")).await;
+    bench.sink.resize(40, 12);
+    bench.keys.send(Input::Resize(40, 12)).expect("the screen listens");
+    bench.size = (40, 12);
+    let text = bench.wait_until("one pane", |screen| !screen.contains("Trace") && screen.contains("Say what")).await;
+    assert!(text.contains('>'));
+}
+
+#[tokio::test]
+async fn nothing_is_written_while_nothing_happens() {
+    let mut bench = Bench::start().await;
+    bench.wait_for("Say what you want made").await;
+    // Whatever was still to be drawn is drawn before the next key's frame; that frame is the last.
+    bench.write("x");
+    bench.wait_for("> x").await;
+    let before = bench.sink.bytes().len();
+    assert!(
+        timeout(Duration::from_millis(700), async {
+            while bench.sink.bytes().len() == before {
+                bench.sink.written().await;
+            }
+        })
+        .await
+        .is_err()
+    );
+}
+
+#[tokio::test]
+async fn a_stream_costs_few_bytes() {
+    let mut bench = Bench::start().await;
+    bench.write("x");
+    bench.press(KeyCode::Enter);
+    bench.op().await;
+    let turn = bench.begin_turn();
+    bench.tell(Event::PhaseChanged(Phase::Streaming));
+    let before = bench.sink.bytes().len();
+    let mut text = 0;
+    let mut next = tokio::time::Instant::now();
+    for number in 0..1_000 {
+        let word = if number % 60 == 59 { "words.\n\n" } else { "words " };
+        text += word.len();
+        bench.tell(Event::TextDelta { text: word.to_owned() });
+        // As fast as a quick model, so that frames are as many as they would be.
+        next += Duration::from_millis(2);
+        tokio::time::sleep_until(next).await;
+    }
+    bench.end_turn(turn, TurnOutcome::Completed);
+    bench.wait_until("idle", |screen| !screen.contains("Esc stop")).await;
+    let written = bench.sink.bytes().len() - before;
+    assert!(written < text * 4, "{written} bytes for {text} bytes of text");
+}

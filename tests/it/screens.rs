@@ -1,1 +1,404 @@
-//! Filled by its module's work.
+//! What the whole screen looks like in its states, at the sizes that it must fit.
+
+use jiff::Zoned;
+use okcvm::protocol::{
+    CallId, Event, Message, Phase, RestoreReport, RestoreScope, SessionId, ToolCall, ToolReply, ToolStatus, TurnId,
+    TurnOutcome,
+};
+use okcvm::tui::app::{App, AppOptions, Msg};
+use okcvm::tui::effect::UiEffect;
+use okcvm::tui::theme::Theme;
+use okcvm::tui::view;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::layout::Rect;
+use ratatui::style::Color;
+use serde_json::json;
+use unicode_width::UnicodeWidthStr as _;
+
+/// An application with a clock of its own.
+struct Stage {
+    app: App,
+    now: u64,
+}
+
+impl Stage {
+    fn new() -> Self {
+        Self::with_theme(Theme::new(true, false))
+    }
+
+    fn with_theme(theme: Theme) -> Self {
+        let options = AppOptions { theme, keys: Default::default(), demo: false, context_window: Some(100_000) };
+        let mut stage = Self { app: App::new(options, wall()).expect("application"), now: 0 };
+        stage.tell(started("bubblewrap", "off"));
+        stage.tell(Event::ConversationReplaced { messages: vec![], todos: vec![] });
+        stage.tell(Event::PhaseChanged(Phase::Idle));
+        stage
+    }
+
+    fn at(&mut self, now: u64) -> &mut Self {
+        self.now = now;
+        self.app.set_time(now, wall());
+        self
+    }
+
+    fn tell(&mut self, event: Event) -> Vec<UiEffect> {
+        self.app.update(Msg::Engine(event))
+    }
+
+    fn press(&mut self, code: KeyCode) -> Vec<UiEffect> {
+        self.app.update(Msg::Key(KeyEvent::new(code, KeyModifiers::NONE)))
+    }
+
+    fn ctrl(&mut self, c: char) -> Vec<UiEffect> {
+        self.app.update(Msg::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL)))
+    }
+
+    fn write(&mut self, text: &str) {
+        for c in text.chars() {
+            self.press(KeyCode::Char(c));
+        }
+    }
+
+    fn frame(&mut self, width: u16, height: u16) -> Terminal<TestBackend> {
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("terminal");
+        self.app.prepare(Rect { x: 0, y: 0, width, height });
+        terminal.draw(|frame| view::draw(&self.app, frame)).expect("frame");
+        terminal
+    }
+
+    fn text(&mut self, width: u16, height: u16) -> String {
+        let terminal = self.frame(width, height);
+        let buffer = terminal.backend().buffer();
+        let mut rows = Vec::new();
+        for y in 0..height {
+            let mut row = String::new();
+            let mut x = 0;
+            while x < width {
+                let symbol = buffer[(x, y)].symbol();
+                row.push_str(symbol);
+                x += symbol.width().max(1) as u16;
+            }
+            rows.push(row.trim_end().to_owned());
+        }
+        rows.join("\n")
+    }
+
+    /// The screen at the three sizes that it must fit.
+    fn texts(&mut self) -> String {
+        let mut out = String::new();
+        for (width, height) in [(40, 12), (80, 24), (120, 40)] {
+            out.push_str(&format!("---- {width}x{height}\n{}\n", self.text(width, height)));
+        }
+        out
+    }
+}
+
+fn wall() -> Zoned {
+    "2026-11-22T12:00:00+00:00[UTC]".parse().expect("a time")
+}
+
+fn started(sandbox: &str, network: &str) -> Event {
+    Event::SessionStarted {
+        session: SessionId::from_random(0x12ab_0000_0000_cd34),
+        mount: "/mnt/okcvm-12ab00000000cd34/".to_owned(),
+        host_path: "/home/ada/.local/share/okcvm/sessions/okcvm-12ab00000000cd34/work".into(),
+        sandbox: sandbox.to_owned(),
+        network: network.to_owned(),
+        model: "kimi-k2".to_owned(),
+        title: String::new(),
+    }
+}
+
+fn call(stage: &mut Stage, id: &str, tool: &str, arguments: serde_json::Value, status: Option<ToolStatus>) {
+    let call = CallId(id.to_owned());
+    stage.tell(Event::PhaseChanged(Phase::Tools));
+    stage.tell(Event::ToolStarted { call: call.clone(), tool: tool.to_owned(), arguments });
+    if let Some(status) = status {
+        let output = "done".to_owned();
+        stage.tell(Event::ToolFinished { call, tool: tool.to_owned(), status, duration_ms: 310, output });
+    }
+}
+
+fn begin(stage: &mut Stage, text: &str) -> TurnId {
+    stage.write(text);
+    stage.press(KeyCode::Enter);
+    let turn = TurnId::now();
+    stage.tell(Event::TurnStarted { turn });
+    stage.tell(Event::PhaseChanged(Phase::Waiting));
+    turn
+}
+
+fn end(stage: &mut Stage, turn: TurnId, outcome: TurnOutcome) {
+    stage.tell(Event::Usage { input: 41_000, output: 340, cached: 0 });
+    stage.tell(Event::PhaseChanged(Phase::Closing));
+    stage.tell(Event::TurnEnded { turn, outcome, reply: String::new() });
+    stage.tell(Event::PhaseChanged(Phase::Idle));
+}
+
+const REPLY: &str = "I read the CV and laid it out in three sections:\n\n- experience, newest first\n\
+- skills as a compact grid\n- 連絡先 with a print style\n\nOpen `site/index.html` to see it.\n";
+
+/// A session with one whole turn.
+fn typical() -> Stage {
+    let mut stage = Stage::new();
+    let turn = begin(&mut stage, "Make a one-page résumé site from cv.pdf");
+    stage.at(1_000).tell(Event::PhaseChanged(Phase::Reasoning));
+    stage.tell(Event::ReasoningDelta { text: "First the CV,".to_owned() });
+    stage.at(4_800).tell(Event::ReasoningDelta { text: " then the page.".to_owned() });
+    call(&mut stage, "a", "mshtools-read_file", json!({"file_path": "cv.pdf"}), Some(ToolStatus::Ok));
+    call(&mut stage, "b", "mshtools-shell", json!({"command": "tidy site/index.html"}), Some(ToolStatus::Error));
+    stage.tell(Event::PhaseChanged(Phase::Streaming));
+    stage.tell(Event::TextDelta { text: REPLY.to_owned() });
+    stage.at(12_400);
+    end(&mut stage, turn, TurnOutcome::Completed);
+    stage
+}
+
+#[test]
+fn a_new_session_says_where_it_is_and_what_to_try() {
+    insta::assert_snapshot!(Stage::new().texts());
+}
+
+#[test]
+fn a_turn_that_is_done() {
+    insta::assert_snapshot!(typical().texts());
+}
+
+#[test]
+fn a_turn_at_work_tells_phase_tool_and_seconds() {
+    let mut stage = typical();
+    begin(&mut stage, "and make the header sticky");
+    call(&mut stage, "c", "mshtools-shell", json!({"command": "npx prettier --check site"}), None);
+    stage.at(20_100);
+    insta::assert_snapshot!(stage.texts());
+}
+
+#[test]
+fn a_retry_counts_down() {
+    let mut stage = typical();
+    stage.at(20_000);
+    begin(&mut stage, "go on");
+    let reason = "429 Too Many Requests".to_owned();
+    stage.tell(Event::PhaseChanged(Phase::Retrying { seconds: 8, attempt: 2, reason: reason.clone() }));
+    stage.tell(Event::Warning { message: format!("request 1 failed: {reason}; again in 8 s") });
+    assert!(stage.at(23_200).text(80, 24).contains("attempt 2 in 5 s: 429 Too Many Requests"));
+    // A second wait replaces the line of the first.
+    stage.tell(Event::PhaseChanged(Phase::Retrying { seconds: 16, attempt: 3, reason }));
+    stage.tell(Event::Warning { message: "request 2 failed; again in 16 s".to_owned() });
+    let text = stage.text(80, 24);
+    assert!(text.contains("request 2 failed") && !text.contains("request 1 failed"), "{text}");
+}
+
+#[test]
+fn silence_is_told() {
+    let mut stage = Stage::new();
+    begin(&mut stage, "hello");
+    assert!(stage.at(2_500).text(80, 24).contains("waiting for kimi-k2"));
+    assert!(!stage.text(80, 24).contains("silent"));
+    assert!(stage.at(65_000).text(80, 24).contains("silent for 1 m 05 s · 1 m 05 s"));
+}
+
+#[test]
+fn an_error_says_what_and_what_to_do() {
+    let mut stage = Stage::new();
+    let turn = begin(&mut stage, "hello");
+    stage.tell(Event::Error {
+        message: "the endpoint refused the key: 401 Unauthorized: \x1b[31mInvalid API key\x1b[0m".to_owned(),
+        hint: Some("Put another key into the setup screen: /setup.".to_owned()),
+    });
+    end(&mut stage, turn, TurnOutcome::Failed);
+    insta::assert_snapshot!(stage.texts());
+}
+
+#[test]
+fn a_long_conversation_shows_its_end_and_scrolls() {
+    let mut stage = Stage::new();
+    for number in 0..30 {
+        let turn = begin(&mut stage, &format!("message {number}"));
+        stage.tell(Event::TextDelta { text: format!("reply {number}\n\n```\ncode {number}\n```\n") });
+        end(&mut stage, turn, TurnOutcome::Completed);
+    }
+    let text = stage.text(80, 24);
+    assert!(text.contains("code 29") && !text.contains("message 20"), "{text}");
+    stage.press(KeyCode::PageUp);
+    stage.press(KeyCode::PageUp);
+    insta::assert_snapshot!(stage.texts());
+    for _ in 0..100 {
+        stage.press(KeyCode::PageUp);
+    }
+    assert!(stage.text(80, 24).contains("Say what you want made"));
+    for _ in 0..100 {
+        stage.press(KeyCode::PageDown);
+    }
+    assert_eq!(stage.text(80, 24), text);
+}
+
+#[test]
+fn a_message_sent_during_a_turn_waits_where_it_is_seen() {
+    let mut stage = typical();
+    let turn = begin(&mut stage, "go on");
+    stage.write("then make it blue");
+    stage.press(KeyCode::Enter);
+    insta::assert_snapshot!(stage.text(80, 24));
+    stage.tell(Event::PhaseChanged(Phase::Closing));
+    stage.tell(Event::TurnEnded { turn, outcome: TurnOutcome::Completed, reply: String::new() });
+    let effects = stage.tell(Event::PhaseChanged(Phase::Idle));
+    assert!(
+        matches!(&effects[..], [UiEffect::Send(okcvm::protocol::Op::Submit { text, .. })] if text == "then make it blue")
+    );
+}
+
+#[test]
+fn a_rollback_is_told_and_the_conversation_is_the_old_one() {
+    let mut stage = typical();
+    let id = "8f3a21c0".repeat(5).parse().expect("id");
+    let target = "51be09aa".repeat(5).parse().expect("id");
+    let scope = RestoreScope::All;
+    stage.tell(Event::PhaseChanged(Phase::Restoring));
+    stage.tell(Event::Restored(RestoreReport { head: id, target, scope, written: 3, removed: 1, verified: true }));
+    let arguments = "{\"file_path\": \"notes.md\"}".to_owned();
+    let tool_calls = vec![ToolCall { id: CallId("x".to_owned()), name: "mshtools-read_file".to_owned(), arguments }];
+    let reply = ToolReply {
+        call: CallId("x".to_owned()),
+        tool: "mshtools-read_file".to_owned(),
+        status: ToolStatus::Ok,
+        output: "notes".to_owned(),
+        images: vec![],
+    };
+    let messages = vec![
+        Message::User { text: "An older message".to_owned(), attachments: vec![] },
+        Message::Assistant { text: String::new(), reasoning: Some("Hm.".to_owned()), tool_calls },
+        Message::Tool(reply),
+        Message::Assistant { text: "An older reply.".to_owned(), reasoning: None, tool_calls: vec![] },
+    ];
+    stage.tell(Event::ConversationReplaced { messages, todos: vec![] });
+    stage.tell(Event::PhaseChanged(Phase::Idle));
+    insta::assert_snapshot!(stage.text(80, 24));
+}
+
+#[test]
+fn the_palette_over_a_conversation() {
+    let mut stage = typical();
+    stage.ctrl('p');
+    stage.write("snap");
+    insta::assert_snapshot!(stage.texts());
+}
+
+#[test]
+fn the_help_is_drawn_from_the_tables() {
+    let mut stage = Stage::new();
+    stage.text(80, 24);
+    stage.press(KeyCode::Char('?'));
+    insta::assert_snapshot!(stage.text(80, 100));
+    let mut small = Stage::new();
+    small.text(40, 12);
+    small.press(KeyCode::F(1));
+    insta::assert_snapshot!("the_help_at_40x12", small.text(40, 12));
+}
+
+#[test]
+fn commands_are_suggested_while_they_are_typed() {
+    let mut stage = typical();
+    stage.write("/re");
+    stage.press(KeyCode::Down);
+    insta::assert_snapshot!(stage.texts());
+}
+
+#[test]
+fn the_history_is_searched_above_the_composer() {
+    let mut stage = typical();
+    stage.app.update(Msg::History(vec!["draw a plot".to_owned(), "make a game\nin Rust".to_owned()]));
+    stage.ctrl('r');
+    stage.write("make");
+    insta::assert_snapshot!(stage.texts());
+}
+
+#[test]
+fn a_long_message_wraps_and_a_paste_is_a_token() {
+    let mut stage = typical();
+    stage.write("A message that is long enough to need a second row at eighty columns, and so it wraps: ");
+    stage.app.update(Msg::Paste("line\n".repeat(214)));
+    insta::assert_snapshot!(stage.texts());
+}
+
+#[test]
+fn the_chat_is_searched_and_its_parts_are_unfolded() {
+    let mut stage = typical();
+    stage.text(80, 24);
+    stage.press(KeyCode::F(2));
+    stage.text(80, 24);
+    stage.press(KeyCode::Char('k'));
+    stage.text(80, 24);
+    stage.press(KeyCode::Char('f'));
+    stage.text(80, 24);
+    stage.press(KeyCode::Char('/'));
+    stage.write("cv");
+    stage.press(KeyCode::Enter);
+    insta::assert_snapshot!(stage.text(80, 24));
+}
+
+#[test]
+fn a_missing_sandbox_is_red_and_never_hidden() {
+    for (width, height) in [(40, 12), (40, 24), (80, 24), (120, 40)] {
+        let mut stage = Stage::new();
+        stage.tell(started("off", "host"));
+        let text = stage.text(width, height);
+        assert!(text.contains("NO SANDBOX"), "{width}x{height}:\n{text}");
+        let terminal = stage.frame(width, height);
+        let buffer = terminal.backend().buffer();
+        let red = buffer.content().iter().filter(|cell| cell.fg == Color::Red).count();
+        assert!(red >= "NO SANDBOX".len(), "{width}x{height}");
+    }
+}
+
+#[test]
+fn without_colours_there_are_none_and_with_ascii_only_ascii() {
+    let mut stage = Stage::with_theme(Theme::new(false, true));
+    let turn = begin(&mut stage, "hello");
+    call(&mut stage, "b", "mshtools-shell", json!({"command": "false"}), Some(ToolStatus::Error));
+    stage.tell(Event::TextDelta { text: "- a list\n\n| a | b |\n| - | - |\n| 1 | 2 |\n".to_owned() });
+    end(&mut stage, turn, TurnOutcome::Interrupted);
+    for (width, height) in [(40, 12), (80, 24), (120, 40), (200, 50)] {
+        let terminal = stage.frame(width, height);
+        for cell in terminal.backend().buffer().content() {
+            assert!(cell.fg == Color::Reset && cell.bg == Color::Reset, "{cell:?}");
+        }
+        let text = stage.text(width, height);
+        assert!(text.is_ascii(), "{text}");
+    }
+}
+
+#[test]
+fn four_panes_at_200_columns() {
+    insta::assert_snapshot!(typical().text(200, 50));
+}
+
+#[test]
+fn no_size_makes_it_panic() {
+    let states: [fn(&mut Stage); 7] = [
+        |_| {},
+        |stage| stage.write("/"),
+        |stage| drop(stage.ctrl('p')),
+        |stage| drop(stage.press(KeyCode::F(1))),
+        |stage| drop(stage.ctrl('r')),
+        |stage| drop(stage.press(KeyCode::F(3))),
+        |stage| drop(stage.press(KeyCode::F(4))),
+    ];
+    for prepare in states {
+        let mut stage = typical();
+        begin(&mut stage, "日本語 and more");
+        stage.write("a queued one");
+        stage.press(KeyCode::Enter);
+        prepare(&mut stage);
+        for width in (1..=20).chain([39, 40, 79, 80, 119, 120, 121, 200, 201]) {
+            for height in (1..=16).chain([24, 50]) {
+                stage.frame(width, height);
+            }
+        }
+        for (width, height) in [(200, 50), (1, 1), (120, 40), (2, 30), (300, 2)] {
+            stage.frame(width, height);
+        }
+    }
+}

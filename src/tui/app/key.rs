@@ -154,8 +154,9 @@ impl App {
             Action::FocusPrevious => self.move_focus(false),
             Action::Palette => self.modal = Some(Modal::Palette(Palette::new(self.scope(), &self.keymap))),
             Action::Help => {
-                let lines = help::lines(&self.keymap, self.theme);
-                self.modal = Some(Modal::Viewer(Viewer::of_lines("Help".to_owned(), lines)));
+                let width = self.layout.area.width;
+                let lines = help::lines(&self.keymap, width, self.theme);
+                self.modal = Some(Modal::Viewer(Viewer::of_lines("Help".to_owned(), lines, help::hang(width))));
             }
             Action::Redraw => return vec![UiEffect::Redraw],
             Action::Cancel => return self.cancel(),

@@ -612,8 +612,11 @@ impl Pane for ChatState {
         if cx.focused && self.selected.is_none() {
             self.selected = self.cells.len().checked_sub(1);
         }
+        // The welcome is read from its beginning.
+        let alone = matches!(&self.cells[..], [Cell { body: Body::Welcome { .. }, .. }]);
         let limit = self.limit();
         let top = match self.position {
+            Position::Follow if alone => Anchor::default(),
             Position::At(at) if at < limit => at,
             _ => {
                 self.position = Position::Follow;

@@ -299,13 +299,25 @@ impl Composer {
                 probe.move_cursor(CursorMove::Bottom);
                 probe.move_cursor(CursorMove::End);
                 let rows = probe.screen_cursor().row + 1;
-                // The caret itself, for which ↑ and ↓ look, is asked from the real one.
-                (&self.area).render(area, &mut Buffer::empty(area));
                 self.measured = Some((inner, rows));
                 rows
             }
         };
         u16::try_from(rows).unwrap_or(u16::MAX)
+    }
+
+    /// Brings the whole text into view where it fits into this many rows: the widget itself never scrolls back.
+    pub fn fit(&mut self, height: u16) {
+        let rows = self.measured.map_or(0, |(_, rows)| rows);
+        if self.area.scroll_offset().0 == 0 || rows > usize::from(height) {
+            return;
+        }
+        let cursor = self.area.cursor();
+        self.area.move_cursor(CursorMove::Top);
+        let place = Rect { x: 0, y: 0, width: self.measured.map_or(1, |(width, _)| width), height: 1 };
+        (&self.area).render(place, &mut Buffer::empty(place));
+        let index = |at: usize| u16::try_from(at).unwrap_or(u16::MAX);
+        self.area.move_cursor(CursorMove::Jump(index(cursor.0), index(cursor.1)));
     }
 
     /// Draws prompt and text; with the focus, puts the terminal's cursor at the caret.

@@ -9,10 +9,17 @@ use crate::tui::text::wrap::width_of;
 use crate::tui::theme::Theme;
 
 /// Cells of the column of keys.
-const KEYS: usize = 24;
+const KEYS: usize = 30;
+/// Below this width the sentence stands under its keys.
+const NARROW: u16 = 64;
+
+/// Indent of a sentence's further rows.
+pub fn hang(width: u16) -> usize {
+    if width < NARROW { 4 } else { KEYS + 2 }
+}
 
 /// The help's lines.
-pub fn lines(keymap: &Keymap, theme: Theme) -> Vec<Line<'static>> {
+pub fn lines(keymap: &Keymap, width: u16, theme: Theme) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     let mut scope = None;
     for row in TABLE {
@@ -24,15 +31,15 @@ pub fn lines(keymap: &Keymap, theme: Theme) -> Vec<Line<'static>> {
         if scope != Some(row.scope) {
             heading(&mut lines, row.scope.title(), theme);
             if row.scope == Scope::Global {
-                lines.push(entry("?", "Show this help, in a pane or an empty composer", theme));
+                entry(&mut lines, "?", "Show this help, in a pane or an empty composer", width, theme);
             }
             scope = Some(row.scope);
         }
-        lines.push(entry(&keys, row.sentence, theme));
+        entry(&mut lines, &keys, row.sentence, width, theme);
     }
     heading(&mut lines, "Commands, typed into the composer", theme);
     for row in slash::TABLE {
-        lines.push(entry(&row.usage(), row.sentence, theme));
+        entry(&mut lines, &row.usage(), row.sentence, width, theme);
     }
     lines
 }
@@ -44,7 +51,13 @@ fn heading(lines: &mut Vec<Line<'static>>, text: &'static str, theme: Theme) {
     lines.push(Line::styled(text, theme.heading()));
 }
 
-fn entry(keys: &str, sentence: &'static str, theme: Theme) -> Line<'static> {
-    let gap = KEYS.saturating_sub(width_of(keys)).max(2);
-    Line::from(vec![Span::styled(format!("  {keys}"), theme.hint()), Span::raw(" ".repeat(gap)), Span::raw(sentence)])
+fn entry(lines: &mut Vec<Line<'static>>, keys: &str, sentence: &'static str, width: u16, theme: Theme) {
+    let keys_span = Span::styled(format!("  {keys}"), theme.hint());
+    if width < NARROW {
+        lines.push(Line::from(keys_span));
+        lines.push(Line::from(format!("    {sentence}")));
+    } else {
+        let gap = KEYS.saturating_sub(width_of(keys)).max(2);
+        lines.push(Line::from(vec![keys_span, Span::raw(" ".repeat(gap)), Span::raw(sentence)]));
+    }
 }

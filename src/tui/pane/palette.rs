@@ -79,7 +79,9 @@ impl Palette {
         }
         for entry in &mut entries {
             let Choice::Slash(row) = entry.choice else { continue };
-            if let Some(same) = TABLE.iter().find(|other| other.sentence == row.sentence) {
+            if let Some(same) =
+                TABLE.iter().find(|other| other.sentence == row.sentence && scope.chain().contains(&other.scope))
+            {
                 entry.keys = keymap.all(same.action);
             }
         }
@@ -149,8 +151,8 @@ impl Palette {
         for (offset, at) in self.found.iter().enumerate().skip(from).take(rows) {
             let entry = &self.entries[*at];
             let row = Rect { y: area.y + 1 + (offset - from) as u16, height: 1, ..area };
-            let keys = width_of(&entry.keys) + usize::from(!entry.keys.is_empty()) * 2;
-            let room = usize::from(area.width).saturating_sub(keys + 2);
+            let keys = width_of(&entry.keys);
+            let room = usize::from(area.width).saturating_sub(keys + 3);
             let words = match entry.choice {
                 Choice::Slash(_) => format!("{}  {}", entry.name, entry.words),
                 Choice::Action(_) => entry.words.to_owned(),
@@ -162,6 +164,7 @@ impl Palette {
                 Span::raw(" "),
                 Span::raw(words),
                 Span::raw(" ".repeat(gap)),
+                Span::raw("  "),
                 Span::styled(entry.keys.clone(), cx.theme.dim()),
             ]);
             frame.render_widget(line.style(style), row);

@@ -19,6 +19,8 @@ use super::scroll::{self, Anchor};
 #[derive(Debug)]
 pub struct Viewer {
     title: String,
+    /// Indent of rows after the first; `None` breaks anywhere and keeps every blank.
+    hang: Option<usize>,
     lines: Vec<Line<'static>>,
     top: Anchor,
     search: Option<LineInput>,
@@ -33,13 +35,14 @@ impl Viewer {
     /// A viewer of clean text.
     pub fn of_text(title: String, text: &str) -> Self {
         let lines = text.lines().map(|line| Line::raw(wrap::expand_tabs(line, 8, 0).into_owned())).collect();
-        Self::of_lines(title, lines)
+        Self { hang: None, ..Self::of_lines(title, lines, 0) }
     }
 
-    /// A viewer of lines that have their styles already.
-    pub fn of_lines(title: String, lines: Vec<Line<'static>>) -> Self {
+    /// A viewer of lines that have their styles already, broken at words, with further rows indented by `hang`.
+    pub fn of_lines(title: String, lines: Vec<Line<'static>>, hang: usize) -> Self {
         Self {
             title,
+            hang: Some(hang),
             lines,
             top: Anchor::default(),
             search: None,
@@ -101,7 +104,20 @@ impl Viewer {
     }
 
     fn rows(&self) -> impl Fn(usize) -> usize + use<'_> {
-        |item| self.lines.get(item).map_or(0, |line| rows_of(line, self.width).len())
+        |item| self.lines.get(item).map_or(0, |line| self.rows_of(line).len())
+    }
+
+    fn rows_of(&self, line: &Line<'static>) -> Vec<Line<'static>> {
+        let mut rows = Vec::new();
+        let spans: Vec<Span<'_>> =
+            line.spans.iter().map(|span| Span::styled(span.content.as_ref(), line.style.patch(span.style))).collect();
+        let (mode, hang) = match self.hang {
+            Some(hang) => (wrap::Break::Words, hang),
+            None => (wrap::Break::Cells, 0),
+        };
+        let indent = Indent { first: Vec::new(), rest: vec![Span::raw(" ".repeat(hang))] };
+        wrap::wrap_spans(&spans, usize::from(self.width), &indent, mode, &mut rows);
+        rows
     }
 
     fn limit(&self) -> Anchor {
@@ -146,7 +162,7 @@ impl Viewer {
                 break;
             }
             let room = self.height - self.visible.len();
-            let mut rows = rows_of(line, self.width);
+            let mut rows = self.rows_of(line);
             if !self.query.is_empty() && text_of(line).to_lowercase().contains(&self.query) {
                 for row in &mut rows {
                     *row = super::chat::highlight(row, &self.query, Theme::default());
@@ -168,19 +184,14 @@ impl Viewer {
         } else if self.missed {
             frame.render_widget(Line::styled(format!("{:?} is not there", self.query), cx.theme.waiting()), last);
         } else {
-            let words = "/ search · n N next and previous · g G ends · Esc close";
+            let words = match area.width {
+                0..58 => "/ search · Esc close",
+                _ => "/ search · n N next and previous · g G ends · Esc close",
+            };
             let words = words.replace(" · ", cx.theme.glyphs().separator);
             frame.render_widget(Line::styled(words, cx.theme.dim()), last);
         }
     }
-}
-
-fn rows_of(line: &Line<'static>, width: u16) -> Vec<Line<'static>> {
-    let mut rows = Vec::new();
-    let spans: Vec<Span<'_>> =
-        line.spans.iter().map(|span| Span::styled(span.content.as_ref(), line.style.patch(span.style))).collect();
-    wrap::wrap_spans(&spans, usize::from(width), &Indent::default(), wrap::Break::Cells, &mut rows);
-    rows
 }
 
 fn text_of(line: &Line<'_>) -> String {
