@@ -1,13 +1,22 @@
 //! The demo endpoint over HTTP: its script reads what the tools gave back, and only its owner is served.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
+use okcvm::config::schema::{SandboxBackend, SandboxSection};
 use okcvm::demo::{DemoOptions, DemoServer, serve_with};
 use okcvm::model::{ChatModel, ChatRequest, ModelEvent, OpenAiChat, Reply, ask_once, list_models};
 use okcvm::protocol::{Message, ToolCall, ToolReply, ToolSpec, ToolStatus};
-use okcvm::support::secret::Secret;
+use okcvm::sandbox::{Chooser, LazySandbox, SandboxFolders};
+use okcvm::spec::Bundle;
+use okcvm::support::secret::{Redactor, Secret};
+use okcvm::tools::{CallContext, Toolbox, ToolboxParts};
+use okcvm::workspace::Workspace;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::support::skip_or_fail;
 
 const MOUNT: &str = "/mnt/okcvm-0123456789abcdef";
 
@@ -162,4 +171,113 @@ async fn the_endpoint_ends_with_its_owner_even_in_mid_reply() {
         }
     });
     gone.await.expect("nobody listens any more");
+}
+
+/// The tools of a session in a temporary folder; `None` where no sandbox works here.
+async fn real_tools(folder: &std::path::Path) -> Option<Toolbox> {
+    let folders = SandboxFolders {
+        id: "okcvm-0123456789abcdef".to_owned(),
+        work: folder.join("work"),
+        home: folder.join("home"),
+        tmp: folder.join("tmp"),
+        mount: MOUNT.to_owned(),
+    };
+    for path in [&folders.work, &folders.home, &folders.tmp, &folder.join("spill")] {
+        std::fs::create_dir_all(path).expect("folder");
+    }
+    let section = SandboxSection { backend: SandboxBackend::Bubblewrap, ..SandboxSection::default() };
+    let chooser = Chooser::new(&section, &folder.join("cache")).program(env!("CARGO_BIN_EXE_okcvm"));
+    let sandbox = LazySandbox::from_chooser(chooser);
+    sandbox.warm().await;
+    if let Err(why) = sandbox.get() {
+        skip_or_fail(&why.reason);
+        return None;
+    }
+    let workspace = Workspace::open(&folders.work, MOUNT, sandbox.tool_owner()).expect("workspace");
+    let parts = ToolboxParts {
+        bundle: Arc::new(Bundle::embedded().clone()),
+        workspace,
+        sandbox,
+        folders,
+        spill: folder.join("spill"),
+        redactor: Redactor::default(),
+    };
+    Some(Toolbox::new(parts).expect("tools"))
+}
+
+/// Plays one more prompt of a conversation with real tools. Returns what was called and the last words.
+async fn play_for_real(
+    model: &OpenAiChat,
+    toolbox: &Toolbox,
+    messages: &mut Vec<Message>,
+    prompt: &str,
+) -> (Vec<(String, ToolStatus)>, String) {
+    messages.push(Message::User { text: prompt.to_owned(), attachments: Vec::new() });
+    let mut called = Vec::new();
+    loop {
+        let mut stream = model.stream(ChatRequest { messages: messages.clone(), tools: toolbox.specs() });
+        let mut reply = None;
+        while let Some(event) = stream.next().await {
+            if let ModelEvent::Finished(whole) = event.expect("no error") {
+                reply = Some(whole);
+            }
+        }
+        let Reply { text, reasoning, tool_calls, .. } = reply.expect("a reply");
+        messages.push(Message::Assistant { text: text.clone(), reasoning, tool_calls: tool_calls.clone() });
+        if tool_calls.is_empty() {
+            return (called, text);
+        }
+        for call in tool_calls {
+            let (output, _live) = tokio::sync::mpsc::unbounded_channel();
+            let done = toolbox.call(&call, CallContext { cancel: CancellationToken::new(), output }).await;
+            called.push((call.name.clone(), done.status));
+            messages.push(Message::Tool(ToolReply {
+                call: call.id,
+                tool: call.name,
+                status: done.status,
+                output: done.output,
+                images: done.images,
+            }));
+        }
+    }
+}
+
+#[tokio::test]
+async fn with_real_tools_the_job_is_done_and_the_next_prompt_continues_it() {
+    let folder = tempfile::tempdir().expect("folder");
+    let Some(toolbox) = real_tools(folder.path()).await else { return };
+    let server = at_once().await;
+    let model = OpenAiChat::new(server.endpoint()).expect("client");
+    let mut messages = vec![Message::System { text: format!("Everything lies under {MOUNT}/.") }];
+
+    let (called, said) = play_for_real(&model, &toolbox, &mut messages, "make a page about honey bees").await;
+    let failed: Vec<&str> =
+        called.iter().filter(|(_, status)| *status != ToolStatus::Ok).map(|(tool, _)| tool.as_str()).collect();
+    assert_eq!(failed, ["mshtools-shell"], "exactly the command that is to fail: {called:?}\n{said}");
+    assert!(called.iter().any(|(tool, _)| tool == "mshtools-edit_file"), "{called:?}");
+    let made = folder.path().join("work/output/honey-bees");
+    let summary = std::fs::read_to_string(made.join("summary.txt")).expect("the result");
+    let words = summary.lines().find_map(|line| line.strip_prefix("words: ")).expect("a count").to_owned();
+    assert!(said.contains(&format!("| words | {words} |")), "{said}");
+    assert!(toolbox.todos().iter().all(|item| item.status == okcvm::protocol::TodoStatus::Completed));
+
+    let (_, said) = play_for_real(&model, &toolbox, &mut messages, "now add a part about wax").await;
+    assert!(said.contains(&format!("from {words} to ")), "{said}");
+    assert!(std::fs::read_to_string(made.join("notes.md")).expect("notes").contains("## wax"));
+
+    let (called, said) = play_for_real(&model, &toolbox, &mut messages, "read output/honey-bees/summary.txt").await;
+    assert_eq!(called, [("mshtools-read_file".to_owned(), ToolStatus::Ok)]);
+    assert!(said.contains("3 lines") && said.contains("lines: "), "{said}");
+
+    // The same job again finds its folder taken.
+    play_for_real(&model, &toolbox, &mut messages, "make a new page about honey bees").await;
+    assert!(folder.path().join("work/output/honey-bees-2/notes.md").exists());
+
+    let (called, said) = play_for_real(&model, &toolbox, &mut messages, "read nowhere.txt").await;
+    assert_eq!(called[0], ("mshtools-read_file".to_owned(), ToolStatus::Error));
+    assert!(said.contains("could not read"), "{said}");
+    let (_, said) = play_for_real(&model, &toolbox, &mut messages, "read /etc/passwd").await;
+    assert!(said.contains("path outside workspace"), "{said}");
+    let (_, said) = play_for_real(&model, &toolbox, &mut messages, "sleep 1").await;
+    assert!(said.contains("ran to its end"), "{said}");
 }

@@ -1,11 +1,12 @@
 //! What a prompt is about, in forms that are safe in files, paths and commands.
 
 /// Words that say nothing about a topic.
-const EMPTY: [&str; 48] = [
-    "a", "about", "all", "and", "any", "are", "build", "can", "could", "create", "do", "draw", "file", "for", "from",
-    "give", "have", "how", "i", "in", "into", "is", "it", "make", "me", "my", "of", "on", "or", "page", "please",
-    "report", "show", "small", "some", "that", "the", "this", "to", "up", "want", "website", "what", "with", "would",
-    "write", "you", "your",
+const EMPTY: &[&str] = &[
+    "add", "also", "another", "append", "continue", "expand", "extend", "go", "more", "new", "now", "part", "section",
+    "then", "a", "about", "all", "and", "any", "are", "build", "can", "could", "create", "do", "draw", "file", "for",
+    "from", "give", "have", "how", "i", "in", "into", "is", "it", "make", "me", "my", "of", "on", "or", "page",
+    "please", "report", "show", "small", "some", "that", "the", "this", "to", "up", "want", "website", "what", "with",
+    "would", "write", "you", "your",
 ];
 
 /// The words that carry the meaning, in order, each once, in lower case; at most eight.
