@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::fields::{ENDPOINTS, field, fields};
-use super::load::ShownValue;
+use super::loaded::ShownValue;
 use super::paths::expand;
 use super::schema::{
     Config, Endpoint, EngineSection, LimitSection, MediaSection, SandboxSection, SnapshotSection, SpecSection,

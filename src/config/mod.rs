@@ -4,10 +4,12 @@
 //! here reads the process's own environment or current directory except [`LoadOptions::of_process`].
 
 mod build;
+mod change;
 mod checks;
 mod dotenv;
 pub mod fields;
 pub mod load;
+mod loaded;
 mod outline;
 pub mod paths;
 pub mod presets;

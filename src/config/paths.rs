@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::load::LoadOptions;
+use super::loaded::LoadOptions;
 use super::problem::ConfigError;
 
 /// The folders and files of one installation.

@@ -42,7 +42,7 @@ pub(super) fn read_text(path: &Path) -> io::Result<Text> {
         Ok(text) => Ok(Text::Whole { text, mode: metadata.mode() & 0o7777 }),
         Err(error) => {
             let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-            let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
+            let line = String::from_utf8_lossy(valid).matches('\n').count() + 1;
             odd(Some(line), "is not UTF-8 text")
         }
     }

@@ -5,7 +5,6 @@
 //! anything is returned the result is parsed again and compared with what was asked, so that a mistake about the layout
 //! can cost an edit, but never a setting.
 
-use std::fmt;
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -13,34 +12,15 @@ use std::path::{Path, PathBuf};
 
 use serde_yaml::{Mapping, Value};
 
-use super::fields::{FieldKind, field};
+pub use super::change::Change;
+use super::change::{Step, is_key};
 use super::outline::{Entry, Outline, Shape};
 use super::read::{Text, read_text};
-use super::value::{self, Typed};
 use super::write::{in_line, scalar};
 use crate::support::atomic_file;
 
 /// What stands in place of a key in a text for the screen.
 const KEY_MARK: &str = "<key>";
-
-/// One thing to change.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Change {
-    /// Gives the field at a dotted path a value, as a user types it: `kimi-k2`, `90`, `true`; lists with commas.
-    Set(String, String),
-    /// Takes a field or a whole block away.
-    Remove(String),
-}
-
-impl fmt::Debug for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Set(path, _) if is_key(path) => write!(f, "Set({path}, [set])"),
-            Self::Set(path, text) => write!(f, "Set({path}, {text:?})"),
-            Self::Remove(path) => write!(f, "Remove({path})"),
-        }
-    }
-}
 
 /// Why a text was not edited.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -144,60 +124,6 @@ pub(crate) fn write_private(file: &Path, text: &str) -> io::Result<()> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
     atomic_file::write(&target, text.as_bytes(), 0o600)
-}
-
-/// A change whose value has been understood.
-enum Step {
-    Set { path: String, value: Value },
-    Remove { path: String },
-}
-
-impl Step {
-    fn of(change: &Change) -> Result<Self, String> {
-        let (path, text) = match change {
-            Change::Remove(path) => return Ok(Self::Remove { path: path.clone() }),
-            Change::Set(path, text) => (path, text),
-        };
-        let kind = match field(path) {
-            Some(field) => field.kind,
-            None if path.strip_prefix("ui.keys.").is_some_and(|action| !action.is_empty()) => FieldKind::Text,
-            None => return Err(format!("there is no setting {path}")),
-        };
-        let typed = value::from_text(kind, text).map_err(|wrong| format!("{path}: {}", wrong.message))?;
-        let value = match typed {
-            Typed::Text(text) => Value::String(text),
-            Typed::Flag(flag) => Value::Bool(flag),
-            Typed::Whole(number) => Value::Number(number.into()),
-            Typed::List(items) => Value::Sequence(items.into_iter().map(Value::String).collect()),
-            Typed::Map(_) => Value::Mapping(Mapping::new()),
-        };
-        Ok(Self::Set { path: path.clone(), value })
-    }
-
-    /// Does to a parsed file what is to be done to its text.
-    fn perform(&self, root: &mut Value) {
-        match self {
-            Self::Set { path, value } => {
-                let mut at = root;
-                for name in path.split('.') {
-                    if !at.is_mapping() {
-                        *at = Value::Mapping(Mapping::new());
-                    }
-                    let Value::Mapping(map) = at else { return };
-                    at = map.entry(Value::from(name)).or_insert(Value::Null);
-                }
-                *at = value.clone();
-            }
-            Self::Remove { path } => {
-                let (block, name) = path.rsplit_once('.').unwrap_or(("", path));
-                let parts = block.split('.').filter(|part| !part.is_empty());
-                let parent = parts.fold(Some(root), |at, name| at.and_then(|at| at.get_mut(name)));
-                if let Some(Value::Mapping(map)) = parent {
-                    map.remove(name);
-                }
-            }
-        }
-    }
 }
 
 /// Why a step cannot be done, and the line (from 0) that is in the way.
@@ -312,7 +238,7 @@ impl Lines {
         };
         self.end_last_line();
         let new = nested(missing, indent, unit, value).into_iter().map(|line| line + self.ending);
-        self.lines.splice(after + 1..after + 1, new.collect::<Vec<_>>());
+        self.lines.splice(after + 1..=after, new.collect::<Vec<_>>());
         Ok(())
     }
 
@@ -356,10 +282,6 @@ fn nested(path: &str, indent: usize, unit: usize, value: &Value) -> Vec<String> 
         format!("{}{key}:{tail}", " ".repeat(indent + depth * unit))
     };
     names.iter().enumerate().map(line).collect()
-}
-
-fn is_key(path: &str) -> bool {
-    path == "api_key" || path.ends_with(".api_key")
 }
 
 /// The value without what counts as not set: nulls and empty blocks.

@@ -29,7 +29,8 @@ pub(super) fn read_file(text: &str, file: &Path, settings: &mut Settings, proble
             }
         }
         Err(error) => {
-            problems.extend(syntax(&error, text, &outline).into_iter().map(|(problem, line)| problem.at(file, line)))
+            let told = syntax(&error, text, &outline);
+            problems.extend(told.into_iter().map(|(problem, line)| problem.at(file, line)));
         }
     }
 }

@@ -139,12 +139,11 @@ fn endpoint_of(name: &str) -> Option<(&'static str, &'static str)> {
 
 fn unknown(name: &str, prefix: &str, suffix: &str) -> Problem {
     let near = ENDPOINT_VARIABLES.iter().map(|(known, _)| (strsim::damerau_levenshtein(suffix, known), *known)).min();
-    let hint = match near.filter(|(distance, _)| *distance <= 3) {
-        Some((_, known)) => format!("Did you mean {prefix}{known}?"),
-        None => {
-            let known: Vec<_> = ENDPOINT_VARIABLES.iter().map(|(known, _)| format!("{prefix}{known}")).collect();
-            format!("Known are {}.", known.join(", "))
-        }
+    let hint = if let Some((_, known)) = near.filter(|(distance, _)| *distance <= 3) {
+        format!("Did you mean {prefix}{known}?")
+    } else {
+        let known: Vec<_> = ENDPOINT_VARIABLES.iter().map(|(known, _)| format!("{prefix}{known}")).collect();
+        format!("Known are {}.", known.join(", "))
     };
     Problem::new(name, "is no variable that okcvm knows").hint(hint)
 }

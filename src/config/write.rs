@@ -1,5 +1,7 @@
 //! Writes single YAML values so that every reader takes them for what they are.
 
+use std::fmt::Write as _;
+
 use serde_yaml::Value;
 
 /// Words that are no text to readers of older YAML.
@@ -56,8 +58,13 @@ fn double_quoted(text: &str) -> String {
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
             c if is_plain(c) => out.push(c),
-            c if (c as u32) < 0x1_0000 => out.push_str(&format!("\\u{:04x}", c as u32)),
-            c => out.push_str(&format!("\\U{:08x}", c as u32)),
+            // Writing to a String cannot fail.
+            c if (c as u32) < 0x1_0000 => {
+                let _ = write!(out, "\\u{:04x}", c as u32);
+            }
+            c => {
+                let _ = write!(out, "\\U{:08x}", c as u32);
+            }
         }
     }
     out.push('"');

@@ -6,6 +6,7 @@
 mod cancel;
 mod cli;
 mod config_files;
+mod config_save;
 mod demo;
 mod headless;
 mod keys;
