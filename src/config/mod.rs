@@ -1,6 +1,6 @@
 //! Configuration: what can be set, where each value came from, and how it is written back.
 //!
-//! [`fields`] is the table of everything; [`load`] puts the layers together; [`save`] writes single lines back. Nothing
+//! [`mod@fields`] is the table of everything; [`mod@load`] puts the layers together; [`mod@save`] writes single lines back. Nothing
 //! here reads the process's own environment or current directory except [`LoadOptions::of_process`].
 
 mod build;

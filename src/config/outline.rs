@@ -1,7 +1,7 @@
 //! Finds the lines of a block-style YAML file on which its keys stand.
 //!
 //! The YAML library gives values without places. This reads the *layout* alone, line by line: it tells on which line a
-//! field stands, for messages, and which bytes of that line are its value, for [`super::save`]. It is no second parser:
+//! field stands, for messages, and which bytes of that line are its value, for [`mod@super::save`]. It is no second parser:
 //! what a value means is never decided here, and whatever it does not understand becomes an [`Obstacle`], after which
 //! messages have no line and saving refuses to edit.
 //!

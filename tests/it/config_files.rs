@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use okcvm::config::{
-    Change, ConfigError, ENDPOINTS, EXAMPLE, LoadOptions, Loaded, NetworkMode, Problem, SandboxBackend, Source, fields,
-    load, load_keyless,
+    Change, ENDPOINTS, EXAMPLE, LoadOptions, Loaded, NetworkMode, Problem, SandboxBackend, Source, fields, load,
+    load_keyless,
 };
 
 /// A home folder of its own, with a config file in its usual place.
@@ -46,14 +46,11 @@ impl Home {
     }
 
     fn load(&self) -> Loaded {
-        load(&self.options).unwrap_or_else(|error| panic!("{:#?}", error.problems()))
+        load(&self.options).map_err(|error| error.problems()).expect("a config without problems")
     }
 
     fn problems(&self) -> Vec<Problem> {
-        match load(&self.options) {
-            Err(ConfigError::Problems(problems)) => problems,
-            other => panic!("{other:?}"),
-        }
+        load(&self.options).expect_err("a config with problems").problems()
     }
 }
 
@@ -70,11 +67,11 @@ fn fixtures(kind: &str) -> Vec<(String, String)> {
 }
 
 fn source<'a>(loaded: &'a Loaded, path: &str) -> &'a Source {
-    &loaded.values.iter().find(|row| row.path == path).unwrap_or_else(|| panic!("{path}")).source
+    &loaded.values.iter().find(|row| row.path == path).expect("a row of that path").source
 }
 
 fn shown<'a>(loaded: &'a Loaded, path: &str) -> &'a str {
-    &loaded.values.iter().find(|row| row.path == path).unwrap_or_else(|| panic!("{path}")).value
+    &loaded.values.iter().find(|row| row.path == path).expect("a row of that path").value
 }
 
 const CHAT: &str = "chat:\n  model: kimi-k2\n  base_url: https://api.moonshot.ai/v1\n";
@@ -144,7 +141,7 @@ fn every_invalid_fixture_is_told_whole() {
                 Some((start, end)) => row.starts_with(start) && row.ends_with(end),
                 None => row == *pattern,
             };
-            match expected.iter().position(|pattern| matches(pattern)) {
+            match expected.iter().position(matches) {
                 Some(index) => expected.remove(index),
                 None => panic!("{name}: not expected: {row}"),
             };
@@ -182,7 +179,7 @@ fn the_example_names_every_field_with_its_default() {
 
     for other in ["api_key:", "api_key_env:"] {
         let one_key: String =
-            text.lines().filter(|line| !line.trim().starts_with(other)).map(|l| format!("{l}\n")).collect();
+            text.lines().filter(|line| !line.trim().starts_with(other)).flat_map(|line| [line, "\n"]).collect();
         let one_key = one_key.replace("your key", "sk-your-key");
         let mut home = Home::with(&one_key);
         for name in ["MOONSHOT_API_KEY", "OPENAI_API_KEY", "SOUND_API_KEY"] {
@@ -311,11 +308,13 @@ fn a_config_file_that_was_asked_for_must_exist() {
     assert!(home.load().config.chat.is_some());
 }
 
+/// The folder's `.env`, variables of the environment, and the address that is asked about.
+type Row = (&'static str, &'static [(&'static str, &'static str)], Option<&'static str>);
+
 #[test]
 fn the_folder_may_not_draw_a_key_to_its_own_address() {
-    // (the folder's .env, variables, the address that is asked about)
     let evil = "OKCVM_CHAT_BASE_URL=https://evil.example/v1\n";
-    let rows: [(&str, &[(&str, &str)], Option<&str>); 8] = [
+    let rows: [Row; 8] = [
         (evil, &[], Some("https://evil.example/v1")),
         (
             "OKCVM_CHAT_BASE_URL=https://api.moonshot.ai.evil.example/v1\n",

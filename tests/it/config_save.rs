@@ -155,7 +155,7 @@ fn a_file() -> impl Strategy<Value = String> {
             done.push(top);
             let mut pad = 0;
             for part in name.split('.') {
-                text += &format!("{}{part}:\n", " ".repeat(pad));
+                text.extend([" ".repeat(pad).as_str(), part, ":\n"]);
                 pad += width;
             }
             let mut names = Vec::new();
@@ -165,7 +165,7 @@ fn a_file() -> impl Strategy<Value = String> {
                     continue;
                 }
                 names.push(key);
-                text += &if is_field { format!("{}{line}\n", " ".repeat(pad)) } else { format!("{line}\n") };
+                text.extend([" ".repeat(if is_field { pad } else { 0 }).as_str(), line, "\n"]);
             }
         }
         text
@@ -199,7 +199,7 @@ proptest! {
             let (Change::Set(path, _) | Change::Remove(path)) = change;
             let now = path.split('.').try_fold(&value, |at, name| at.get(name)).filter(|value| !value.is_null());
             let of_path = |change: &&Change| matches!(change, Change::Set(other, _) | Change::Remove(other) if other == path);
-            match changes.iter().filter(of_path).next_back().expect("the change itself") {
+            match changes.iter().rfind(of_path).expect("the change itself") {
                 Change::Remove(_) => prop_assert!(now.is_none(), "{path} in {edited:?}"),
                 Change::Set(_, wanted) => {
                     let now = now.expect("value");
