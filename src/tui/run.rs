@@ -78,7 +78,7 @@ impl Signals {
         Self(Vec::new())
     }
 
-    async fn next(&mut self) -> i32 {
+    pub(crate) async fn next(&mut self) -> i32 {
         let waits = self.0.iter_mut().map(|(number, signal)| {
             Box::pin(async move {
                 signal.recv().await;
