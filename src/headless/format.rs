@@ -15,6 +15,11 @@ const WIDTH: usize = 120;
 
 /// One line of JSON, with the line end; `None` for events that are for screens only.
 pub fn json_line(seq: u64, event: &Event) -> Option<String> {
+    // The interface has no type of its own for it.
+    if let Event::ReplyRestarted { reason } = event {
+        let message = format!("the reply starts again, what came of it so far is void: {reason}");
+        return json_line(seq, &Event::Warning { message });
+    }
     if !event.is_public() {
         return None;
     }
@@ -128,6 +133,8 @@ mod tests {
         let value: Value = serde_json::from_str(&json_line(8, &event).expect("public")).expect("JSON");
         assert_eq!(value["outcome"], "completed");
         assert_eq!(json_line(9, &Event::PhaseChanged(Phase::Idle)), None);
+        let again = json_line(9, &Event::ReplyRestarted { reason: "broken".into() }).expect("public");
+        assert!(again.starts_with("{\"seq\":9,\"type\":\"warning\","), "{again}");
     }
 
     #[test]

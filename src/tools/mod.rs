@@ -17,6 +17,8 @@ pub mod registry;
 mod state;
 pub mod tool;
 
+// What a toolbox is made of, for those who may not look into the sandbox.
+pub use crate::sandbox::{LazySandbox, SandboxFolders};
 pub use dispatch::{CallContext, Finished, Spill, Toolbox, ToolboxParts};
 pub use registry::{Availability, ToolRegistry, ToolRow};
 pub use tool::{Tool, ToolContext, ToolEffect, ToolError, ToolOutput};

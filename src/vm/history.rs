@@ -11,6 +11,7 @@
 use std::collections::HashSet;
 
 use crate::protocol::{Attachment, CallId, Message, ToolCall, ToolReply, TurnId, TurnOutcome};
+use crate::session::Record;
 use crate::support::truncate;
 
 use super::effect::Fact;
@@ -177,6 +178,21 @@ impl History {
     }
 }
 
+/// What the records of a path tell of the conversation; the others are left out.
+pub(super) fn facts(records: Vec<Record>) -> Vec<Fact> {
+    let fact = |record| match record {
+        Record::TurnOpened { turn, text, attachments, .. } => Some(Fact::TurnOpened { turn, text, attachments }),
+        Record::Assistant { text, reasoning, tool_calls, .. } => Some(Fact::Assistant { text, reasoning, tool_calls }),
+        // Calls by hand answer no reply.
+        Record::ToolFinished { turn: Some(_), reply, duration_ms, diff, .. } => {
+            Some(Fact::ToolFinished { reply, duration_ms, spill: None, diff })
+        }
+        Record::TurnClosed { outcome, .. } => Some(Fact::TurnClosed { outcome }),
+        _ => None,
+    };
+    records.into_iter().filter_map(fact).collect()
+}
+
 impl Entry {
     /// A turn of `okcvm tool call` has none.
     fn has_user_message(&self) -> bool {
@@ -210,7 +226,7 @@ impl Entry {
     fn note(&self) -> Option<&'static str> {
         match self.outcome {
             Some(TurnOutcome::Completed) => None,
-            Some(TurnOutcome::Interrupted) => Some("[The user stopped the turn here.]"),
+            Some(TurnOutcome::Interrupted) => Some("[The turn was stopped here.]"),
             Some(TurnOutcome::Failed) => Some("[The turn ended here because of an error.]"),
             None => Some("[The turn ended here because okcvm was ended.]"),
         }
@@ -302,7 +318,7 @@ mod tests {
             request,
             [
                 "u one",
-                "a Half a sen\n\n[The user stopped the turn here.]",
+                "a Half a sen\n\n[The turn was stopped here.]",
                 "u two",
                 "a [The turn ended here because of an error.]",
                 "u three",

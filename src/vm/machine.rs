@@ -16,10 +16,15 @@
 //! Why pure: cancelling, failing disks and tools that end in any order are the hard part of an agent, and every
 //! order of events can be tried here in microseconds.
 
-use crate::protocol::{CallId, Event, Phase, ToolCall, ToolReply, ToolStatus, TurnId, TurnOutcome};
+use crate::protocol::{Event, Phase, TurnId, TurnOutcome};
 
-use super::effect::{Effect, Fact, Input, PlannedCall, ToolResult};
+use super::effect::{Effect, Fact, Input, PlannedCall};
 use super::turn::{CallQueue, Turn, Verdict};
+
+mod result;
+
+pub(super) use result::cancelled;
+use result::{abandon_all, finish, never_ran, started};
 
 /// Where the turn stands.
 #[derive(Debug)]
@@ -334,75 +339,6 @@ fn start_ready(turn: &mut Turn, out: &mut Vec<Effect>) {
         out.push(Effect::Emit(started(&call)));
         out.push(Effect::RunTool(call));
     }
-}
-
-fn started(call: &ToolCall) -> Event {
-    let arguments = if call.arguments.trim().is_empty() {
-        serde_json::json!({})
-    } else {
-        serde_json::from_str(&call.arguments).unwrap_or_else(|_| call.arguments.clone().into())
-    };
-    Event::ToolStarted { call: call.id.clone(), tool: call.name.clone(), arguments }
-}
-
-/// Records the result of a call; `None` when the call is not open (its result came already).
-fn finish(turn: &mut Turn, mut result: ToolResult, out: &mut Vec<Effect>) -> Option<Verdict> {
-    let call = turn.calls.finish(&result.reply.call)?;
-    let verdict = turn.guard.saw(&call, &result.reply);
-    if let Verdict::Tell(times) = verdict {
-        result.reply.output.push_str(&format!(
-            "\n\n[okcvm: this is the same call with the same result, {times} times in a row. Repeating it will not \
-             change anything: try something else, or tell the user what stands in the way.]"
-        ));
-    }
-    let ToolResult { reply, duration_ms, artifacts, todos, spill, diff, fatal: _ } = result;
-    let (spilled, changed) = (spill.clone(), diff.clone());
-    out.push(Effect::Persist(Fact::ToolFinished { reply: reply.clone(), duration_ms, spill: spilled, diff: changed }));
-    let id = reply.call.clone();
-    out.push(Effect::Emit(finished(reply, duration_ms)));
-    if spill.is_some() || diff.is_some() {
-        out.push(Effect::Emit(Event::ToolDetail { call: id, spill: spill.map(|spill| spill.path), diff }));
-    }
-    if let Some(todos) = todos {
-        out.push(Effect::Emit(Event::TodoChanged { todos }));
-    }
-    out.extend(artifacts.into_iter().map(|artifact| Effect::Emit(Event::Artifact(artifact))));
-    Some(verdict)
-}
-
-fn finished(reply: ToolReply, duration_ms: u64) -> Event {
-    let ToolReply { call, tool, status, output, images: _ } = reply;
-    Event::ToolFinished { call, tool, status, duration_ms, output }
-}
-
-/// The result of a call that never ran: valid history needs one for each call, and front ends see the pair of events
-/// that they see for any other.
-fn never_ran(call: &ToolCall, why: &str, out: &mut Vec<Effect>) {
-    out.push(Effect::Emit(started(call)));
-    gave_up(call, why, out);
-}
-
-fn gave_up(call: &ToolCall, why: &str, out: &mut Vec<Effect>) {
-    let reply = cancelled(call.id.clone(), call.name.clone(), why);
-    out.push(Effect::Persist(Fact::ToolFinished { reply: reply.clone(), duration_ms: 0, spill: None, diff: None }));
-    out.push(Effect::Emit(finished(reply, 0)));
-}
-
-/// Gives every open call a result without waiting for any.
-fn abandon_all(turn: &mut Turn, out: &mut Vec<Effect>) {
-    const WHY: &str = "Stopped: the session's log could not be written.";
-    for call in turn.calls.take_waiting() {
-        never_ran(&call, WHY, out);
-    }
-    for call in turn.calls.take_all() {
-        out.push(Effect::AbandonTool(call.id.clone()));
-        gave_up(&call, WHY, out);
-    }
-}
-
-/// A cancelled result.
-pub(super) fn cancelled(call: CallId, tool: String, why: &str) -> ToolReply {
-    ToolReply { call, tool, status: ToolStatus::Cancelled, output: why.to_owned(), images: Vec::new() }
 }
 
 #[cfg(test)]

@@ -1,22 +1,77 @@
 //! The engine: one actor per session, driven by ops, telling events.
 //!
 //! ```text
-//!   handle.rs   ops in, events out
-//!   engine.rs   the actor: channels, tasks, the log; does what the machine says
-//!   machine.rs  the loop of a turn, pure          turn.rs    calls that wait or run
-//!   effect.rs   what goes into it and comes out   history.rs the conversation
+//!   handle.rs     ops in, events out
+//!   engine.rs     the actor: channels, tasks, the log; does what the machine says
+//!   operation.rs  what it does with each op          job.rs       slow work on the disk
+//!   closing.rs    the end of a turn                  tell.rs      every event leaves here
+//!   machine.rs    the loop of a turn, pure           turn.rs      calls that wait or run
+//!   effect.rs     what goes into it and comes out    tool_task.rs one running call
+//!   history.rs    the conversation in memory         request.rs   what the model is sent
+//!   reply.rs      what comes back from it            path.rs      records from root to head
+//!   virtual_machine.rs  opening a session; its machine without a model
 //! ```
 
 pub mod checkpoint;
+mod closing;
 pub mod effect;
+pub mod engine;
 pub mod handle;
 pub mod history;
+mod job;
 pub mod machine;
+mod operation;
+mod path;
+mod reply;
+pub mod request;
 pub mod resume;
 pub mod rollback;
+mod tell;
+mod tool_task;
 mod turn;
+pub mod virtual_machine;
 
+pub use crate::snapshot::Captured;
 pub use checkpoint::{CloseTurn, Ledger, LedgerError};
+pub use engine::{Announce, Engine, EngineParts, open};
 pub use handle::{EnginePort, OpSender, SendError, VmHandle};
 pub use resume::{LedgerOptions, Resumed, Unfinished};
 pub use rollback::Rolled;
+pub use virtual_machine::{OpenSession, SessionOptions, ToolOutcome, VirtualMachine};
+
+use crate::session::{LockError, SessionError};
+use crate::tools::ToolsError;
+use crate::workspace::WorkspaceError;
+
+/// Why a session cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum VmError {
+    /// Its log or its snapshots say no.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// Its folder cannot be found, made or read.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// Another process writes to it.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// Its files cannot be reached.
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
+    /// The manifest and the tools do not fit.
+    #[error(transparent)]
+    Tools(#[from] ToolsError),
+}
+
+impl VmError {
+    /// What to do next, as a sentence.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Ledger(error) => error.hint(),
+            Self::Session(error) => error.hint(),
+            Self::Lock(LockError::Held { .. }) => Some("Close it there first, or start a new session.".to_owned()),
+            Self::Lock(LockError::Io { .. }) | Self::Workspace(_) => None,
+            Self::Tools(_) => Some("`okcvm spec check` explains what does not fit.".to_owned()),
+        }
+    }
+}

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::vm::effect::SpilledOutput;
+use crate::protocol::{CallId, ToolCall, ToolReply, ToolStatus};
+use crate::vm::effect::{SpilledOutput, ToolResult};
 
 fn turn() -> TurnId {
     TurnId(uuid::Uuid::from_u128(7))

@@ -2,9 +2,11 @@
 
 pub mod endpoint;
 pub mod home;
+pub mod session;
 pub mod terminal;
 
 pub use home::TestHome;
+pub use session::TestSession;
 pub use terminal::Terminal;
 
 /// A test lacks a system part: prints why and tells the test to return, or fails it where everything must be there.

@@ -1,0 +1,53 @@
+//! The end of a turn: its snapshot, its last events, and what is tidied up when the session rests.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::protocol::{Event, TurnId, TurnOutcome};
+
+use super::checkpoint::CloseTurn;
+use super::effect::{Fact, Input};
+use super::engine::Engine;
+use super::job::{Changed, Listing, Trouble};
+
+/// How long the session rests before loose objects are packed.
+const REST: Duration = Duration::from_secs(3);
+
+impl Engine {
+    /// Takes the turn's snapshot; the next turn cannot begin before that is done.
+    pub(super) fn close_turn(&mut self, id: TurnId, outcome: TurnOutcome, reply: String) {
+        let spill = self.turn.as_mut().map(|turn| std::mem::take(&mut turn.spill)).unwrap_or_default();
+        let close = CloseTurn { turn: id, outcome, reply: reply.clone(), state: self.toolbox.state(), spill };
+        self.desk.start(
+            move |ledger| {
+                let captured = ledger.close_turn(close).map_err(Trouble::from);
+                let changed = if captured.is_ok() { Changed::Nothing } else { Changed::Walk };
+                Ok((captured, Listing::read(ledger, changed)))
+            },
+            move |engine, result| {
+                let (captured, listing) = match result {
+                    Ok((captured, listing)) => (captured, Some(listing)),
+                    Err(trouble) => (Err(trouble), None),
+                };
+                match captured {
+                    Ok(captured) => engine.tell_captured(captured),
+                    Err(trouble) => engine.emit(trouble.while_doing("snapshot failed").into()),
+                }
+                tracing::info!(turn = %id, ?outcome, "turn closed");
+                engine.history.apply(&Fact::TurnClosed { outcome });
+                engine.turn = None;
+                engine.emit(Event::TurnEnded { turn: id, outcome, reply });
+                engine.feed(Input::Closed);
+                if let Some(listing) = listing {
+                    engine.tell_listing(listing);
+                }
+                engine.rest_until = Some(Instant::now() + REST);
+            },
+        );
+    }
+
+    pub(super) fn pack(&mut self) {
+        self.rest_until = None;
+    }
+}

@@ -1,0 +1,377 @@
+//! What the engine does with each op: refuse it, let it wait, or start it.
+//!
+//! Ops are looked at in the order they came. One that needs the ledger waits while a job has it or a turn is closing;
+//! one that would change files is refused while a turn runs. Interrupts, the end of a call and the end of the engine
+//! wait for nothing.
+
+use std::path::PathBuf;
+
+use crate::protocol::{Attachment, Event, NodeKind, Op, Phase, RestoreScope, TurnId, TurnOutcome};
+use crate::snapshot::Captured;
+use crate::support::truncate;
+use crate::workspace::uploads::{self, UploadError};
+
+use super::checkpoint::{CloseTurn, Ledger};
+use super::effect::{Fact, Input};
+use super::engine::{Engine, OpenTurn};
+use super::history::{History, facts};
+use super::job::{Changed, Listing, Trouble};
+use super::rollback::Rolled;
+
+/// Characters of a title made from a prompt.
+const TITLE: usize = 60;
+/// Characters of a label or title that a user gives.
+const LONGEST_LABEL: usize = 200;
+
+/// What is to be done with an op now.
+enum Verdict {
+    Go,
+    Wait,
+    Refuse(Trouble),
+}
+
+/// A turn that was written down.
+struct Opened {
+    text: String,
+    attachments: Vec<Attachment>,
+    manual: Option<Captured>,
+    copied: Result<(), UploadError>,
+    title: Option<String>,
+    warning: Option<String>,
+}
+
+impl Engine {
+    /// The first words, and the end of a turn that the last process left open.
+    pub(super) fn begin(&mut self) {
+        self.announce();
+        let (warnings, unfinished) =
+            self.resumed.take().map(|resumed| (resumed.warnings, resumed.unfinished)).unwrap_or_default();
+        for message in warnings {
+            self.emit(Event::Warning { message });
+        }
+        let Some(unfinished) = unfinished else {
+            self.tell_conversation();
+            return self.list(Changed::Walk);
+        };
+        let state = self.toolbox.state();
+        self.desk.start(
+            move |ledger| {
+                let captured = ledger.close_unfinished(state).map_err(Trouble::from);
+                let facts = facts(ledger.records()?);
+                Ok((captured, facts, Listing::read(ledger, Changed::Walk)))
+            },
+            move |engine, result| match result {
+                Ok((captured, facts, listing)) => {
+                    engine.history = History::of(&facts);
+                    engine.tell_recovered(unfinished.kind, captured);
+                    engine.tell_conversation();
+                    engine.tell_listing(listing);
+                }
+                Err(trouble) => {
+                    engine.tell_conversation();
+                    engine.emit(trouble.into());
+                }
+            },
+        );
+    }
+
+    fn tell_recovered(&mut self, kind: NodeKind, captured: Result<Captured, Trouble>) {
+        let how = if kind == NodeKind::Interrupted { "was stopped" } else { "ended with the program" };
+        match captured {
+            Ok(captured) => {
+                let message = format!(
+                    "the last turn {how} before it was saved; its files and words are kept as snapshot {}",
+                    captured.id.short()
+                );
+                self.emit(Event::Warning { message });
+                self.tell_captured(captured);
+            }
+            Err(trouble) => {
+                self.emit(trouble.while_doing(&format!("the last turn {how}, and its snapshot failed")).into())
+            }
+        }
+    }
+
+    /// Takes in an op from either lane.
+    pub(super) fn take_op(&mut self, op: Op) {
+        match op {
+            Op::Interrupt => self.interrupt(),
+            Op::EndCall { call } => self.feed(Input::EndCall(call)),
+            Op::Shutdown => {
+                self.stopping = true;
+                self.rest_until = None;
+                if self.pending.drain(..).any(|op| matches!(op, Op::Submit { .. })) {
+                    let message = "a message that waited was not sent: okcvm is ending".to_owned();
+                    self.emit(Event::Warning { message });
+                }
+                self.interrupt();
+            }
+            op => self.pending.push_back(op),
+        }
+    }
+
+    /// Starts what may start, in order; tells when nothing is left.
+    pub(super) fn pump(&mut self) {
+        while !self.stopping
+            && let Some(op) = self.pending.front()
+        {
+            match self.judge(op) {
+                Verdict::Wait => return,
+                Verdict::Refuse(trouble) => {
+                    self.pending.pop_front();
+                    self.emit(trouble.into());
+                }
+                Verdict::Go => {
+                    if let Some(op) = self.pending.pop_front() {
+                        self.start(op);
+                    }
+                }
+            }
+        }
+        let at_rest = self.turn.is_none() && !self.machine.is_busy() && !self.desk.is_busy();
+        if at_rest && !self.stopping {
+            self.emit(Event::PhaseChanged(Phase::Idle));
+        }
+    }
+
+    fn judge(&self, op: &Op) -> Verdict {
+        let runs = self.turn.is_some() && !self.machine.is_closing();
+        if runs {
+            let what = match op {
+                Op::Submit { .. } => Some("a turn is running: the message was not sent"),
+                Op::Restore { .. } | Op::Undo | Op::Redo => Some("cannot roll back while a turn runs"),
+                Op::Snapshot { .. } => Some("cannot take a snapshot while a turn runs: one is taken at its end"),
+                _ => None,
+            };
+            if let Some(what) = what {
+                return Verdict::Refuse(Trouble::new(what, "Press Esc to stop the turn, or wait until it ends."));
+            }
+        }
+        if self.desk.is_busy() || self.machine.is_closing() { Verdict::Wait } else { Verdict::Go }
+    }
+
+    fn start(&mut self, op: Op) {
+        self.rest_until = None;
+        match op {
+            Op::Submit { text, attachments } => self.submit(&text, attachments),
+            Op::ListSnapshots => self.list(Changed::Walk),
+            Op::Diff { from, to } => {
+                let (older, newer) = (from.clone(), to.clone());
+                self.desk.start(
+                    move |ledger| Ok(ledger.diff(&older, newer.as_deref())?),
+                    move |engine, result| match result {
+                        Ok(files) => engine.emit(Event::DiffReady { from, to, files }),
+                        Err(trouble) => engine.emit(trouble.into()),
+                    },
+                );
+            }
+            Op::PlanRestore { target, scope } => self.desk.start(
+                move |ledger| Ok(ledger.plan_restore(&target, scope)?),
+                |engine, result| match result {
+                    Ok(plan) => engine.emit(Event::RestorePlanned(plan)),
+                    Err(trouble) => engine.emit(trouble.into()),
+                },
+            ),
+            Op::Restore { target, scope } => self.roll(Movement::Restore(target, scope)),
+            Op::Undo => self.roll(Movement::Undo),
+            Op::Redo => self.roll(Movement::Redo),
+            Op::Snapshot { label } => self.snapshot(&label),
+            Op::Branch { target, name } => self.desk.start(
+                move |ledger| {
+                    ledger.branch(&target, &name)?;
+                    Listing::read(ledger, Changed::Walk)
+                },
+                |engine, result| engine.tell_listing(result),
+            ),
+            Op::Rename { title } => self.rename(&title),
+            Op::Interrupt | Op::EndCall { .. } | Op::Shutdown => self.take_op(op),
+        }
+    }
+
+    /// Writes the message down before anything acts on it; attachments are checked before that and copied after.
+    fn submit(&mut self, text: &str, sources: Vec<PathBuf>) {
+        let text = self.clean(text.trim_end());
+        if text.trim().is_empty() && sources.is_empty() {
+            return self.emit(Trouble::new("the message is empty", "Type what you want done.").into());
+        }
+        let id = TurnId::now();
+        let turn = OpenTurn::new(id);
+        let stopped = turn.token.clone();
+        self.turn = Some(turn);
+        self.emit(Event::PhaseChanged(Phase::Waiting));
+        let workspace = self.workspace.clone();
+        let attached = self.history.attachments().len();
+        let state = self.toolbox.state();
+        let state_then = state.clone();
+        let work = move |ledger: &mut Ledger| {
+            let uploads = uploads::plan(&workspace, &sources, attached)?;
+            let attachments: Vec<Attachment> = uploads.iter().map(|upload| upload.attachment.clone()).collect();
+            let manual = match ledger.submit(id, &text, &attachments, state) {
+                Ok(manual) => manual,
+                Err(error) => {
+                    // Written down but not begun: it must not stay open. Where nothing was written there is nothing
+                    // to close, which is an error that says nothing new.
+                    let reply = String::new();
+                    let state = state_then;
+                    let outcome = TurnOutcome::Failed;
+                    let _ = ledger.close_turn(CloseTurn { turn: id, outcome, reply, state, spill: Vec::new() });
+                    return Err(error.into());
+                }
+            };
+            let copied = uploads::copy_all(&workspace, &uploads, || stopped.is_cancelled());
+            let (title, warning) = name_session(ledger, &text, &attachments);
+            Ok(Opened { text, attachments, manual, copied, title, warning })
+        };
+        self.desk.start(work, move |engine, result| match result {
+            Ok(opened) => engine.opened(id, opened),
+            Err(trouble) => {
+                engine.turn = None;
+                engine.emit(trouble.while_doing("the message was not sent").into());
+            }
+        });
+    }
+
+    fn opened(&mut self, id: TurnId, opened: Opened) {
+        let Opened { text, attachments, manual, copied, title, warning } = opened;
+        tracing::info!(turn = %id, attachments = attachments.len(), "turn opened");
+        self.today = self.clock.now().date();
+        self.history.apply(&Fact::TurnOpened { turn: id, text, attachments });
+        if let Some(captured) = manual {
+            self.tell_captured(captured);
+        }
+        self.feed(Input::Submitted { turn: id });
+        if let Some(title) = title {
+            self.place.title = title;
+            self.announce();
+        }
+        if let Some(message) = warning {
+            self.emit(Event::Warning { message });
+        }
+        match copied {
+            // The user pressed Esc while the message was written down.
+            Ok(()) | Err(UploadError::Stopped) => {
+                if self.turn.as_ref().is_some_and(|turn| turn.token.is_cancelled()) {
+                    self.feed(Input::Interrupted);
+                }
+            }
+            Err(error) => self.feed(Input::DiskFailed { message: error.to_string() }),
+        }
+    }
+
+    fn roll(&mut self, movement: Movement) {
+        self.emit(Event::PhaseChanged(Phase::Restoring));
+        let state = self.toolbox.state();
+        self.desk.start(
+            move |ledger| {
+                let rolled = match movement {
+                    Movement::Restore(target, scope) => ledger.restore(&target, scope, state),
+                    Movement::Undo => ledger.undo(state),
+                    Movement::Redo => ledger.redo(state),
+                }
+                .map_err(Trouble::from);
+                let facts = facts(ledger.records()?);
+                Ok((rolled, facts, Listing::read(ledger, Changed::Walk)))
+            },
+            |engine, result| match result {
+                Ok((rolled, facts, listing)) => {
+                    match rolled {
+                        Ok(Rolled { report, state, .. }) => {
+                            engine.toolbox.restore_state(&state);
+                            engine.history = History::of(&facts);
+                            engine.emit(Event::Restored(report));
+                            engine.tell_conversation();
+                        }
+                        Err(trouble) => engine.emit(trouble.into()),
+                    }
+                    engine.tell_listing(listing);
+                }
+                Err(trouble) => engine.emit(trouble.into()),
+            },
+        );
+    }
+
+    fn snapshot(&mut self, label: &str) {
+        let label = self.clean(label.trim());
+        if label.chars().count() > LONGEST_LABEL || label.contains('\n') {
+            let message = format!("a snapshot's name is one line of at most {LONGEST_LABEL} characters");
+            return self.emit(Trouble::new(message, "Choose a shorter one.").into());
+        }
+        let state = self.toolbox.state();
+        self.desk.start(
+            move |ledger| {
+                let captured = ledger.capture_named(&label, state)?;
+                Ok((captured, Listing::read(ledger, Changed::Nothing)))
+            },
+            |engine, result| match result {
+                Ok((captured, listing)) => {
+                    engine.tell_captured(captured);
+                    engine.tell_listing(listing);
+                }
+                Err(trouble) => engine.emit(trouble.while_doing("snapshot failed").into()),
+            },
+        );
+    }
+
+    fn rename(&mut self, title: &str) {
+        let title = self.clean(truncate::prefix(title.lines().next().unwrap_or_default().trim(), LONGEST_LABEL));
+        let written = title.clone();
+        self.desk.start(
+            move |ledger| {
+                let renamed = ledger.folder_mut().set_title(&written);
+                renamed.map_err(|error| Trouble { message: error.to_string(), hint: error.hint() })
+            },
+            |engine, result| match result {
+                Ok(()) => {
+                    engine.place.title = title;
+                    engine.announce();
+                }
+                Err(trouble) => engine.emit(trouble.into()),
+            },
+        );
+    }
+
+    /// Reads the list of nodes and tells it.
+    fn list(&mut self, changed: Changed) {
+        let changed = if self.turn.is_some() { Changed::Unknown } else { changed };
+        self.desk.start(move |ledger| Listing::read(ledger, changed), |engine, result| engine.tell_listing(result));
+    }
+}
+
+/// A movement of the head.
+enum Movement {
+    Restore(String, RestoreScope),
+    Undo,
+    Redo,
+}
+
+/// Gives a session without a title one, from its first prompt. A title is not worth a failed turn.
+fn name_session(ledger: &mut Ledger, text: &str, attachments: &[Attachment]) -> (Option<String>, Option<String>) {
+    if !ledger.folder().meta().title.is_empty() {
+        return (None, None);
+    }
+    let title = title_of(text, attachments);
+    match ledger.folder_mut().set_title(&title) {
+        Ok(()) => (Some(title), None),
+        Err(error) => (None, Some(format!("the session's title was not saved: {error}"))),
+    }
+}
+
+/// The first line that says something, in at most sixty characters.
+fn title_of(text: &str, attachments: &[Attachment]) -> String {
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty());
+    let line = line.or_else(|| attachments.first().map(|file| file.name.as_str())).unwrap_or_default();
+    truncate::prefix(line, TITLE).trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_is_the_first_line_of_the_prompt() {
+        assert_eq!(title_of("\n  Make a site \nwith pages", &[]), "Make a site");
+        assert_eq!(title_of(&"é".repeat(99), &[]), "é".repeat(60));
+        let file = Attachment { name: "a.csv".into(), path: "/mnt/x/uploads/a.csv".into(), bytes: 1 };
+        assert_eq!(title_of("", &[file]), "a.csv");
+    }
+}
