@@ -12,6 +12,7 @@ mod headless;
 mod keys;
 mod layers;
 mod model;
+mod model_shapes;
 mod readme;
 mod resume;
 mod sandbox_escape;
