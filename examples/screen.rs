@@ -3,6 +3,7 @@
 //!
 //! `cargo run --example screen` answers each message with a made-up turn. `cargo run --release --example screen --
 //! stream 5000 200` streams 5,000 words at 200 a second, quits, and prints the CPU time and the bytes that were written.
+#![expect(clippy::print_stderr, reason = "figures for whoever runs it")]
 
 use std::sync::Arc;
 use std::time::Duration;

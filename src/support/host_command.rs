@@ -27,13 +27,12 @@ impl HostCommand {
         for c in text.chars() {
             match (quote, c) {
                 (Some(open), c) if c == open => quote = None,
-                (Some(_), c) => word.get_or_insert_default().push(c),
                 (None, '"' | '\'') => {
                     quote = Some(c);
                     word.get_or_insert_default();
                 }
                 (None, c) if c.is_whitespace() => words.extend(word.take()),
-                (None, c) => word.get_or_insert_default().push(c),
+                (_, c) => word.get_or_insert_default().push(c),
             }
         }
         words.extend(word);

@@ -3,10 +3,7 @@
 //! Nothing here reads a clock, a file or the terminal: the loop ([`super::run`]) tells the time with each message and
 //! performs the effects. So every behaviour of the screen can be tested by feeding messages.
 
-use std::collections::BTreeMap;
-
 use jiff::Zoned;
-use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::{Rect, Size};
 
 use crate::protocol::{Event, Op, Phase, TurnOutcome};
@@ -20,7 +17,6 @@ use super::layout::{self, Layout};
 use super::pane::cell::NoticeKind;
 use super::pane::chat::ChatState;
 use super::pane::composer::Composer;
-use super::pane::palette::Palette;
 use super::pane::snapshots::SnapshotsState;
 use super::pane::todo::TodoState;
 use super::pane::trace::TraceState;
@@ -31,99 +27,14 @@ use super::{Exit, TuiError};
 
 mod command;
 mod key;
+mod msg;
+
+pub use msg::{AppOptions, Focus, Modal, Msg, Session, Tokens};
 
 /// How long a notice stays while a turn runs; while idle it stays until the next key.
 const NOTICE_MS: u64 = 4_000;
 /// How long the engine may take to close before the screen leaves without it.
 const CLOSE_MS: u64 = 20_000;
-
-/// A message to the screen.
-#[derive(Debug)]
-pub enum Msg {
-    /// A key.
-    Key(KeyEvent),
-    /// Pasted text.
-    Paste(String),
-    /// A fact from the engine.
-    Engine(Event),
-    /// The engine's channel is closed.
-    EngineEnded,
-    /// A signal.
-    Signal(i32),
-    /// The terminal is gone.
-    TerminalGone,
-    /// Time went by.
-    Tick,
-    /// The history file was read.
-    History(Vec<String>),
-    /// The editor gave this back.
-    Edited(String),
-    /// A text for the viewer was read: title and clean text.
-    View(String, String),
-    /// An op was not taken.
-    NotSent(Op, String),
-    /// One line of news.
-    Notice(String),
-}
-
-/// Facts about the session, clean.
-#[derive(Debug, Clone, Default)]
-pub struct Session {
-    /// Its id.
-    pub id: String,
-    /// Its title.
-    pub title: String,
-    /// The mount.
-    pub mount: String,
-    /// The sandbox in words.
-    pub sandbox: String,
-    /// The network in words.
-    pub network: String,
-    /// The model.
-    pub model: String,
-}
-
-/// Tokens so far.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Tokens {
-    /// Read in all.
-    pub input: u64,
-    /// Written in all.
-    pub output: u64,
-    /// In the context of the latest request.
-    pub context: u64,
-}
-
-/// What has the focus.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Focus {
-    /// The composer.
-    Composer,
-    /// A pane.
-    Pane(PaneId),
-}
-
-/// Something drawn over everything.
-#[derive(Debug)]
-pub enum Modal {
-    /// The palette.
-    Palette(Palette),
-    /// A text.
-    Viewer(Viewer),
-}
-
-/// What the application is told at its start.
-#[derive(Debug, Clone)]
-pub struct AppOptions {
-    /// Colours and glyphs.
-    pub theme: Theme,
-    /// Rebound keys.
-    pub keys: BTreeMap<String, Vec<String>>,
-    /// Whether the model is the scripted one.
-    pub demo: bool,
-    /// Size of the model's context in tokens.
-    pub context_window: Option<u64>,
-}
 
 /// The state of the whole screen.
 #[derive(Debug)]
@@ -178,7 +89,7 @@ pub struct App {
 
 impl App {
     /// An application that has heard nothing yet.
-    pub fn new(options: AppOptions, wall: Zoned) -> Result<Self, TuiError> {
+    pub fn new(options: &AppOptions, wall: Zoned) -> Result<Self, TuiError> {
         let keymap = Keymap::load(&options.keys)?;
         let help = keymap.chord(Action::Help).map_or_else(|| "/help".to_owned(), |chord| chord.to_string());
         Ok(Self {
@@ -423,13 +334,13 @@ impl App {
         let wanted = self.composer.rows(width) + u16::from(self.queued.is_some());
         self.layout = layout::compute(size, self.shown, self.zoomed, wanted);
         // A pane that has left the screen cannot keep the focus.
-        if let Focus::Pane(pane) = self.focus {
+        if let Focus::Pane(pane) = self.focus
+            && self.layout.place(pane).is_none()
+        {
+            self.shown = pane;
+            self.layout = layout::compute(size, self.shown, self.zoomed, wanted);
             if self.layout.place(pane).is_none() {
-                self.shown = pane;
-                self.layout = layout::compute(size, self.shown, self.zoomed, wanted);
-                if self.layout.place(pane).is_none() {
-                    self.focus = Focus::Composer;
-                }
+                self.focus = Focus::Composer;
             }
         }
         self.composer

@@ -15,7 +15,6 @@ use std::io::{self, Write as _};
 use ratatui::backend::{Backend, ClearType, WindowSize};
 use ratatui::buffer::Cell;
 use ratatui::layout::{Position, Size};
-use ratatui::style::{Color, Modifier};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr as _};
 
 use super::output::Sink;
@@ -243,7 +242,7 @@ impl<S: Sink> FrugalBackend<S> {
         let next = x + if glyph.symbol.is_ascii() { 1 } else { glyph.symbol.width().max(1) };
         // Terminals disagree about the width of sequences, and about where the cursor is after the last column.
         let certain = next < self.width() && glyph.symbol.chars().nth(1).is_none();
-        self.at = certain.then(|| Position { x: next as u16, y: y as u16 });
+        self.at = certain.then_some(Position { x: next as u16, y: y as u16 });
     }
 
     /// Moves the cursor, by the shortest way.
@@ -401,33 +400,6 @@ impl<S: Sink> Backend for FrugalBackend<S> {
         self.sink.submit(frame)
     }
 }
-
-/// SGR number of one of the sixteen colours, for the foreground.
-fn sixteen(colour: Color) -> Option<u8> {
-    Some(match colour {
-        Color::Black => 30,
-        Color::Red => 31,
-        Color::Green => 32,
-        Color::Yellow => 33,
-        Color::Blue => 34,
-        Color::Magenta => 35,
-        Color::Cyan => 36,
-        Color::Gray => 37,
-        Color::DarkGray => 90,
-        Color::LightRed => 91,
-        Color::LightGreen => 92,
-        Color::LightYellow => 93,
-        Color::LightBlue => 94,
-        Color::LightMagenta => 95,
-        Color::LightCyan => 96,
-        Color::White => 97,
-        Color::Reset | Color::Rgb(..) | Color::Indexed(_) => return None,
-    })
-}
-
-/// Modifiers that change how a blank cell looks.
-const SEEN_ON_BLANKS: Modifier =
-    Modifier::REVERSED.union(Modifier::UNDERLINED).union(Modifier::CROSSED_OUT).union(Modifier::SLOW_BLINK);
 
 #[cfg(test)]
 mod tests;

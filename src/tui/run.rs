@@ -59,7 +59,7 @@ fn new_app(options: &TuiOptions) -> Result<App, TuiError> {
         demo: options.demo,
         context_window: options.context_window,
     };
-    App::new(app_options, options.clock.now())
+    App::new(&app_options, options.clock.now())
 }
 
 /// The signals that end or interrupt the application.
@@ -140,8 +140,7 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
         let waker = Arc::clone(&wake);
         highlight::on_ready(move || waker.notify_one());
         if let Some(file) = self.options.history_file.clone() {
-            let jobs = self.jobs.0.clone();
-            tokio::task::spawn_blocking(move || jobs.send(Msg::History(history::read(&file))));
+            self.job(move || Msg::History(history::read(&file)));
         }
         if let Some(prompt) = self.options.first_prompt.take() {
             let effects = self.app.message(prompt.trim());
@@ -160,18 +159,15 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
                 input = self.source.next(), if self.input_open => self.take_inputs(input, &mut messages).await,
                 Some(msg) = self.jobs.1.recv() => messages.push((msg, Urgency::AtOnce)),
                 () = wake.notified() => self.frames.request(Urgency::Paced),
-                event = self.handle.next_event(), if self.engine_open => match event {
-                    Some(event) => {
+                event = self.handle.next_event(), if self.engine_open => if let Some(event) = event {
+                    messages.push((Msg::Engine(event), Urgency::Paced));
+                    while messages.len() < EVENTS_AT_ONCE {
+                        let Some(event) = self.handle.try_event() else { break };
                         messages.push((Msg::Engine(event), Urgency::Paced));
-                        while messages.len() < EVENTS_AT_ONCE {
-                            let Some(event) = self.handle.try_event() else { break };
-                            messages.push((Msg::Engine(event), Urgency::Paced));
-                        }
                     }
-                    None => {
-                        self.engine_open = false;
-                        messages.push((Msg::EngineEnded, Urgency::AtOnce));
-                    }
+                } else {
+                    self.engine_open = false;
+                    messages.push((Msg::EngineEnded, Urgency::AtOnce));
                 },
                 () = self.screen.drained(), if waits_for_screen => {}
                 () = sleep(deadline), if deadline.is_some() => messages.push((Msg::Tick, Urgency::Paced)),
@@ -257,13 +253,9 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
                 }
                 UiEffect::Edit(text) => self.edit(&text).await?,
                 UiEffect::View { title, source: ViewSource::File(file) } => {
-                    let jobs = self.jobs.0.clone();
-                    tokio::task::spawn_blocking(move || {
-                        let msg = match read_for_view(&file) {
-                            Ok(text) => Msg::View(title, text),
-                            Err(error) => Msg::Notice(format!("cannot read {}: {error}", file.display())),
-                        };
-                        jobs.send(msg)
+                    self.job(move || match read_for_view(&file) {
+                        Ok(text) => Msg::View(title, text),
+                        Err(error) => Msg::Notice(format!("cannot read {}: {error}", file.display())),
                     });
                 }
                 UiEffect::View { title, source: ViewSource::Text(text) } => {
@@ -290,6 +282,15 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
         Ok(None)
     }
 
+    /// Does something that may wait for the disk, on a thread of its own.
+    fn job(&self, work: impl FnOnce() -> Msg + Send + 'static) {
+        let jobs = self.jobs.0.clone();
+        tokio::task::spawn_blocking(move || {
+            // Nobody listens any more when the application has been left meanwhile.
+            let _ = jobs.send(work());
+        });
+    }
+
     fn copy(&mut self, text: String, what: String) {
         if text.len() > clipboard::LONGEST {
             let _ = self.jobs.0.send(Msg::Notice(format!(
@@ -302,24 +303,23 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
         let count = text.chars().count();
         let jobs = self.jobs.0.clone();
         let route = Route::detect(|name| std::env::var(name).ok());
-        if route == Route::Tmux {
-            if let Some(tmux) = HostCommand::parse("tmux load-buffer -w -") {
-                let sequence = route.sequence(&text);
-                let notify = jobs.clone();
-                tokio::spawn(async move {
-                    let way = match tmux.feed(text.as_bytes()).await {
-                        Ok(()) => "into tmux's buffer, and through tmux to the terminal",
-                        Err(_) => {
-                            // Rare enough (an old tmux) to be written past the frames.
-                            let mut out = std::io::stdout();
-                            let _ = out.write_all(&sequence).and_then(|()| out.flush());
-                            route.words()
-                        }
-                    };
-                    notify.send(Msg::Notice(format!("copied {what}, {count} characters, {way}")))
-                });
-                return;
-            }
+        if route == Route::Tmux
+            && let Some(tmux) = HostCommand::parse("tmux load-buffer -w -")
+        {
+            let sequence = route.sequence(&text);
+            let notify = jobs.clone();
+            tokio::spawn(async move {
+                let way = if let Ok(()) = tmux.feed(text.as_bytes()).await {
+                    "into tmux's buffer, and through tmux to the terminal"
+                } else {
+                    // Rare enough (an old tmux) to be written past the frames.
+                    let mut out = std::io::stdout();
+                    let _ = out.write_all(&sequence).and_then(|()| out.flush());
+                    route.words()
+                };
+                notify.send(Msg::Notice(format!("copied {what}, {count} characters, {way}")))
+            });
+            return;
         }
         if self.screen.write(route.sequence(&text)).is_ok() {
             let _ = jobs.send(Msg::Notice(format!("copied {what}, {count} characters, {}", route.words())));

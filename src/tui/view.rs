@@ -213,13 +213,13 @@ fn clip(mut spans: Vec<Span<'static>>, room: usize, ellipsis: &str) -> Vec<Span<
 
 fn draw_composer(app: &App, frame: &mut Frame<'_>) {
     let mut area = app.layout.composer;
-    if let Some(queued) = &app.queued {
-        if area.height > 1 {
-            let words = format!(" waits for the end of the turn: {}", queued.replace('\n', " "));
-            let words = truncate::cells(&words, usize::from(area.width), app.theme.glyphs().ellipsis);
-            frame.render_widget(Line::styled(words, app.theme.waiting()), Rect { height: 1, ..area });
-            area = Rect { y: area.y + 1, height: area.height - 1, ..area };
-        }
+    if let Some(queued) = &app.queued
+        && area.height > 1
+    {
+        let words = format!(" waits for the end of the turn: {}", queued.replace('\n', " "));
+        let words = truncate::cells(&words, usize::from(area.width), app.theme.glyphs().ellipsis);
+        frame.render_widget(Line::styled(words, app.theme.waiting()), Rect { height: 1, ..area });
+        area = Rect { y: area.y + 1, height: area.height - 1, ..area };
     }
     let focused = app.focus == Focus::Composer && app.modal.is_none() && app.dialog().is_none();
     let cx = context(app, focused);
@@ -375,7 +375,7 @@ fn draw_over(app: &App, frame: &mut Frame<'_>) {
     let area = app.layout.area;
     match &app.modal {
         Some(Modal::Palette(palette)) => {
-            let place = centred(area, 90, area.height.saturating_sub(4).max(6).min(22));
+            let place = centred(area, 90, area.height.saturating_sub(4).clamp(6, 22));
             let inner = open_box(app, place, "Commands", frame);
             palette.draw(inner, &cx, frame);
         }

@@ -109,7 +109,8 @@ impl Bench {
             }
         })
         .await;
-        waited.unwrap_or_else(|_| panic!("waited in vain for {what}:\n{}", self.text()))
+        assert!(waited.is_ok(), "waited in vain for {what}:\n{}", self.text());
+        waited.unwrap_or_default()
     }
 
     async fn wait_for(&mut self, text: &str) -> String {

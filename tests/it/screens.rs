@@ -29,8 +29,13 @@ impl Stage {
     }
 
     fn with_theme(theme: Theme) -> Self {
-        let options = AppOptions { theme, keys: Default::default(), demo: false, context_window: Some(100_000) };
-        let mut stage = Self { app: App::new(options, wall()).expect("application"), now: 0 };
+        let options = AppOptions {
+            theme,
+            keys: std::collections::BTreeMap::default(),
+            demo: false,
+            context_window: Some(100_000),
+        };
+        let mut stage = Self { app: App::new(&options, wall()).expect("application"), now: 0 };
         stage.tell(started("bubblewrap", "off"));
         stage.tell(Event::ConversationReplaced { messages: vec![], todos: vec![] });
         stage.tell(Event::PhaseChanged(Phase::Idle));
@@ -87,11 +92,8 @@ impl Stage {
 
     /// The screen at the three sizes that it must fit.
     fn texts(&mut self) -> String {
-        let mut out = String::new();
-        for (width, height) in [(40, 12), (80, 24), (120, 40)] {
-            out.push_str(&format!("---- {width}x{height}\n{}\n", self.text(width, height)));
-        }
-        out
+        let sizes = [(40, 12), (80, 24), (120, 40)];
+        sizes.map(|(width, height)| format!("---- {width}x{height}\n{}\n", self.text(width, height))).concat()
     }
 }
 

@@ -93,13 +93,14 @@ impl App {
                 send(Op::Diff { from, to })
             }
             Slash::Rename => send(Op::Rename { title: argument.to_owned() }),
-            Slash::Copy => match self.chat.latest_reply() {
-                Some(text) => vec![UiEffect::Copy { text, what: "the latest reply".to_owned() }],
-                None => {
+            Slash::Copy => {
+                if let Some(text) = self.chat.latest_reply() {
+                    vec![UiEffect::Copy { text, what: "the latest reply".to_owned() }]
+                } else {
                     self.say("there is no reply yet");
                     Vec::new()
                 }
-            },
+            }
             Slash::Stop => {
                 if self.activity.is_running() {
                     self.interrupt()

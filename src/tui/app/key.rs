@@ -21,7 +21,7 @@ impl App {
         let scope = self.scope();
         // The one key that works whatever has the focus.
         if self.keymap.resolve(Scope::Global, key) == Some(Action::Cancel) {
-            return self.cancel_key(scope, key);
+            return self.cancel_key(scope);
         }
         match scope {
             Scope::Text => self.text_key(key),
@@ -44,12 +44,11 @@ impl App {
         let scope = self.scope();
         match (&mut self.modal, scope) {
             (Some(Modal::Palette(palette)), _) => palette.paste(text),
-            (Some(_), _) => {}
+            (Some(_), _) | (None, Scope::Dialog) => {}
             (None, Scope::Text) => match (self.dialog(), self.focus) {
                 (Some(pane), _) | (None, Focus::Pane(pane)) => self.pane_mut(pane).paste(text),
                 (None, Focus::Composer) => self.composer.paste(text),
             },
-            (None, Scope::Dialog) => {}
             // Pasted text is for the composer, wherever the focus is.
             (None, _) => {
                 self.focus = Focus::Composer;
@@ -256,7 +255,7 @@ impl App {
         self.focus = stops[if forward { (at + 1) % count } else { (at + count - 1) % count }];
     }
 
-    fn cancel_key(&mut self, scope: Scope, key: KeyEvent) -> Vec<UiEffect> {
+    fn cancel_key(&mut self, scope: Scope) -> Vec<UiEffect> {
         if self.pressed_twice() {
             return self.cancel();
         }
@@ -266,12 +265,10 @@ impl App {
             return self.cancel();
         }
         self.last_cancel = Some((self.now_ms, self.activity.is_busy()));
-        match scope {
-            Scope::Text => self.text_key(KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE)),
-            _ => {
-                let _ = key;
-                self.act(Action::Dismiss)
-            }
+        if scope == Scope::Text {
+            self.text_key(KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE))
+        } else {
+            self.act(Action::Dismiss)
         }
     }
 

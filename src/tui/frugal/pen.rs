@@ -5,7 +5,9 @@ use std::io::Write as _;
 use ratatui::buffer::Cell;
 use ratatui::style::{Color, Modifier};
 
-use super::{SEEN_ON_BLANKS, sixteen};
+/// Modifiers that change how a blank cell looks.
+const SEEN_ON_BLANKS: Modifier =
+    Modifier::REVERSED.union(Modifier::UNDERLINED).union(Modifier::CROSSED_OUT).union(Modifier::SLOW_BLINK);
 
 /// Colours and attributes of one cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,10 +45,10 @@ impl Pen {
 
     /// Writes what turns `before` into this pen; `None` is not known.
     pub(super) fn write_after(self, before: Option<Self>, out: &mut Vec<u8>) {
-        let fresh = self.from_plain();
+        let fresh = self.after_plain();
         let params = match before {
             Some(before) => {
-                let change = self.from_pen(before);
+                let change = self.after(before);
                 // A reset is one parameter more, except that a plain pen needs none at all.
                 let reset = if fresh.is_empty() { 0 } else { fresh.len() + 2 };
                 if change.len() <= reset { change } else { reset_and(&fresh) }
@@ -56,11 +58,11 @@ impl Pen {
         let _ = write!(out, "\x1b[{params}m");
     }
 
-    fn from_plain(self) -> String {
-        self.from_pen(Self::PLAIN)
+    fn after_plain(self) -> String {
+        self.after(Self::PLAIN)
     }
 
-    fn from_pen(self, before: Self) -> String {
+    fn after(self, before: Self) -> String {
         let mut params: Vec<String> = Vec::new();
         let mut left = before.modifier;
         let removed = before.modifier - self.modifier;
@@ -99,4 +101,27 @@ fn colour(colour: Color, offset: u8) -> String {
         Color::Indexed(index) => format!("{};5;{index}", 38 + offset),
         other => sixteen(other).map_or(39 + offset, |number| number + offset).to_string(),
     }
+}
+
+/// SGR number of one of the sixteen colours, for the foreground.
+fn sixteen(colour: Color) -> Option<u8> {
+    Some(match colour {
+        Color::Black => 30,
+        Color::Red => 31,
+        Color::Green => 32,
+        Color::Yellow => 33,
+        Color::Blue => 34,
+        Color::Magenta => 35,
+        Color::Cyan => 36,
+        Color::Gray => 37,
+        Color::DarkGray => 90,
+        Color::LightRed => 91,
+        Color::LightGreen => 92,
+        Color::LightYellow => 93,
+        Color::LightBlue => 94,
+        Color::LightMagenta => 95,
+        Color::LightCyan => 96,
+        Color::White => 97,
+        Color::Reset | Color::Rgb(..) | Color::Indexed(_) => return None,
+    })
 }

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use ratatui::Terminal;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
+use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 
 use super::*;

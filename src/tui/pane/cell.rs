@@ -2,6 +2,8 @@
 //!
 //! A cell knows how it looks at a width and remembers it. Text inside is clean already.
 
+use std::fmt::Write as _;
+
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
@@ -10,6 +12,8 @@ use crate::support::truncate;
 use crate::tui::text::stream::{CleanStream, StreamedMarkdown};
 use crate::tui::text::wrap::{self, Indent};
 use crate::tui::theme::Theme;
+
+use super::welcome::welcome;
 
 /// Rows of a user's message that are shown while it is folded.
 const FOLDED_ROWS: usize = 12;
@@ -149,11 +153,11 @@ impl Cell {
 
     /// Whether an empty row stands above it.
     pub fn has_gap(&self, before: Option<&Cell>) -> bool {
-        match (before.map(|cell| &cell.body), &self.body) {
-            (None | Some(Body::Head { .. }), _) => false,
-            (Some(Body::Notice { .. }), Body::Notice { .. }) => false,
-            _ => true,
-        }
+        let joined = matches!(
+            (before.map(|cell| &cell.body), &self.body),
+            (None | Some(Body::Head { .. }), _) | (Some(Body::Notice { .. }), Body::Notice { .. })
+        );
+        !joined
     }
 
     /// Whether there is something to unfold.
@@ -182,7 +186,7 @@ impl Cell {
     pub fn plain(&self) -> String {
         match &self.body {
             Body::Welcome { facts, .. } => facts.clone(),
-            Body::User(text) => text.clone(),
+            Body::User(text) | Body::Notice { text, .. } => text.clone(),
             Body::Head { .. } => String::new(),
             Body::Text { markdown, .. } => markdown.source().trim().to_owned(),
             Body::Work { steps, .. } => {
@@ -204,7 +208,6 @@ impl Cell {
                 Some(hint) => format!("{message}\n{hint}"),
                 None => message.clone(),
             },
-            Body::Notice { text, .. } => text.clone(),
         }
     }
 
@@ -273,7 +276,7 @@ impl Cell {
             match step {
                 Step::Thought { text, .. } => {
                     let indent = Indent { first: vec![Span::raw("  ")], rest: vec![Span::raw("  ")] };
-                    for row in text.trim().split('\n') {
+                    for row in text.trim().lines() {
                         let spans = [Span::styled(row, theme.dim())];
                         wrap::wrap_spans(&spans, usize::from(width), &indent, wrap::Break::Words, &mut lines);
                     }
@@ -341,16 +344,16 @@ fn call_words(steps: &[Step]) -> Option<String> {
     let stopped = marks().filter(|mark| mark.status == Some(ToolStatus::Cancelled)).count();
     let mut words = if count == 1 { "1 tool".to_owned() } else { format!("{count} tools") };
     if failed > 0 {
-        words.push_str(&format!(", {failed} failed"));
+        let _ = write!(words, ", {failed} failed");
     }
     if stopped > 0 {
-        words.push_str(&format!(", {stopped} stopped"));
+        let _ = write!(words, ", {stopped} stopped");
     }
     Some(words)
 }
 
 /// A glyph and words beside it, wrapped with a hanging indent.
-fn marked(glyph: &'static str, text: &str, style: Style, width: u16) -> Vec<Line<'static>> {
+pub(super) fn marked(glyph: &'static str, text: &str, style: Style, width: u16) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     let mut first = vec![Span::styled(glyph, style), Span::raw(" ")];
     for row in text.trim_end().split('\n') {
@@ -379,25 +382,4 @@ pub fn duration(ms: u64) -> String {
         60..3600 => format!("{} m {:02} s", seconds / 60, seconds % 60),
         _ => format!("{} h {:02} m", seconds / 3600, seconds % 3600 / 60),
     }
-}
-
-fn welcome(facts: &str, unconfined: bool, help: &str, width: u16, theme: Theme) -> Vec<Line<'static>> {
-    const EXAMPLES: [&str; 3] = [
-        "Make a one-page site about the night sky, with a print style",
-        "Read data.csv, tell me what stands out, and draw it",
-        "Write a small program that renames photos by date, with tests",
-    ];
-    let mut lines =
-        wrap::wrap_text("Say what you want made. The model works in a machine of its own.", width, theme.text());
-    let style = if unconfined { theme.alarm() } else { theme.dim() };
-    lines.extend(wrap::wrap_text(facts, width, style));
-    lines.push(Line::default());
-    lines.push(Line::styled("For example", theme.dim()));
-    for example in EXAMPLES {
-        lines.extend(marked(theme.glyphs().bullet, example, theme.text(), width));
-    }
-    lines.push(Line::default());
-    let words = format!("Each reply ends with a snapshot that you can go back to. {help} shows all keys.");
-    lines.extend(wrap::wrap_text(&words, width, theme.dim()));
-    lines
 }

@@ -11,23 +11,24 @@ use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
-use ratatui::text::{Line, Span};
-use ratatui::widgets::{Clear, Widget as _};
+use ratatui::text::Span;
+use ratatui::widgets::Widget as _;
 use tui_textarea::{CursorMove, TextArea, WrapMode};
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::support::{sanitize, truncate};
+use crate::support::sanitize;
 
 use super::DrawContext;
-use super::line_input::{LineInput, LineOutcome};
+
+mod search;
+
+use search::HistorySearch;
 
 /// Pastes of more lines or bytes than this become a token.
 const PASTE_LINES: usize = 10;
 const PASTE_BYTES: usize = 1_500;
 /// Messages that the history keeps in memory.
 const REMEMBERED: usize = 1_000;
-/// Matches of a history search that are shown.
-const SHOWN_MATCHES: usize = 6;
 /// Two presses within this time are one gesture.
 pub const DOUBLE_PRESS: Duration = Duration::from_secs(2);
 
@@ -42,12 +43,6 @@ pub struct Composer {
     search: Option<HistorySearch>,
     /// Rows for a width, for the text as it was.
     measured: Option<(u16, usize)>,
-}
-
-#[derive(Debug)]
-struct HistorySearch {
-    input: LineInput,
-    chosen: usize,
 }
 
 impl Composer {
@@ -236,56 +231,6 @@ impl Composer {
         }
     }
 
-    /// Begins a search of the history.
-    pub fn search(&mut self) {
-        self.search = Some(HistorySearch { input: LineInput::new(""), chosen: 0 });
-    }
-
-    /// Whether the history is being searched, so that keys go to [`Composer::search_key`].
-    pub fn is_searching(&self) -> bool {
-        self.search.is_some()
-    }
-
-    /// Takes a key of the search. `again` is the key that began it: it goes to an older match.
-    pub fn search_key(&mut self, key: KeyEvent, again: bool) {
-        let count = self.matches().len();
-        let Some(search) = &mut self.search else { return };
-        if again || key.code == KeyCode::Up {
-            search.chosen = (search.chosen + 1).min(count.saturating_sub(1));
-            return;
-        }
-        if key.code == KeyCode::Down {
-            search.chosen = search.chosen.saturating_sub(1);
-            return;
-        }
-        match search.input.key(key) {
-            LineOutcome::Submit => {
-                let chosen = search.chosen;
-                let text = self.matches().get(chosen).map(|text| (*text).to_owned());
-                self.search = None;
-                if let Some(text) = text {
-                    self.set_text(&text);
-                }
-            }
-            LineOutcome::Cancel => self.search = None,
-            LineOutcome::Changed => search.chosen = 0,
-            LineOutcome::Ignored => {}
-        }
-    }
-
-    /// The messages that contain what is searched, newest first.
-    fn matches(&self) -> Vec<&str> {
-        let Some(search) = &self.search else { return Vec::new() };
-        let query = search.input.text().to_lowercase();
-        let mut found: Vec<&str> = Vec::new();
-        for text in self.history.iter().rev() {
-            if text.to_lowercase().contains(&query) && !found.contains(&text.as_str()) {
-                found.push(text);
-            }
-        }
-        found
-    }
-
     /// Rows that it would like to have at this width.
     pub fn rows(&mut self, width: u16) -> u16 {
         let inner = width.saturating_sub(3).max(1);
@@ -350,34 +295,6 @@ impl Composer {
         };
         let col = if before.contains('\t') { screen.col } else { before.width() } as u16;
         Position { x: inner.x + col.min(inner.width.saturating_sub(1)), y: inner.y + row }
-    }
-
-    /// Draws the history search over the rows that end just above the composer.
-    pub fn draw_search(&self, above: Rect, cx: &DrawContext<'_>, frame: &mut Frame<'_>) {
-        let Some(search) = &self.search else { return };
-        let matches = self.matches();
-        let height = (matches.len().min(SHOWN_MATCHES) as u16 + 1).min(above.height);
-        if height == 0 {
-            return;
-        }
-        let area = Rect { y: above.bottom() - height, height, ..above };
-        frame.render_widget(Clear, area);
-        let rows = usize::from(height - 1);
-        let from = (search.chosen + 1).saturating_sub(rows);
-        for (offset, text) in matches.iter().enumerate().skip(from).take(rows) {
-            // The newest stands lowest, nearest to the line where it is searched.
-            let y = area.bottom() - 2 - (offset - from) as u16;
-            let chosen = offset == search.chosen;
-            let style = if chosen { cx.theme.selected() } else { cx.theme.dim() };
-            let words = truncate::cells(
-                &sanitize::line(text),
-                usize::from(area.width).saturating_sub(2),
-                cx.theme.glyphs().ellipsis,
-            );
-            frame.render_widget(Line::styled(format!(" {words}"), style), Rect { y, height: 1, ..area });
-        }
-        let label = if matches.is_empty() { " no such message: " } else { " search: " };
-        search.input.draw(label, Rect { y: area.bottom() - 1, height: 1, ..area }, cx, frame);
     }
 }
 

@@ -31,6 +31,7 @@ pub(crate) mod testing;
 pub mod todo;
 pub mod trace;
 pub mod viewer;
+mod welcome;
 
 /// Names of the panes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,0 +1,99 @@
+//! The words of the application: its messages and the parts of its state.
+
+use std::collections::BTreeMap;
+
+use ratatui::crossterm::event::KeyEvent;
+
+use crate::protocol::{Event, Op};
+use crate::tui::pane::PaneId;
+use crate::tui::pane::palette::Palette;
+use crate::tui::pane::viewer::Viewer;
+use crate::tui::theme::Theme;
+
+/// A message to the screen.
+#[derive(Debug)]
+pub enum Msg {
+    /// A key.
+    Key(KeyEvent),
+    /// Pasted text.
+    Paste(String),
+    /// A fact from the engine.
+    Engine(Event),
+    /// The engine's channel is closed.
+    EngineEnded,
+    /// A signal.
+    Signal(i32),
+    /// The terminal is gone.
+    TerminalGone,
+    /// Time went by.
+    Tick,
+    /// The history file was read.
+    History(Vec<String>),
+    /// The editor gave this back.
+    Edited(String),
+    /// A text for the viewer was read: title and clean text.
+    View(String, String),
+    /// An op was not taken.
+    NotSent(Op, String),
+    /// One line of news.
+    Notice(String),
+}
+
+/// Facts about the session, clean.
+#[derive(Debug, Clone, Default)]
+pub struct Session {
+    /// Its id.
+    pub id: String,
+    /// Its title.
+    pub title: String,
+    /// The mount.
+    pub mount: String,
+    /// The sandbox in words.
+    pub sandbox: String,
+    /// The network in words.
+    pub network: String,
+    /// The model.
+    pub model: String,
+}
+
+/// Tokens so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tokens {
+    /// Read in all.
+    pub input: u64,
+    /// Written in all.
+    pub output: u64,
+    /// In the context of the latest request.
+    pub context: u64,
+}
+
+/// What has the focus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Focus {
+    /// The composer.
+    Composer,
+    /// A pane.
+    Pane(PaneId),
+}
+
+/// Something drawn over everything.
+#[derive(Debug)]
+pub enum Modal {
+    /// The palette.
+    Palette(Palette),
+    /// A text.
+    Viewer(Viewer),
+}
+
+/// What the application is told at its start.
+#[derive(Debug, Clone)]
+pub struct AppOptions {
+    /// Colours and glyphs.
+    pub theme: Theme,
+    /// Rebound keys.
+    pub keys: BTreeMap<String, Vec<String>>,
+    /// Whether the model is the scripted one.
+    pub demo: bool,
+    /// Size of the model's context in tokens.
+    pub context_window: Option<u64>,
+}

@@ -1,0 +1,200 @@
+//! Facts become cells.
+
+use crate::protocol::{CallId, Message, ToolStatus, TurnOutcome};
+use crate::support::sanitize;
+use crate::tui::pane::cell::{Body, CallMark, Cell, NoticeKind, Step};
+use crate::tui::pane::trace::{argument_summary, short_tool_name};
+use crate::tui::text::stream::{CleanStream, StreamedMarkdown};
+
+use super::{ChatState, Position};
+
+impl ChatState {
+    /// Adds to the work that is going on, or begins one.
+    pub(super) fn work(&mut self, add: impl FnOnce(&mut Vec<Step>, &mut CleanStream)) {
+        if !matches!(self.cells.last(), Some(Cell { body: Body::Work { .. }, .. })) {
+            self.cells.push(Cell::new(Body::Work { steps: Vec::new(), clean: CleanStream::default() }));
+        }
+        if let Some(cell) = self.cells.last_mut() {
+            cell.touch();
+            if let Body::Work { steps, clean } = &mut cell.body {
+                add(steps, clean);
+            }
+        }
+    }
+
+    pub(super) fn push_text(&mut self, text: &str) {
+        if let Some((_, spoke)) = &mut self.turn {
+            *spoke = true;
+        }
+        if !matches!(self.cells.last(), Some(Cell { body: Body::Text { .. }, .. })) {
+            // Line breaks between thoughts and text are no paragraph.
+            if text.trim().is_empty() {
+                return;
+            }
+            self.cells.push(Cell::new(Body::Text { markdown: StreamedMarkdown::new(), clean: CleanStream::default() }));
+        }
+        if let Some(Cell { body: Body::Text { markdown, clean }, .. }) = self.cells.last_mut() {
+            markdown.push(&clean.push(text));
+        }
+    }
+
+    pub(super) fn push_thought(&mut self, text: &str, now_ms: u64) {
+        self.work(|steps, clean| {
+            let piece = clean.push(text);
+            if let Some(Step::Thought { text, span_ms }) = steps.last_mut() {
+                text.push_str(&piece);
+                if let Some((_, to)) = span_ms {
+                    *to = now_ms;
+                }
+            } else {
+                steps.push(Step::Thought { text: piece, span_ms: Some((now_ms, now_ms)) });
+            }
+        });
+    }
+
+    /// Nothing more comes to the cells of this turn.
+    pub(super) fn settle(&mut self) {
+        for cell in self.cells.iter_mut().rev() {
+            match &mut cell.body {
+                Body::User(_) => break,
+                Body::Text { markdown, clean } => {
+                    let rest = clean.finish();
+                    if !rest.is_empty() {
+                        markdown.push(&rest);
+                    }
+                    markdown.finish();
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Takes back what a broken reply has said since the latest call.
+    pub(super) fn restart_reply(&mut self) {
+        while let Some(cell) = self.cells.last_mut() {
+            match &mut cell.body {
+                Body::Text { .. } | Body::Notice { kind: NoticeKind::Retry, .. } => {
+                    self.cells.pop();
+                }
+                Body::Work { steps, .. } => {
+                    while matches!(steps.last(), Some(Step::Thought { .. })) {
+                        steps.pop();
+                    }
+                    let empty = steps.is_empty();
+                    cell.touch();
+                    if empty {
+                        self.cells.pop();
+                    } else {
+                        break;
+                    }
+                }
+                _ => break,
+            }
+        }
+    }
+
+    pub(super) fn replace(&mut self, messages: &[Message]) {
+        // What the user is told about the movement itself outlives it.
+        let news = match self.cells.last() {
+            Some(Cell { body: Body::Notice { kind: NoticeKind::Done, text }, .. }) => Some(text.clone()),
+            _ => None,
+        };
+        self.cells.clear();
+        self.turn = None;
+        self.selected = None;
+        self.position = Position::Follow;
+        self.welcome();
+        for message in messages {
+            self.take_message(message);
+        }
+        self.settle();
+        if let Some(text) = news {
+            self.cells.push(Cell::new(Body::Notice { kind: NoticeKind::Done, text }));
+        }
+    }
+
+    pub(super) fn take_message(&mut self, message: &Message) {
+        match message {
+            Message::System { .. } => {}
+            Message::User { text, attachments } => {
+                let mut text = sanitize::text(text);
+                for attachment in attachments {
+                    text.push_str("\n+ ");
+                    text.push_str(&sanitize::line(&attachment.name));
+                }
+                self.cells.push(Cell::new(Body::User(text)));
+            }
+            Message::Assistant { text, reasoning, tool_calls } => {
+                if matches!(self.cells.last(), Some(Cell { body: Body::User(_), .. })) {
+                    self.cells.push(Cell::new(Body::Head { duration_ms: None }));
+                }
+                if let Some(reasoning) = reasoning.as_deref().filter(|text| !text.trim().is_empty()) {
+                    let text = sanitize::text(reasoning);
+                    self.work(|steps, _| steps.push(Step::Thought { text, span_ms: None }));
+                }
+                if !text.trim().is_empty() {
+                    self.cells.push(Cell::text(&sanitize::text(text)));
+                }
+                for call in tool_calls {
+                    let arguments = serde_json::from_str(&call.arguments)
+                        .unwrap_or_else(|_| serde_json::Value::String(call.arguments.clone()));
+                    let mark = call_mark(call.id.clone(), &call.name, &arguments);
+                    self.work(|steps, _| steps.push(Step::Call(mark)));
+                }
+            }
+            Message::Tool(reply) => self.finish_call(&reply.call, reply.status),
+        }
+    }
+
+    pub(super) fn finish_call(&mut self, call: &CallId, status: ToolStatus) {
+        for cell in self.cells.iter_mut().rev() {
+            match &mut cell.body {
+                Body::User(_) => return,
+                Body::Work { steps, .. } => {
+                    for step in steps {
+                        if let Step::Call(mark) = step
+                            && mark.call == *call
+                        {
+                            mark.status = Some(status);
+                            cell.touch();
+                            return;
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    pub(super) fn welcome(&mut self) {
+        if let Some((facts, unconfined)) = self.facts.clone() {
+            let help = self.help_key.clone();
+            self.cells.insert(0, Cell::new(Body::Welcome { facts, unconfined, help }));
+        }
+    }
+
+    pub(super) fn end_turn(&mut self, outcome: TurnOutcome, reply: &str, now_ms: u64) {
+        let Some((began, spoke)) = self.turn.take() else { return };
+        if !spoke && !reply.trim().is_empty() {
+            self.cells.push(Cell::text(&sanitize::text(reply)));
+        }
+        self.settle();
+        let head = self.cells.iter_mut().rev().find(|cell| matches!(cell.body, Body::Head { .. }));
+        if let Some(cell) = head {
+            cell.body = Body::Head { duration_ms: Some(now_ms.saturating_sub(began)) };
+            cell.touch();
+        }
+        if outcome == TurnOutcome::Interrupted {
+            self.notice(NoticeKind::Stopped, "stopped; what was done so far is kept");
+        }
+    }
+}
+
+pub(super) fn call_mark(call: CallId, tool: &str, arguments: &serde_json::Value) -> CallMark {
+    CallMark {
+        call,
+        tool: sanitize::line(short_tool_name(tool)),
+        summary: argument_summary(tool, arguments),
+        status: None,
+    }
+}
