@@ -132,7 +132,8 @@ impl RedactedStream {
         self.held.push_str(piece);
         let clean = self.redactor.redact(&self.held).into_owned();
         let shown = clean.len() - self.redactor.open_end(&clean);
-        self.held = clean[shown..].to_owned();
+        self.held.clear();
+        self.held.push_str(&clean[shown..]);
         clean[..shown].to_owned()
     }
 

@@ -340,7 +340,7 @@ impl Engine {
                 if let Some(turn) = &mut self.turn {
                     turn.tools.remove(&result.reply.call);
                 }
-                self.feed(Input::ToolFinished(result));
+                self.feed(Input::ToolFinished(*result));
             }
         }
     }

@@ -9,6 +9,7 @@
 //! applied: a result that comes later still takes its place.
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
 
 use crate::protocol::{Attachment, CallId, Message, ToolCall, ToolReply, TurnId, TurnOutcome};
 use crate::session::Record;
@@ -49,7 +50,9 @@ impl History {
     /// The conversation that these facts tell, oldest first.
     pub fn of(facts: &[Fact]) -> Self {
         let mut history = Self::default();
-        facts.iter().for_each(|fact| history.apply(fact));
+        for fact in facts {
+            history.apply(fact);
+        }
         history
     }
 
@@ -169,7 +172,8 @@ impl History {
                         *text = format!("{text}\n\n{note}");
                     }
                     _ => {
-                        out.push(Message::Assistant { text: note.to_owned(), reasoning: None, tool_calls: Vec::new() })
+                        let text = note.to_owned();
+                        out.push(Message::Assistant { text, reasoning: None, tool_calls: Vec::new() });
                     }
                 }
             }
@@ -204,7 +208,8 @@ impl Entry {
         if !self.attachments.is_empty() {
             text.push_str("\n\nAttached files:");
             for Attachment { path, bytes, .. } in &self.attachments {
-                text.push_str(&format!("\n- {path} ({})", truncate::bytes(*bytes)));
+                // Writing to a string cannot fail.
+                let _ = write!(text, "\n- {path} ({})", truncate::bytes(*bytes));
             }
         }
         text

@@ -69,7 +69,7 @@ impl Machine {
     pub fn step(&mut self, input: Input) -> Vec<Effect> {
         let mut out = Vec::new();
         self.state = match std::mem::replace(&mut self.state, State::Idle) {
-            State::Idle => self.when_idle(input, &mut out),
+            State::Idle => self.when_idle(&input, &mut out),
             State::Asking(turn) => self.when_asking(turn, input, &mut out),
             State::Working(turn) => self.when_working(turn, input, &mut out),
             State::Stopping(turn, outcome) => self.when_stopping(turn, outcome, input, &mut out),
@@ -78,9 +78,9 @@ impl Machine {
         out
     }
 
-    fn when_idle(&mut self, input: Input, out: &mut Vec<Effect>) -> State {
+    fn when_idle(&mut self, input: &Input, out: &mut Vec<Effect>) -> State {
         match input {
-            Input::Submitted { turn } => {
+            &Input::Submitted { turn } => {
                 self.phase = Phase::Idle;
                 out.push(Effect::Emit(Event::TurnStarted { turn }));
                 self.ask(Turn::new(turn), out)
@@ -120,10 +120,10 @@ impl Machine {
                 State::Asking(turn)
             }
             Input::Replied { text, reasoning, calls } => self.replied(turn, text, reasoning, calls, out),
-            Input::EmptyReply { message, hint } => self.empty_reply(turn, message, hint, out),
+            Input::EmptyReply { message, hint } => self.empty_reply(turn, &message, hint, out),
             Input::ModelFailed { message, hint } => {
                 keep_partial(&turn, out);
-                self.fail(turn, message, hint, out)
+                self.fail(&turn, message, hint, out)
             }
             Input::Interrupted => {
                 out.push(Effect::DropStream);
@@ -133,7 +133,7 @@ impl Machine {
             Input::DiskFailed { message } => {
                 out.push(Effect::DropStream);
                 keep_partial(&turn, out);
-                self.fail(turn, message, Some(DISK_HINT.to_owned()), out)
+                self.fail(&turn, message, Some(DISK_HINT.to_owned()), out)
             }
             Input::Submitted { .. } | Input::ToolFinished(_) | Input::EndCall(_) | Input::Closed => State::Asking(turn),
         }
@@ -149,7 +149,7 @@ impl Machine {
     ) -> State {
         if text.trim().is_empty() && calls.is_empty() {
             let hint = "Send the message again, or choose another model.".to_owned();
-            return self.empty_reply(turn, "the model's reply was empty".to_owned(), Some(hint), out);
+            return self.empty_reply(turn, "the model's reply was empty", Some(hint), out);
         }
         // What was not streamed (an endpoint without streaming, a held back ending) is shown now.
         if let Some(rest) = reasoning.as_deref().and_then(|whole| whole.strip_prefix(turn.reasoning.as_str()))
@@ -177,10 +177,10 @@ impl Machine {
 
     /// Some endpoints now and then reply with nothing at all. Asking again once usually helps; asking for ever costs
     /// money and shows nothing.
-    fn empty_reply(&mut self, mut turn: Turn, message: String, hint: Option<String>, out: &mut Vec<Effect>) -> State {
+    fn empty_reply(&mut self, mut turn: Turn, message: &str, hint: Option<String>, out: &mut Vec<Effect>) -> State {
         turn.forget_partial();
         if turn.asked_again {
-            return self.fail(turn, format!("{message}, twice in a row"), hint, out);
+            return self.fail(&turn, format!("{message}, twice in a row"), hint, out);
         }
         turn.asked_again = true;
         out.push(Effect::Emit(Event::Warning { message: format!("{message}; asking again") }));
@@ -220,7 +220,7 @@ impl Machine {
             }
             Input::DiskFailed { message } => {
                 abandon_all(&mut turn, out);
-                self.fail(turn, message, Some(DISK_HINT.to_owned()), out)
+                self.fail(&turn, message, Some(DISK_HINT.to_owned()), out)
             }
             // A late word of a stream that is over.
             _ => State::Working(turn),
@@ -244,7 +244,7 @@ impl Machine {
             }
             Input::DiskFailed { message } => {
                 abandon_all(&mut turn, out);
-                self.fail(turn, message, Some(DISK_HINT.to_owned()), out)
+                self.fail(&turn, message, Some(DISK_HINT.to_owned()), out)
             }
             _ => State::Stopping(turn, outcome),
         }
@@ -255,7 +255,7 @@ impl Machine {
         if turn.rounds >= self.max_rounds {
             let message = format!("the turn used up its {} requests to the model", self.max_rounds);
             let hint = "Send a message such as \"go on\" to let it continue, or raise `engine.max_rounds`.".to_owned();
-            return self.fail(turn, message, Some(hint), out);
+            return self.fail(&turn, message, Some(hint), out);
         }
         turn.rounds += 1;
         self.enter(Phase::Waiting, out);
@@ -282,9 +282,9 @@ impl Machine {
         if turn.calls.is_empty() { self.save(&turn, outcome, out) } else { State::Stopping(turn, outcome) }
     }
 
-    fn fail(&mut self, turn: Turn, message: String, hint: Option<String>, out: &mut Vec<Effect>) -> State {
+    fn fail(&mut self, turn: &Turn, message: String, hint: Option<String>, out: &mut Vec<Effect>) -> State {
         out.push(Effect::Emit(Event::Error { message, hint }));
-        self.save(&turn, TurnOutcome::Failed, out)
+        self.save(turn, TurnOutcome::Failed, out)
     }
 
     fn save(&mut self, turn: &Turn, outcome: TurnOutcome, out: &mut Vec<Effect>) -> State {

@@ -87,7 +87,7 @@ impl Engine {
                 self.tell_captured(captured);
             }
             Err(trouble) => {
-                self.emit(trouble.while_doing(&format!("the last turn {how}, and its snapshot failed")).into())
+                self.emit(trouble.while_doing(&format!("the last turn {how}, and its snapshot failed")).into());
             }
         }
     }
@@ -181,7 +181,7 @@ impl Engine {
                     ledger.branch(&target, &name)?;
                     Listing::read(ledger, Changed::Walk)
                 },
-                |engine, result| engine.tell_listing(result),
+                Self::tell_listing,
             ),
             Op::Rename { title } => self.rename(&title),
             Op::Interrupt | Op::EndCall { .. } | Op::Shutdown => self.take_op(op),
@@ -333,7 +333,7 @@ impl Engine {
     /// Reads the list of nodes and tells it.
     fn list(&mut self, changed: Changed) {
         let changed = if self.turn.is_some() { Changed::Unknown } else { changed };
-        self.desk.start(move |ledger| Listing::read(ledger, changed), |engine, result| engine.tell_listing(result));
+        self.desk.start(move |ledger| Listing::read(ledger, changed), Self::tell_listing);
     }
 }
 

@@ -36,7 +36,7 @@ pub(super) enum ToolEvent {
     /// More output.
     Output(CallId, String),
     /// It ended. Nothing follows.
-    Finished(ToolResult),
+    Finished(Box<ToolResult>),
 }
 
 /// Starts a call; the task ends when the handle is dropped.
@@ -50,7 +50,7 @@ pub(super) fn start(
     AbortOnDropHandle::new(tokio::spawn(async move {
         let result = run(toolbox, call, cancel, redactor, &events).await;
         // The engine may be gone already.
-        let _ = events.send(ToolEvent::Finished(result));
+        let _ = events.send(ToolEvent::Finished(Box::new(result)));
     }))
 }
 

@@ -52,16 +52,16 @@ impl CallQueue {
     /// Marks as running, and returns, every call that may start now.
     pub(super) fn start_ready(&mut self) -> Vec<ToolCall> {
         let mut started = Vec::new();
-        let mut running = self.slots.iter().filter(|slot| slot.stage == Stage::Running).count();
+        let already = self.slots.iter().filter(|slot| slot.stage == Stage::Running).count();
         let mut writer_runs = self.slots.iter().any(|slot| slot.stage == Stage::Running && slot.writes);
         for slot in self.slots.iter_mut().filter(|slot| slot.stage == Stage::Waiting) {
+            let running = already + started.len();
             let free = if slot.writes { running == 0 } else { !writer_runs && running < READERS };
             if !free {
                 break;
             }
             slot.stage = Stage::Running;
             writer_runs = slot.writes;
-            running += 1;
             started.push(slot.call.clone());
         }
         started

@@ -105,10 +105,9 @@ fn plan_one(workspace: &Workspace, source: &Path, taken: &mut HashSet<String>) -
         let free = if number == 1 { name.clone() } else { format!("{stem}-{number}{ending}") };
         let target = workspace.resolve(&format!("{FOLDER}/{free}"))?;
         let exists = match workspace.metadata(&target) {
-            Ok(_) => true,
             Err(WorkspaceError::Missing { .. }) => false,
-            // A link that leads nowhere good: the name is taken all the same.
-            Err(WorkspaceError::Outside { .. } | WorkspaceError::TooManyLinks { .. }) => true,
+            // A link that leads nowhere good takes the name all the same.
+            Ok(_) | Err(WorkspaceError::Outside { .. } | WorkspaceError::TooManyLinks { .. }) => true,
             Err(error) => return Err(error.into()),
         };
         if !exists && taken.insert(free.clone()) {

@@ -1,5 +1,7 @@
 //! What becomes of a call's result, and of a call that has none: records and events, in their order.
 
+use std::fmt::Write as _;
+
 use crate::protocol::{CallId, Event, ToolCall, ToolReply, ToolStatus};
 
 use super::super::effect::{Effect, Fact, ToolResult};
@@ -20,10 +22,12 @@ pub(super) fn finish(turn: &mut Turn, mut result: ToolResult, out: &mut Vec<Effe
     let call = turn.calls.finish(&result.reply.call)?;
     let verdict = turn.guard.saw(&call, &result.reply);
     if let Verdict::Tell(times) = verdict {
-        result.reply.output.push_str(&format!(
+        // Writing to a string cannot fail.
+        let _ = write!(
+            result.reply.output,
             "\n\n[okcvm: this is the same call with the same result, {times} times in a row. Repeating it will not \
              change anything: try something else, or tell the user what stands in the way.]"
-        ));
+        );
     }
     let ToolResult { reply, duration_ms, artifacts, todos, spill, diff, fatal: _ } = result;
     let (spilled, changed) = (spill.clone(), diff.clone());
