@@ -27,7 +27,7 @@ mod wire;
 
 pub use backend::Sandbox;
 pub use detect::{Chooser, LazySandbox, Unavailable, choose, may_pass};
-pub use process::{Child, Exit, Stream};
+pub use process::{Child, Exit, Step, Stream};
 
 use std::io;
 use std::path::PathBuf;

@@ -62,17 +62,32 @@ pub(super) struct Launched {
 }
 
 type Started = io::Result<process::Child>;
+/// Takes the started process; gives it back when nobody waits any more.
+type Answer = Box<dyn FnOnce(Started) -> Result<(), Started> + Send>;
 
 /// Starts a process from the thread that lives as long as the program. Standard output and error are pipes.
-pub(super) fn start(mut command: process::Command) -> oneshot::Receiver<Started> {
-    static STARTER: OnceLock<Mutex<sync_mpsc::Sender<(process::Command, oneshot::Sender<Started>)>>> = OnceLock::new();
+pub(super) fn start(command: process::Command) -> oneshot::Receiver<Started> {
+    let (answer, started) = oneshot::channel();
+    hand_over(command, Box::new(|started| answer.send(started)));
+    started
+}
+
+/// As [`start`], for callers without a runtime; blocks, and may do so on a thread of one.
+fn start_blocking(command: process::Command) -> Started {
+    let (answer, started) = sync_mpsc::sync_channel(1);
+    hand_over(command, Box::new(move |started| answer.send(started).map_err(|error| error.0)));
+    started.recv().map_err(no_starter)?
+}
+
+fn hand_over(mut command: process::Command, answer: Answer) {
+    static STARTER: OnceLock<Mutex<sync_mpsc::Sender<(process::Command, Answer)>>> = OnceLock::new();
     command.stdout(process::Stdio::piped()).stderr(process::Stdio::piped());
     let starter = STARTER.get_or_init(|| {
-        let (jobs, waiting) = sync_mpsc::channel::<(process::Command, oneshot::Sender<Started>)>();
+        let (jobs, waiting) = sync_mpsc::channel::<(process::Command, Answer)>();
         let work = move || {
             for (mut command, answer) in waiting {
-                // The one who asked may have gone; the child is then dropped by the answer.
-                if let Err(Ok(mut child)) = answer.send(command.spawn()) {
+                // The one who asked may have gone.
+                if let Err(Ok(mut child)) = answer(command.spawn()) {
                     let _ = child.kill();
                     let _ = child.wait();
                 }
@@ -83,10 +98,8 @@ pub(super) fn start(mut command: process::Command) -> oneshot::Receiver<Started>
         }
         Mutex::new(jobs)
     });
-    let (answer, started) = oneshot::channel();
-    // When the thread is missing the answer is dropped, which the receiver sees.
+    // When the thread is missing the answer is dropped, which the one who waits sees.
     let _ = lock(starter).send((command, answer));
-    started
 }
 
 /// What is said when the starting thread is missing.
@@ -144,12 +157,22 @@ impl Killer {
     }
 }
 
+/// What a running command does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// It wrote these bytes.
+    Output(Stream, Vec<u8>),
+    /// It ended.
+    Ended(Exit),
+}
+
 /// A running command. Dropping it ends it and everything that it started.
 #[derive(Debug)]
 pub struct Child {
     output: mpsc::Receiver<(Stream, Vec<u8>)>,
     ended: watch::Receiver<Option<Exit>>,
     reports: Option<oneshot::Receiver<Exit>>,
+    exit: Option<Exit>,
     control: Option<tokio::net::unix::OwnedWriteHalf>,
     killer: Arc<Killer>,
 }
@@ -191,7 +214,7 @@ impl Child {
         if let Some(err) = pipes.1 {
             tokio::spawn(pump(OwnedFd::from(err), Stream::Err, output_in, ended.clone()));
         }
-        let mut running = Self { output, ended, reports: None, control: None, killer };
+        let mut running = Self { output, ended, reports: None, exit: None, control: None, killer };
         if let Some(control) = control {
             running.wait_for_start(control).await?;
         }
@@ -227,21 +250,29 @@ impl Child {
         Ok(())
     }
 
-    /// The next bytes of either stream; `None` once both are closed.
-    pub async fn next_output(&mut self) -> Option<(Stream, Vec<u8>)> {
-        self.output.recv().await
+    /// What happens next: output, or the end once all output was read. (A command can close its output and go on.) Safe
+    /// to drop while waiting; after the end it tells the end again.
+    pub async fn next(&mut self) -> Step {
+        match self.output.recv().await {
+            Some((stream, bytes)) => Step::Output(stream, bytes),
+            None => Step::Ended(self.wait().await),
+        }
     }
 
-    /// How the command ended. Read the output first: a command whose output nobody takes does not end.
-    pub async fn wait(&mut self) -> Exit {
+    async fn wait(&mut self) -> Exit {
+        if let Some(exit) = self.exit {
+            return exit;
+        }
         let outer = match self.ended.wait_for(Option::is_some).await {
             Ok(exit) => *exit,
             Err(_) => None,
         };
         // What PID 1 told of the command is more exact than how bubblewrap ended; it is missing when that was killed.
-        if let Some(reports) = self.reports.take()
+        if let Some(reports) = &mut self.reports
             && let Ok(Ok(exit)) = tokio::time::timeout(Duration::from_secs(1), reports).await
         {
+            self.reports = None;
+            self.exit = Some(exit);
             return exit;
         }
         outer.unwrap_or(Exit { code: None, signal: None })
@@ -324,7 +355,7 @@ pub(super) fn ask(
 ) -> Result<Vec<String>, String> {
     let end = Instant::now() + limit;
     let text = |error: io::Error| error.to_string();
-    let mut child = start(command).blocking_recv().map_err(no_starter).and_then(|child| child).map_err(text)?;
+    let mut child = start_blocking(command).map_err(text)?;
     let killer = Arc::new(Killer { pid: Pid::from_child(&child), leads_group: false, reaped: Mutex::new(false) });
     let stderr = child.stderr.take();
     let said = std::thread::spawn(move || {

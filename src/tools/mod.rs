@@ -51,6 +51,9 @@ pub enum ToolsError {
     },
 }
 
+#[cfg(test)]
+mod tests;
+
 fn list(names: &[String]) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }

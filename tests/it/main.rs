@@ -16,6 +16,7 @@ mod model_shapes;
 mod readme;
 mod resume;
 mod sandbox_escape;
+mod sandbox_life;
 mod screens;
 mod snapshot;
 #[allow(dead_code, unused_imports, reason = "each helper serves some of the tests")]

@@ -26,8 +26,8 @@ use crate::workspace::{ConfinedPath, WorkspaceError};
 const DEFAULT_LINES: i64 = 100;
 /// Characters of one line.
 const MAX_LINE: usize = 1_000;
-/// A file of text may be this large.
-const MAX_TEXT: u64 = 256 << 20;
+/// A file may be this large, whatever it holds.
+const MAX_FILE: u64 = 256 << 20;
 /// A picture may be this large: more than endpoints take helps nobody.
 const MAX_IMAGE: u64 = 5 << 20;
 /// Text is gathered up to this size; the model is shown far less.
@@ -64,6 +64,14 @@ fn read(machine: &Machine, args: &Value) -> Result<ToolOutput, ToolError> {
     };
     let fail = |error: std::io::Error| ToolError::ForModel(format!("cannot read {}: {error}", path.shown()));
     let bytes = file.metadata().map_err(fail)?.len();
+    if bytes > MAX_FILE {
+        return Err(ToolError::ForModel(format!(
+            "{} has {}; at most {} are read. Use the shell (head, tail, grep) to look at parts of it.",
+            path.shown(),
+            truncate::bytes(bytes),
+            truncate::bytes(MAX_FILE)
+        )));
+    }
     let mut start = Vec::with_capacity(START);
     Arc::new(&file).take(START as u64).read_to_end(&mut start).map_err(fail)?;
 
@@ -75,14 +83,6 @@ fn read(machine: &Machine, args: &Value) -> Result<ToolOutput, ToolError> {
         return Ok(ToolOutput::text(format!(
             "{} is {what}, {size}; it is not shown as text. Use the shell to look into it or to convert it.",
             path.shown()
-        )));
-    }
-    if bytes > MAX_TEXT {
-        return Err(ToolError::ForModel(format!(
-            "{} has {}; at most {} are read. Use the shell (head, tail, grep) to look at parts of it.",
-            path.shown(),
-            truncate::bytes(bytes),
-            truncate::bytes(MAX_TEXT)
         )));
     }
     file.rewind().map_err(fail)?;
@@ -128,7 +128,7 @@ struct Window {
 
 impl Window {
     fn read(file: File, offset: u64, limit: u64) -> std::io::Result<Self> {
-        let mut from = BufReader::with_capacity(128 << 10, file.take(MAX_TEXT));
+        let mut from = BufReader::with_capacity(128 << 10, file.take(MAX_FILE));
         let mut hash = Sha256::new();
         let mut window = Self { text: String::new(), last: 0, lines: 0, crlf: false, sha256: String::new() };
         let mut line = Line::default();

@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 
 use crate::protocol::ToolStatus;
-use crate::sandbox::{Child, Exit, Sandbox, Stream};
+use crate::sandbox::{Child, Exit, Sandbox, Step, Stream};
 use crate::tools::args;
 use crate::tools::capture::{Capture, Utf8Stream};
 use crate::tools::tool::{Tool, ToolContext, ToolEffect, ToolError, ToolOutput};
@@ -82,7 +82,7 @@ async fn follow(
     let mut timer = std::pin::pin!(tokio::time::sleep_until(deadline.into()));
     let mut cancelled = std::pin::pin!(cancelled);
     let mut killed = false;
-    loop {
+    let exit = loop {
         let running = ending == Ending::Itself;
         tokio::select! {
             biased;
@@ -95,27 +95,27 @@ async fn follow(
                     child.kill();
                 }
             }
-            output = child.next_output() => match output {
-                Some((stream, bytes)) => {
+            step = child.next() => match step {
+                Step::Output(stream, bytes) => {
                     let decoder = &mut streams[usize::from(stream == Stream::Err)];
                     let text = decoder.push(&bytes);
                     if ending != Ending::TooMuchOutput && !capture.push_live(&text) && running {
                         ending = Ending::TooMuchOutput;
                     }
                 }
-                None => break,
-            }
+                Step::Ended(exit) => break exit,
+            },
         }
         if running && ending != Ending::Itself {
             // Asked first; what does not listen is ended after a while.
             child.terminate();
             timer.as_mut().reset((Instant::now() + GRACE).into());
         }
-    }
+    };
     for decoder in &mut streams {
         capture.push_live(decoder.finish());
     }
-    (ending, child.wait().await)
+    (ending, exit)
 }
 
 /// The result in words.

@@ -2,6 +2,7 @@
 
 pub mod endpoint;
 pub mod home;
+pub mod machine;
 pub mod session;
 pub mod terminal;
 
