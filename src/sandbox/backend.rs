@@ -11,6 +11,7 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid};
 
 use super::bubblewrap::{self, Bubblewrap};
+use super::hints::{self, Machine};
 use super::policy::Private;
 use super::process::{self, Child, Launched, NotStarted};
 use super::wire::{self, Job, Plan};
@@ -31,6 +32,8 @@ pub struct Sandbox(Arc<Inner>);
 struct Inner {
     section: SandboxSection,
     backend: Backend,
+    /// Where it is remembered that it works.
+    remembered: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone)]
@@ -42,8 +45,8 @@ pub(super) enum Backend {
 }
 
 impl Sandbox {
-    pub(super) fn new(section: SandboxSection, backend: Backend) -> Self {
-        Self(Arc::new(Inner { section, backend }))
+    pub(super) fn new(section: SandboxSection, backend: Backend, remembered: Option<PathBuf>) -> Self {
+        Self(Arc::new(Inner { section, backend, remembered }))
     }
 
     /// The configuration that it was chosen for.
@@ -113,7 +116,13 @@ impl Sandbox {
             Backend::Bubblewrap { bwrap, program } => self.spawn_confined(folders, argv, bwrap, program).await,
         };
         started.map_err(|error| match error {
-            NotStarted::Sandbox(said) => SandboxError::Start { reason: one_line(&said) },
+            NotStarted::Sandbox(said) => {
+                // It worked once; the next start tries it anew.
+                if let Some(remembered) = &self.0.remembered {
+                    let _ = fs::remove_file(remembered);
+                }
+                SandboxError::Start(hints::does_not_work(&one_line(&said), Machine::of_host()))
+            }
             NotStarted::Command(reason) => SandboxError::Command(reason),
             NotStarted::Io(source) => SandboxError::Io(source),
         })

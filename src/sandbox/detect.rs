@@ -94,7 +94,7 @@ impl Chooser {
                 "Use `off` or `host`: `--network off`, or sandbox.network.mode in the configuration.",
             ));
         }
-        let unconfined = |label| Ok(Sandbox::new(self.section.clone(), Backend::Unconfined { label }));
+        let unconfined = |label| Ok(Sandbox::new(self.section.clone(), Backend::Unconfined { label }, None));
         match self.section.backend {
             SandboxBackend::Off => unconfined("off"),
             SandboxBackend::External => unconfined("external"),
@@ -118,7 +118,7 @@ impl Chooser {
             }
         };
         let backend = Backend::Bubblewrap { bwrap: bwrap.clone(), program: program.clone() };
-        let sandbox = Sandbox::new(self.section.clone(), backend);
+        let sandbox = Sandbox::new(self.section.clone(), backend, Some(self.cache_dir.join(CACHE)));
         backend::checked_extra(&self.section, &self.cache_dir.join("work"))
             .map_err(|error| Unavailable::new(error.to_string(), "Take that path out of sandbox.extra_ro."))?;
         let key = self.key(&bwrap.program, &program);
@@ -160,7 +160,7 @@ impl Chooser {
                 env_names: plan.env.iter().map(|(name, _)| name.clone()).chain(["PWD".to_owned()]).collect(),
             };
             let (command, control) = backend::helper(program).map_err(|error| failed(error.to_string()))?;
-            let answer = process::ask(command, control, (&plan, &job), PROBE_LIMIT).map(|mut missing| {
+            let answer = process::ask(command, &control, (&plan, &job), PROBE_LIMIT).map(|mut missing| {
                 let owner = fs::symlink_metadata(folders.work.join(probe::LEFT_BEHIND)).map(|facts| facts.uid());
                 if !owner.is_ok_and(|uid| uid == plan.ids.0 && uid != 0) {
                     missing.push("processes are not those of an ordinary account".to_owned());

@@ -73,9 +73,11 @@ fn run(argv: &[String], limits: Limits) -> io::Result<u8> {
 fn obey(command: Pid) {
     let mut byte = [0];
     while let Ok(1) = ControlSocket.read(&mut byte) {
-        if byte[0] == wire::TERMINATE {
+        match byte[0] {
             // Gone already is as good.
-            let _ = rustix::process::kill_process_group(command, Signal::TERM);
+            wire::TERMINATE => drop(rustix::process::kill_process_group(command, Signal::TERM)),
+            wire::END => break,
+            _ => {}
         }
     }
     std::process::exit(137);

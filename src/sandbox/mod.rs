@@ -54,11 +54,8 @@ pub struct SandboxFolders {
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
     /// The sandbox did not come up.
-    #[error("the sandbox did not start: {reason}")]
-    Start {
-        /// What it said.
-        reason: String,
-    },
+    #[error("the sandbox did not start: {0}")]
+    Start(Unavailable),
     /// The sandbox stands, the command does not run.
     #[error("{0}")]
     Command(String),

@@ -6,6 +6,7 @@
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt as _;
 use std::process;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc as sync_mpsc};
 use std::time::{Duration, Instant};
@@ -23,6 +24,8 @@ const READ: usize = 32 << 10;
 const QUEUE: usize = 8;
 /// After the command's own end, how long a silent pipe that somebody still holds is waited for.
 const LINGER: Duration = Duration::from_millis(300);
+/// How long a sandbox may take to come up, on a machine with much to do.
+const START_LIMIT: Duration = Duration::from_secs(20);
 /// The longest list of reports and the longest reason that are read.
 const MAX_REPORTS: u64 = 64 << 10;
 
@@ -146,7 +149,6 @@ impl Killer {
         }
         let mut reaped = lock(&self.reaped);
         *reaped = true;
-        use std::os::unix::process::ExitStatusExt as _;
         match child.wait() {
             Ok(status) => Exit { code: status.code(), signal: status.signal() },
             Err(error) => {
@@ -225,7 +227,11 @@ impl Child {
         control.set_nonblocking(true)?;
         let (read, write) = tokio::net::UnixStream::from_std(control)?.into_split();
         let mut reports = tokio::io::BufReader::new(read.take(MAX_REPORTS));
-        match next_report(&mut reports).await {
+        let Ok(first) = tokio::time::timeout(START_LIMIT, next_report(&mut reports)).await else {
+            let limit = START_LIMIT.as_secs();
+            return Err(NotStarted::Sandbox(format!("it did not come up within {limit} s")));
+        };
+        match first {
             Some(Report::Started) => {}
             Some(Report::Failed { reason }) => return Err(NotStarted::Command(reason)),
             _ => {
@@ -289,15 +295,27 @@ impl Child {
         }
     }
 
-    /// Ends everything, now.
+    /// Ends the command and everything that it started. Inside a sandbox PID 1 does it by ending itself: once that is
+    /// told, nothing of it is left.
     pub fn kill(&self) {
+        match &self.control {
+            Some(control) => {
+                // Where this fails, `destroy` is next.
+                let _ = control.try_write(&[wire::END]);
+            }
+            None => self.destroy(),
+        }
+    }
+
+    /// Ends the sandbox itself, from outside. What is inside ends as well, but perhaps a moment later.
+    pub fn destroy(&self) {
         self.killer.signal(Signal::KILL);
     }
 }
 
 impl Drop for Child {
     fn drop(&mut self) {
-        self.kill();
+        self.destroy();
     }
 }
 
@@ -349,7 +367,7 @@ async fn pump(
 /// Runs the probe to its end, without any runtime. `Err` is what was said instead of an answer.
 pub(super) fn ask(
     command: process::Command,
-    control: UnixStream,
+    control: &UnixStream,
     frames: (&Plan, &Job),
     limit: Duration,
 ) -> Result<Vec<String>, String> {
@@ -366,7 +384,7 @@ pub(super) fn ask(
         }
         String::from_utf8_lossy(&said).trim().to_owned()
     });
-    let answer = converse(&control, frames, end);
+    let answer = converse(control, frames, end);
     if answer.is_err() {
         // Give bubblewrap the moment that it needs to say why.
         let grace = Instant::now() + Duration::from_millis(200);

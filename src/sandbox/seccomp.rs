@@ -134,12 +134,14 @@ fn compile(
     BpfProgram::try_from(filter).map_err(fail)
 }
 
+/// The bit of a call's number that says x32.
+const X32_BIT: u32 = 0x4000_0000;
+
 /// Refuses the x32 calls of an x86-64 kernel: the same architecture, other numbers, and so past every rule by number.
 fn no_x32() -> Vec<sock_filter> {
     if cfg!(not(target_arch = "x86_64")) {
         return Vec::new();
     }
-    const X32_BIT: u32 = 0x4000_0000;
     let statement = |code: u32, jt, jf, k| sock_filter { code: code as u16, jt, jf, k };
     vec![
         // The number of the call is the first word of `struct seccomp_data`.

@@ -16,6 +16,9 @@ const MAX_FRAME: usize = 4 << 20;
 /// Asks the command to end (SIGTERM).
 pub(super) const TERMINATE: u8 = b'T';
 
+/// Ends everything inside.
+pub(super) const END: u8 = b'K';
+
 /// What `__launch` sets up before it becomes bubblewrap.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Plan {

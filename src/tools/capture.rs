@@ -271,16 +271,12 @@ impl Utf8Stream {
                 Err(error) => {
                     let (good, bad) = rest.split_at(error.valid_up_to());
                     out.push_str(&String::from_utf8_lossy(good));
-                    match error.error_len() {
-                        Some(length) => {
-                            out.push('\u{fffd}');
-                            rest = &bad[length..];
-                        }
-                        None => {
-                            self.0 = bad.to_vec();
-                            return out;
-                        }
-                    }
+                    let Some(length) = error.error_len() else {
+                        self.0 = bad.to_vec();
+                        return out;
+                    };
+                    out.push('\u{fffd}');
+                    rest = &bad[length..];
                 }
             }
         }

@@ -234,13 +234,14 @@ impl Toolbox {
             && !sandbox.confines()
         {
             // Said here and not in the manifest, because it is true of this session only.
-            spec.description.push_str(&format!(
+            let told = format!(
                 "\n\nIn this session commands run without a sandbox, directly on the user's machine: be careful. They \
                  start in {}, which is the workspace; the path {} does not exist for them, so use relative paths or \
                  $OKCVM_WORKSPACE.",
                 self.machine.folders.work.display(),
                 self.machine.workspace.mount()
-            ));
+            );
+            spec.description.push_str(&told);
         }
         spec
     }

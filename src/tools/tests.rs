@@ -181,7 +181,7 @@ async fn the_todo_list_is_replaced_told_and_restored() {
 #[tokio::test]
 async fn text_is_shown_with_line_numbers_a_hundred_lines_at_a_time() {
     let session = session();
-    let text: String = (1..=250).map(|n| format!("line {n}\n")).collect();
+    let text = lines(250);
     session.put("notes.txt", &text);
     let read = session.ok("read_file", json!({"file_path": format!("{MOUNT}/notes.txt")})).await.output;
     assert!(read.starts_with("     1\tline 1\n     2\tline 2\n"), "{read}");
@@ -510,7 +510,7 @@ async fn long_output_is_clipped_for_the_model_and_kept_whole() {
     assert!(ran.output.starts_with("line 1\n") && ran.output.ends_with("line 5000\n[exit code 2]"), "{}", ran.output);
     let spill = ran.spill.expect("spill");
     let whole = std::fs::read_to_string(&spill.path).expect("read");
-    assert_eq!(whole, (1..=5000).map(|n| format!("line {n}\n")).collect::<String>());
+    assert_eq!(whole, lines(5000));
     assert_eq!(spill.bytes, whole.len() as u64);
 }
 
@@ -519,6 +519,11 @@ async fn a_command_that_is_too_long_for_the_kernel_is_told() {
     let session = session();
     let message = session.fails("shell", json!({"command": format!(": {}", "x".repeat(200_000))})).await;
     assert!(message.contains("the command has"), "{message}");
+}
+
+/// The lines `line 1` to `line n`.
+fn lines(n: u32) -> String {
+    (1..=n).map(|n| format!("line {n}")).chain([String::new()]).collect::<Vec<_>>().join("\n")
 }
 
 /// Whether a process exists and is no zombie.

@@ -56,7 +56,7 @@ fn rows() -> Vec<Row> {
         let fields: Vec<&str> = line.split('\t').collect();
         match fields[..] {
             [id, _, how, payload, expected] => Row { id, how, payload, expected },
-            _ => panic!("a row has five fields: {line}"),
+            _ => unreachable!("a row has five fields: {line}"),
         }
     };
     TABLE.lines().skip(1).map(parse).collect()
@@ -178,7 +178,7 @@ fn judge(row: &Row, host: &Host, machine: &Machine, seen: &Seen) -> Vec<String> 
                     .sum();
                 seen.given <= 10_000 && spilled <= 64 << 20 && seen.status == ToolStatus::Error
             }
-            other => panic!("{}: unknown expectation {other}", row.id),
+            other => unreachable!("{}: unknown expectation {other}", row.id),
         };
         if !holds {
             wrong.push(format!("{} does not hold: {token}\n{}", row.id, indented(&seen.output)));

@@ -102,7 +102,26 @@ async fn cancel_ends_a_command_at_once_and_with_it_everything_it_started() {
     let (finished, since) = tokio::join!(call, cancelled);
     assert_eq!(finished.status, ToolStatus::Cancelled);
     assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
-    assert!(machine::processes_with("OKTAG-CANCEL").is_empty());
+    assert!(machine::processes_with("OKTAG-CANCEL").is_empty(), "{}", finished.output);
+}
+
+#[tokio::test]
+async fn a_command_that_does_not_listen_is_gone_when_its_call_returns() {
+    let folder = machine::folder();
+    let Some(sandbox) = sandbox(folder.path()) else { return };
+    let machine = Machine::create(folder.path(), 1, &sandbox);
+    // A daemon without any of the command's descriptors, and a shell that ignores the request to end.
+    let command = "trap '' TERM; setsid bash -c 'exec -a OKTAG-DEAF sleep 300' <&- >&- 2>&- & \
+                   while true; do echo x >> written; sleep 0.01; done";
+    let started = Instant::now();
+    let finished = machine.call("shell", json!({"command": command, "timeout": 300})).await;
+    assert_eq!(finished.status, ToolStatus::Timeout, "{}", finished.output);
+    assert!(machine::processes_with("OKTAG-DEAF").is_empty());
+    assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
+    let written = || fs::metadata(machine.work().join("written")).expect("file").len();
+    let before = written();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(written(), before, "something still writes");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 
 use crate::protocol::ToolStatus;
-use crate::sandbox::{Child, Exit, Sandbox, Step, Stream};
+use crate::sandbox::{Child, Exit, Sandbox, SandboxError, Step, Stream};
 use crate::tools::args;
 use crate::tools::capture::{Capture, Utf8Stream};
 use crate::tools::tool::{Tool, ToolContext, ToolEffect, ToolError, ToolOutput};
@@ -17,6 +17,8 @@ const DEFAULT_TIMEOUT: i64 = 60_000;
 const MAX_TIMEOUT: i64 = 1_800_000;
 /// Between the request to end and the end.
 const GRACE: Duration = Duration::from_secs(2);
+/// Between the end of everything inside and that of the sandbox itself, should the first not come about.
+const LAST_GRACE: Duration = Duration::from_secs(1);
 
 /// Runs a command.
 #[derive(Debug)]
@@ -45,6 +47,15 @@ enum Ending {
     TooMuchOutput,
 }
 
+/// How far the end of a command has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Running,
+    Asked,
+    Killed,
+    Destroyed,
+}
+
 async fn run(cx: ToolContext<'_>, args: Value) -> Result<ToolOutput, ToolError> {
     let ToolContext { machine, cancel, capture } = cx;
     let timeout = args::integer(&args, "timeout").unwrap_or(DEFAULT_TIMEOUT);
@@ -58,13 +69,13 @@ async fn run(cx: ToolContext<'_>, args: Value) -> Result<ToolOutput, ToolError> 
         return Err(ToolError::ForModel("command holds a NUL byte, which no shell can take".to_owned()));
     }
     let sandbox = machine.sandbox().await?;
-    let argv = ["bash", "-c", command].map(ToOwned::to_owned);
+    let words = ["bash", "-c", command].map(ToOwned::to_owned);
     let started = Instant::now();
-    let child = tokio::select! {
-        biased;
-        () = cancel.cancelled() => return Err(ToolError::Cancelled),
-        child = sandbox.spawn(&machine.folders, &argv) => child.map_err(|error| ToolError::ForModel(error.to_string()))?,
-    };
+    // Not given up half way when the call is cancelled: what has begun must be seen to end.
+    let child = sandbox.spawn(&machine.folders, &words).await.map_err(|error| match error {
+        SandboxError::Start(why) => ToolError::ForModel(format!("{}. The user can mend it: {}", why.reason, why.hint)),
+        error => ToolError::ForModel(error.to_string()),
+    })?;
     let deadline = started + Duration::from_millis(timeout as u64);
     let (ending, exit) = follow(child, capture, deadline, cancel.cancelled()).await;
     Ok(told(&sandbox, capture, ending, exit, timeout, started.elapsed()))
@@ -81,20 +92,24 @@ async fn follow(
     let mut streams = [Utf8Stream::default(), Utf8Stream::default()];
     let mut timer = std::pin::pin!(tokio::time::sleep_until(deadline.into()));
     let mut cancelled = std::pin::pin!(cancelled);
-    let mut killed = false;
+    let mut stage = Stage::Running;
     let exit = loop {
         let running = ending == Ending::Itself;
         tokio::select! {
             biased;
             () = &mut cancelled, if running => ending = Ending::Cancelled,
-            () = &mut timer, if !killed => {
-                if running {
-                    ending = Ending::Timeout;
-                } else {
-                    killed = true;
+            () = &mut timer, if stage != Stage::Destroyed => match stage {
+                Stage::Running => ending = Ending::Timeout,
+                Stage::Asked => {
+                    stage = Stage::Killed;
                     child.kill();
+                    timer.as_mut().reset((Instant::now() + LAST_GRACE).into());
                 }
-            }
+                Stage::Killed | Stage::Destroyed => {
+                    stage = Stage::Destroyed;
+                    child.destroy();
+                }
+            },
             step = child.next() => match step {
                 Step::Output(stream, bytes) => {
                     let decoder = &mut streams[usize::from(stream == Stream::Err)];
@@ -108,6 +123,7 @@ async fn follow(
         }
         if running && ending != Ending::Itself {
             // Asked first; what does not listen is ended after a while.
+            stage = Stage::Asked;
             child.terminate();
             timer.as_mut().reset((Instant::now() + GRACE).into());
         }
@@ -138,14 +154,15 @@ fn told(sandbox: &Sandbox, capture: &Capture, ending: Ending, exit: Exit, timeou
         }
         Ending::Itself => {
             let code = exit.shell_code();
-            let mut footer = String::new();
-            if code != 0 {
+            let footer = if code != 0 {
                 let signal = exit.signal.map(|signal| format!(", killed by {}", signal_name(signal)));
                 let limit = limit_hit(sandbox, capture, exit).map(|limit| format!("; {limit}"));
-                footer = format!("[exit code {code}{}{}]", signal.unwrap_or_default(), limit.unwrap_or_default());
+                format!("[exit code {code}{}{}]", signal.unwrap_or_default(), limit.unwrap_or_default())
             } else if capture.is_empty() {
-                footer = "[no output]".to_owned();
-            }
+                "[no output]".to_owned()
+            } else {
+                String::new()
+            };
             (if code == 0 { ToolStatus::Ok } else { ToolStatus::Error }, footer)
         }
     };
