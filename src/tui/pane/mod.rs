@@ -24,6 +24,7 @@ pub mod line_input;
 pub(crate) mod list;
 pub mod palette;
 pub mod scroll;
+pub mod sessions;
 pub mod setup;
 pub mod snapshots;
 #[cfg(test)]
