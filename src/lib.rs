@@ -1,4 +1,53 @@
-//! okcvm: an "OK Computer" agent in a terminal.
+//! okcvm puts an "OK Computer" agent into a terminal: a person types what they want, a model works for them through
+//! tools inside a machine of its own, and after each reply the whole state is a snapshot that can be rolled back.
+//!
+//! # The map
+//!
+//! | module | what lives there |
+//! | --- | --- |
+//! | [`protocol`] | the words all share: ids, messages, ops, events, snapshots; plain data |
+//! | [`support`] | helpers that know nothing of the domain: sanitizer, secrets, clock, atomic files |
+//! | [`config`] | what can be set, where each value came from, how it is written back |
+//! | [`spec`] | system prompt and tool manifest: the embedded bundle or a folder |
+//! | [`logging`] | the log for us: a rotated file, never the terminal |
+//! | [`sandbox`] | the boundary around everything that runs for the model |
+//! | [`workspace`] | confined access to the session's files |
+//! | [`snapshot`] | the store: files and conversation in a bare repository |
+//! | [`session`] | one session on disk: folder, log, lock, operation history |
+//! | [`model`] | clients of chat endpoints |
+//! | [`demo`] | the scripted chat endpoint on loopback |
+//! | [`tools`] | the 24 tools: table, argument checks, dispatch |
+//! | [`vm`] | the engine: one actor per session, driven by ops, telling events |
+//! | [`headless`] | `okcvm exec`: one turn without a screen |
+//! | [`tui`] | the terminal application |
+//! | [`cli`] | the command line and the composition root |
+//!
+//! Who may import whom is a table in `tests/it/layers.rs`, held by a test. `protocol` and `support` are open to all; the
+//! screen and `exec` know the engine only by [`vm::VmHandle`]; nothing imports [`cli`].
+//!
+//! # One turn
+//!
+//! 1. A key becomes an action, the action becomes [`protocol::Op::Submit`], and `VmHandle::send` takes it without waiting.
+//! 2. The engine writes the message to the log, syncs it, and only then calls the model.
+//! 3. Deltas come back as [`protocol::Event`]s; the screen folds them into frames.
+//! 4. Each tool call is logged, checked against its schema, run inside the sandbox, clipped for the model, logged again.
+//! 5. When every call has a result the model is asked again, until it has no more calls.
+//! 6. The turn closes: objects, commit, ref, closing record, then `SnapshotTaken` and `TurnEnded`.
+//!
+//! # As a library
+//!
+//! ```
+//! use okcvm::spec;
+//! use okcvm::tools::ToolRegistry;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let registry = ToolRegistry::from_default_spec()?;
+//! assert_eq!(registry.rows().len(), 24);
+//! let prompt = spec::load_system_prompt(None)?;
+//! assert!(prompt.contains("OK Computer"));
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod cli;
 pub mod config;

@@ -1,17 +1,29 @@
 //! The command line and the composition root.
 
 pub mod args;
+pub mod bootstrap;
 pub mod config_command;
+pub mod doctor;
+pub mod exec;
+pub mod reference;
 pub mod report;
+pub mod screen;
+pub mod session;
+pub mod setup_services;
+pub mod snapshot;
 pub mod spec_command;
+pub mod tool;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use args::{Cli, Command};
-use report::{Failure, Outcome};
+use args::{Cli, Command, ConfigCommand, SpecCommand};
+use bootstrap::load_options;
+use config_command::ConfigAction;
+use report::Outcome;
+use spec_command::SpecAction;
 
 /// Runs the program: reads the command line, does what it says, prints what went wrong.
 pub fn run() -> ExitCode {
@@ -33,19 +45,48 @@ pub fn run() -> ExitCode {
 }
 
 fn dispatch(cli: Cli) -> Outcome {
-    match cli.command {
-        Some(Command::Completions { shell }) => {
+    let Cli { screen: screen_args, global, command } = cli;
+    let Some(command) = command else {
+        return screen::run(&global, screen_args);
+    };
+    match command {
+        Command::Exec(args) => exec::run(&global, args),
+        Command::Session(command) => session::run(&global, command),
+        Command::Snapshot(args) => snapshot::run(&global, args),
+        Command::Tool(command) => tool::run(&global, command),
+        Command::Doctor { json } => doctor::run(&global, json),
+        Command::Spec(command) => {
+            let options = load_options(&global)?;
+            let action = match command {
+                SpecCommand::Show { json } => SpecAction::Show { json },
+                SpecCommand::Check { dir, json } => SpecAction::Check { dir, json },
+            };
+            let known = crate::tools::known_names();
+            let setup = bootstrap::Setup::from_options(options, bootstrap::Keys::NotNeeded)?;
+            let dir = setup.loaded.config.spec.dir.as_deref();
+            Ok(spec_command::run(&action, dir, &known, &mut io::stdout().lock(), &mut io::stderr().lock()))
+        }
+        Command::Config(command) => {
+            let options = load_options(&global)?;
+            let action = match command {
+                ConfigCommand::Path => ConfigAction::Path,
+                ConfigCommand::Show { json } => ConfigAction::Show { json },
+                ConfigCommand::Check { json } => ConfigAction::Check { json },
+                ConfigCommand::Init => ConfigAction::Init,
+            };
+            Ok(config_command::run(&action, &options, &mut io::stdout().lock(), &mut io::stderr().lock()))
+        }
+        Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "okcvm", &mut script);
             io::stdout().lock().write_all(&script)?;
             Ok(0)
         }
-        Some(Command::Man) => {
+        Command::Man => {
             let mut page = Vec::new();
             clap_mangen::Man::new(Cli::command()).render(&mut page)?;
             io::stdout().lock().write_all(&page)?;
             Ok(0)
         }
-        _ => Err(Failure::new("not wired yet")),
     }
 }

@@ -4,7 +4,9 @@
 //! heard. A reader that leaves ends the turn as Esc would, with its snapshot, and is no error.
 
 pub mod format;
+mod schema;
 
+use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,18 +18,22 @@ use crate::protocol::{Event, Op, Phase, TurnOutcome};
 use crate::support::{atomic_file, sanitize};
 use crate::vm::VmHandle;
 
+pub use schema::OutputSchema;
+
 /// A second Ctrl-C within this time ends the program at once.
 const TWICE: Duration = Duration::from_secs(2);
 
 /// What is to be done, and how it is told.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct ExecOptions {
-    /// What the user says.
-    pub prompt: String,
-    /// Files to copy into the mount first.
+    /// What the user says: one turn each, in this order, as long as turns are completed.
+    pub prompts: Vec<String>,
+    /// Files to copy into the mount before the first turn.
     pub attachments: Vec<PathBuf>,
     /// One event a line instead of text for people.
     pub json: bool,
+    /// What the final reply of each turn has to be; a turn whose reply is not gets one more turn to mend it.
+    pub schema: Option<OutputSchema>,
     /// Where the final reply is written to as well.
     pub last_message: Option<PathBuf>,
 }
@@ -112,6 +118,10 @@ fn listen(sender: mpsc::UnboundedSender<Signal>) -> io::Result<tokio::task::Join
 /// A run in progress.
 struct Exec<E> {
     options: ExecOptions,
+    /// Messages whose turn is still to come.
+    left: VecDeque<String>,
+    /// The schema's complaint was sent to the model already.
+    complained: bool,
     out: mpsc::UnboundedSender<String>,
     written: oneshot::Receiver<io::Result<()>>,
     err: E,
@@ -128,9 +138,11 @@ struct Exec<E> {
 }
 
 impl<E: Write> Exec<E> {
-    fn new(options: ExecOptions, out: impl Write + Send + 'static, err: E) -> Self {
+    fn new(mut options: ExecOptions, out: impl Write + Send + 'static, err: E) -> Self {
         let (sender, written) = writer(out);
         Self {
+            left: std::mem::take(&mut options.prompts).into(),
+            complained: false,
             options,
             out: sender,
             written,
@@ -146,8 +158,9 @@ impl<E: Write> Exec<E> {
     }
 
     async fn run(mut self, mut handle: VmHandle, mut signals: mpsc::UnboundedReceiver<Signal>) -> ExitKind {
-        let submit = Op::Submit { text: self.options.prompt.clone(), attachments: self.options.attachments.clone() };
-        if let Err(error) = handle.send(submit) {
+        let attachments = std::mem::take(&mut self.options.attachments);
+        let first = self.left.pop_front().unwrap_or_default();
+        if let Err(error) = handle.send(Op::Submit { text: self.asked(first), attachments }) {
             self.tell(&format!("error: {error}"));
             return ExitKind::Failed;
         }
@@ -221,10 +234,6 @@ impl<E: Write> Exec<E> {
             Event::PhaseChanged(Phase::Waiting) => self.sent = true,
             // The message was refused; an error said why.
             Event::PhaseChanged(Phase::Idle) if self.sent && !self.turn_began => self.end(handle, ExitKind::Failed),
-            Event::TurnEnded { outcome, reply, .. } => {
-                self.ended = Some((*outcome, reply.clone()));
-                self.send(handle, Op::Shutdown);
-            }
             _ => {}
         }
         // A new title tells the session again; a script needs it once.
@@ -242,6 +251,55 @@ impl<E: Write> Exec<E> {
                 self.tell(&line);
             }
         }
+        if let Event::TurnEnded { outcome, reply, .. } = event {
+            self.turn_ended(*outcome, reply, handle);
+        }
+    }
+
+    /// The message as the model gets it.
+    fn asked(&self, prompt: String) -> String {
+        self.options.schema.as_ref().map_or_else(|| prompt.clone(), |schema| schema.ask(&prompt))
+    }
+
+    /// Goes on with the next turn, or ends.
+    fn turn_ended(&mut self, outcome: TurnOutcome, reply: &str, handle: &VmHandle) {
+        let mut reply = reply.to_owned();
+        if outcome == TurnOutcome::Completed
+            && let Some(schema) = &self.options.schema
+        {
+            match schema.check(&reply) {
+                Ok(value) => reply = value.to_string(),
+                Err(complaint) if !std::mem::replace(&mut self.complained, true) => {
+                    return self.submit(complaint, handle);
+                }
+                Err(complaint) => {
+                    let hint = Some("Ask for less at once, or take a model that keeps to a schema.".to_owned());
+                    let error = Event::Error { message: complaint, hint };
+                    self.ended = Some((TurnOutcome::Failed, reply));
+                    self.event(&error, handle);
+                    return self.send(handle, Op::Shutdown);
+                }
+            }
+        }
+        self.complained = false;
+        let next = if outcome == TurnOutcome::Completed && self.cut.is_none() { self.left.pop_front() } else { None };
+        if let Some(prompt) = next {
+            if !self.options.json && !reply.trim().is_empty() {
+                // A writer that is gone has said why.
+                let _ = self.out.send(format!("{}\n", sanitize::text(reply.trim_end())));
+            }
+            let asked = self.asked(prompt);
+            return self.submit(asked, handle);
+        }
+        self.ended = Some((outcome, reply));
+        self.send(handle, Op::Shutdown);
+    }
+
+    /// Starts another turn.
+    fn submit(&mut self, text: String, handle: &VmHandle) {
+        self.sent = false;
+        self.turn_began = false;
+        self.send(handle, Op::Submit { text, attachments: Vec::new() });
     }
 
     fn tell(&mut self, line: &str) {

@@ -52,7 +52,7 @@ fn start(options: ExecOptions, out: Shared) -> Run {
 }
 
 fn options(json: bool) -> ExecOptions {
-    ExecOptions { prompt: "go".into(), json, ..ExecOptions::default() }
+    ExecOptions { prompts: vec!["go".into()], json, ..ExecOptions::default() }
 }
 
 fn turn() -> TurnId {

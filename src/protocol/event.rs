@@ -105,7 +105,7 @@ pub enum Event {
         /// The text.
         text: String,
     },
-    /// The connection broke in the middle of a reply and the request was sent again: text and reasoning since the
+    /// Screens only (scripts get a warning with the same words): the connection broke in the middle of a reply and the request was sent again: text and reasoning since the
     /// latest tool call (or the turn's start) are void.
     ReplyRestarted {
         /// Why.
@@ -238,7 +238,8 @@ impl Event {
     pub fn is_public(&self) -> bool {
         !matches!(
             self,
-            Self::PhaseChanged(_)
+            Self::ReplyRestarted { .. }
+                | Self::PhaseChanged(_)
                 | Self::ConversationReplaced { .. }
                 | Self::Snapshots { .. }
                 | Self::DiffReady { .. }

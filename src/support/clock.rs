@@ -35,6 +35,14 @@ pub fn rfc3339(moment: &Zoned) -> String {
     moment.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
 }
 
+/// Reads what [`rfc3339`] writes.
+pub fn parse_rfc3339(text: &str) -> Option<Zoned> {
+    let pieces = jiff::fmt::temporal::DateTimeParser::new().parse_pieces(text).ok()?;
+    let offset = pieces.to_numeric_offset()?;
+    let moment: jiff::Timestamp = text.parse().ok()?;
+    Some(moment.to_zoned(jiff::tz::TimeZone::fixed(offset)))
+}
+
 /// A short relative time for people: `now`, `5 s`, `3 m`, `2 h`, then the date.
 pub fn ago(then: &Zoned, now: &Zoned) -> String {
     let seconds = now.timestamp().as_second() - then.timestamp().as_second();
@@ -61,5 +69,7 @@ mod tests {
         assert_eq!(at("2026-11-22T09:58:00+01:00[+01:00]"), "2 h");
         assert_eq!(at("2026-11-20T09:58:00+01:00[+01:00]"), "2026-11-20");
         assert_eq!(rfc3339(&now), "2026-11-22T12:00:00+01:00");
+        assert_eq!(parse_rfc3339(&rfc3339(&now)).map(|back| back.timestamp()), Some(now.timestamp()));
+        assert!(parse_rfc3339("yesterday").is_none());
     }
 }

@@ -114,18 +114,12 @@ impl Toolbox {
 
     /// Every tool of the manifest and whether it can run here. Blocks while the sandbox is chosen.
     pub fn rows(&self) -> Vec<ToolRow> {
-        let row = |(entry, row): (&Entry, &ToolRow)| match self.why_not(entry) {
-            Some(why) if row.availability == Availability::Ready => {
-                ToolRow { name: row.name.clone(), availability: Availability::Unavailable(why) }
-            }
-            _ => row.clone(),
-        };
-        self.registry.entries.iter().zip(self.registry.rows()).map(row).collect()
+        self.registry.rows_with(&self.machine.sandbox)
     }
 
     /// The tools that can run here, as the model is told of them. Blocks while the sandbox is chosen.
     pub fn specs(&self) -> Vec<ToolSpec> {
-        let usable = |entry: &&Entry| entry.tool.is_some() && self.why_not(entry).is_none();
+        let usable = |entry: &&Entry| entry.tool.is_some() && entry.why_not(&self.machine.sandbox).is_none();
         self.registry.entries.iter().filter(usable).map(|entry| self.spec(entry)).collect()
     }
 
@@ -215,15 +209,6 @@ impl Toolbox {
         let near = names.iter().copied().find(|known| strsim::jaro_winkler(known, shown) > 0.9);
         let hint = near.map(|near| format!(" Did you mean {near}?")).unwrap_or_default();
         ToolError::ForModel(format!("there is no tool named {shown:?}.{hint} The tools are: {}", names.join(", ")))
-    }
-
-    /// Why a tool for which there is code cannot run here.
-    fn why_not(&self, entry: &Entry) -> Option<String> {
-        let needed = entry.tool.as_ref().is_some_and(|tool| tool.needs_sandbox());
-        if !needed {
-            return None;
-        }
-        self.machine.sandbox.get().err().map(|why| format!("no sandbox: {}", why.reason))
     }
 
     fn spec(&self, entry: &Entry) -> ToolSpec {

@@ -28,6 +28,11 @@ pub const OUTPUT_LIMIT: usize = 10_000;
 /// Bytes of one call's output that are kept at most.
 pub const SPILL_LIMIT: u64 = 64 << 20;
 
+/// The names in the built-in table, in its order.
+pub fn known_names() -> Vec<&'static str> {
+    builtin::TABLE.iter().map(|row| row.name).collect()
+}
+
 /// Why the tools of a bundle cannot be offered.
 #[derive(Debug, thiserror::Error)]
 pub enum ToolsError {

@@ -9,6 +9,7 @@ use super::args::Checker;
 use super::builtin::{self, Code};
 use super::tool::Tool;
 use crate::protocol::ToolSpec;
+use crate::sandbox::LazySandbox;
 use crate::spec::Bundle;
 
 /// Whether a tool can run here.
@@ -34,6 +35,17 @@ pub(super) struct Entry {
     pub(super) spec: ToolSpec,
     pub(super) checker: Checker,
     pub(super) tool: Option<Arc<dyn Tool>>,
+}
+
+impl Entry {
+    /// Why a tool for which there is code cannot run here.
+    pub(super) fn why_not(&self, sandbox: &LazySandbox) -> Option<String> {
+        let needed = self.tool.as_ref().is_some_and(|tool| tool.needs_sandbox());
+        if !needed {
+            return None;
+        }
+        sandbox.get().err().map(|why| format!("no sandbox: {}", why.reason))
+    }
 }
 
 /// The 24 tools, in the order of the manifest.
@@ -90,6 +102,17 @@ impl ToolRegistry {
     /// whether commands can be confined on this machine, is in [`super::Toolbox::rows`].
     pub fn rows(&self) -> &[ToolRow] {
         &self.rows
+    }
+
+    /// Every tool and whether it can run here, with this sandbox. Blocks while the sandbox is chosen.
+    pub fn rows_with(&self, sandbox: &LazySandbox) -> Vec<ToolRow> {
+        let row = |(entry, row): (&Entry, &ToolRow)| match entry.why_not(sandbox) {
+            Some(why) if row.availability == Availability::Ready => {
+                ToolRow { name: row.name.clone(), availability: Availability::Unavailable(why) }
+            }
+            _ => row.clone(),
+        };
+        self.entries.iter().zip(&self.rows).map(row).collect()
     }
 
     /// The tools for which there is code, as the model is told of them.

@@ -81,6 +81,12 @@ pub struct EngineParts {
 
 /// Makes the engine of an open session, and the front end's handle to it. Reads the conversation from disk.
 pub fn open(parts: EngineParts) -> Result<(VmHandle, Engine), VmError> {
+    let (handle, port) = VmHandle::pair();
+    Ok((handle, open_on(port, parts)?))
+}
+
+/// The same for a port whose handle a front end holds already: a screen is drawn before anything slow happens.
+pub fn open_on(port: EnginePort, parts: EngineParts) -> Result<Engine, VmError> {
     let EngineParts { mut ledger, resumed, workspace, toolbox, model, prompt, max_rounds, clock, redactor, announce } =
         parts;
     let history = History::of(&facts(ledger.records()?));
@@ -92,10 +98,9 @@ pub fn open(parts: EngineParts) -> Result<(VmHandle, Engine), VmError> {
         host_path: folder.work(),
         title: folder.meta().title.clone(),
     };
-    let (handle, port) = VmHandle::pair();
     let (tool_sender, tool_events) = mpsc::unbounded_channel();
     let today = clock.now().date();
-    let engine = Engine {
+    Ok(Engine {
         port,
         desk: Desk::new(ledger),
         resumed: Some(resumed),
@@ -121,8 +126,7 @@ pub fn open(parts: EngineParts) -> Result<(VmHandle, Engine), VmError> {
         clock,
         redactor,
         announce,
-    };
-    Ok((handle, engine))
+    })
 }
 
 /// Where the session is and what it is called.

@@ -33,7 +33,7 @@ pub mod virtual_machine;
 
 pub use crate::snapshot::Captured;
 pub use checkpoint::{CloseTurn, Ledger, LedgerError};
-pub use engine::{Announce, Engine, EngineParts, open};
+pub use engine::{Announce, Engine, EngineParts, open, open_on};
 pub use handle::{EnginePort, OpSender, SendError, VmHandle};
 pub use resume::{LedgerOptions, Resumed, Unfinished};
 pub use rollback::Rolled;

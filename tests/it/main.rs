@@ -9,6 +9,7 @@ mod config_files;
 mod config_save;
 mod demo;
 mod headless;
+mod journey;
 mod keys;
 mod layers;
 mod model;

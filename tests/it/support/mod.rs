@@ -15,3 +15,13 @@ pub fn skip_or_fail(why: &str) {
     assert!(std::env::var_os("OKCVM_TEST_STRICT").is_none(), "a part that this run must have is missing: {why}");
     println!("SKIPPED: {why}");
 }
+
+/// Whether the sandbox can be used here; says SKIPPED (or fails a strict run) otherwise.
+pub fn needs_bubblewrap() -> bool {
+    let found = std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join("bwrap").is_file()));
+    if !found {
+        skip_or_fail("bubblewrap is not installed");
+    }
+    found
+}

@@ -1,0 +1,253 @@
+//! The composition root: configuration, session, sandbox, tools, model and engine are put together here and nowhere
+//! else.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::cli::args::GlobalArgs;
+use crate::cli::config_command;
+use crate::cli::report::Failure;
+use crate::config::{self, ConfigError, Flags, LoadOptions, Loaded, NetworkMode};
+use crate::demo::{self, DemoOptions, DemoServer};
+use crate::logging;
+use crate::model::{ChatModel, OpenAiChat};
+use crate::protocol::SessionId;
+use crate::sandbox::LazySandbox;
+use crate::session::{self, SessionFolder};
+use crate::spec::Bundle;
+use crate::support::clock::{Clock as _, SystemClock};
+use crate::support::secret::Redactor;
+use crate::vm::{Announce, EngineParts, OpenSession, SessionOptions};
+
+/// Whether a command talks to a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keys {
+    /// It does: a key that cannot be found is an error.
+    Needed,
+    /// It does not: a key that cannot be found is a warning.
+    NotNeeded,
+}
+
+/// What every command starts from.
+#[derive(Debug)]
+pub struct Setup {
+    /// The configuration with the source of each value.
+    pub loaded: Loaded,
+    /// How it was loaded.
+    pub options: LoadOptions,
+    /// Takes the configured keys out of texts.
+    pub redactor: Redactor,
+}
+
+/// Which session a command is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// A new one.
+    New,
+    /// An id, a unique beginning of one, or `last`.
+    Existing(String),
+    /// The latest, or a new one where there is none.
+    LatestOrNew,
+}
+
+/// How the configuration is to be loaded for these arguments.
+pub fn load_options(global: &GlobalArgs) -> Result<LoadOptions, Failure> {
+    let flags = Flags {
+        data_dir: global.data_dir.clone(),
+        spec_dir: global.spec_dir.clone(),
+        model: global.model.clone(),
+        sandbox: global.sandbox.map(|mode| mode.as_str().to_owned()),
+        network: global.network.map(|mode| mode.as_str().to_owned()),
+    };
+    LoadOptions::of_process(global.config.clone(), flags)
+        .map_err(|error| Failure::new(format!("cannot tell the current directory: {error}")))
+}
+
+impl Setup {
+    /// Loads the configuration and starts the log. All problems are printed at once (exit code 2).
+    pub fn load(global: &GlobalArgs, keys: Keys) -> Result<Self, Failure> {
+        let options = load_options(global)?;
+        Self::from_options(options, keys)
+    }
+
+    /// The same for options that are there already.
+    pub fn from_options(options: LoadOptions, keys: Keys) -> Result<Self, Failure> {
+        let loaded = match keys {
+            Keys::Needed => config::load(&options),
+            Keys::NotNeeded => config::load_keyless(&options),
+        };
+        let loaded = loaded.map_err(|error| configuration_failure(&error))?;
+        config_command::report(&loaded.warnings, &mut io::stderr().lock())?;
+        let redactor = Redactor::new(loaded.secrets.iter().cloned());
+        let filter = options.env.get("OKCVM_LOG").map(String::as_str);
+        if let Err(error) = logging::start(&loaded.paths.log_dir, filter, redactor.clone()) {
+            let mut err = io::stderr().lock();
+            writeln!(err, "warning: no log is written: {}: {error}", loaded.paths.log_dir.display())?;
+        }
+        Ok(Self { loaded, options, redactor })
+    }
+
+    /// A key of one layer would go to the base URL of another: ask on a terminal, stop elsewhere.
+    pub fn settle_keys(&mut self) -> Result<(), Failure> {
+        for question in self.loaded.asks.clone() {
+            let interactive = io::stdin().is_terminal() && io::stderr().is_terminal();
+            let asked = question.to_string();
+            if !interactive || !ask(&format!("{asked}\nSend it?"))? {
+                return Err(Failure::usage(asked).hint(question.hint()));
+            }
+            self.loaded.allow_key(&question);
+        }
+        // A key that was held back until now is searched for as well.
+        self.redactor = Redactor::new(self.loaded.secrets.iter().cloned());
+        Ok(())
+    }
+
+    /// Finds or makes the session.
+    pub fn session(&self, choice: &Choice) -> Result<SessionFolder, Failure> {
+        let sessions = &self.loaded.paths.sessions_dir;
+        match choice {
+            Choice::New => self.new_session(sessions),
+            Choice::Existing(query) => session::find(sessions, query).map_err(|error| {
+                Failure::from_error(&error).hint("`okcvm session list` shows the sessions that are there.")
+            }),
+            Choice::LatestOrNew => {
+                let any = session::list(sessions).map_err(|error| Failure::from_error(&error))?;
+                if any.is_empty() {
+                    return self.new_session(sessions);
+                }
+                session::find(sessions, "last").map_err(|error| Failure::from_error(&error))
+            }
+        }
+    }
+
+    fn new_session(&self, sessions: &Path) -> Result<SessionFolder, Failure> {
+        if self.loaded.config.workspace.confirm_on_start {
+            let question = format!("Make a new session in {}?", sessions.display());
+            if !io::stdin().is_terminal() || !ask(&question)? {
+                return Err(Failure::new("no session was made").hint(
+                    "workspace.confirm_on_start is set: say yes on a terminal, or name a session that is there.",
+                ));
+            }
+        }
+        SessionFolder::create(sessions, &SessionId::random(), &SystemClock.now())
+            .map_err(|error| Failure::from_error(&error).hint("`--data-dir DIR` keeps sessions in another folder."))
+    }
+
+    /// The sandbox, not chosen yet: choosing may run a probe.
+    pub fn sandbox(&self) -> LazySandbox {
+        LazySandbox::new(&self.loaded.config.sandbox, &self.loaded.paths.cache_dir)
+    }
+
+    /// The prompt and manifest in use.
+    pub fn bundle(&self) -> Result<Arc<Bundle>, Failure> {
+        match &self.loaded.config.spec.dir {
+            None => Ok(Arc::new(Bundle::embedded().clone())),
+            Some(dir) => Bundle::load(dir).map(Arc::new).map_err(|error| {
+                Failure { code: 2, ..Failure::from_error(&error) }
+                    .hint(format!("`okcvm spec check {}` says what does not fit.", dir.display()))
+            }),
+        }
+    }
+
+    /// Locks a session and opens its machine: files, tools, log and store. Nothing runs yet. Blocks.
+    pub fn open(&self, folder: SessionFolder, sandbox: LazySandbox, holder: &str) -> Result<OpenSession, Failure> {
+        let options = SessionOptions {
+            snapshots: self.loaded.config.snapshots.clone(),
+            bundle: self.bundle()?,
+            redactor: self.redactor.clone(),
+            holder: holder.to_owned(),
+            ..SessionOptions::new(sandbox)
+        };
+        OpenSession::open(folder, &options).map_err(|error| Failure::from_error(&error).maybe_hint(error.hint()))
+    }
+
+    /// The engine's parts for an open session and a model.
+    pub fn parts(
+        &self,
+        session: OpenSession,
+        sandbox: &LazySandbox,
+        model: Arc<dyn ChatModel>,
+    ) -> Result<EngineParts, Failure> {
+        let network = match sandbox.network() {
+            NetworkMode::Off => "off",
+            NetworkMode::Proxy => "proxy",
+            NetworkMode::Host => "host",
+        };
+        Ok(EngineParts {
+            announce: Announce {
+                sandbox: sandbox.label().to_owned(),
+                network: network.to_owned(),
+                model: model.name().to_owned(),
+            },
+            ledger: session.ledger,
+            resumed: session.resumed,
+            workspace: session.workspace,
+            toolbox: session.toolbox,
+            model,
+            prompt: self.bundle()?.system_prompt.clone(),
+            max_rounds: self.loaded.config.engine.max_rounds,
+            clock: Arc::new(SystemClock),
+            redactor: self.redactor.clone(),
+        })
+    }
+
+    /// The sandbox, chosen; the failure tells why there is none and what to do.
+    pub async fn chosen_sandbox(&self) -> Result<LazySandbox, Failure> {
+        let sandbox = self.sandbox();
+        sandbox.warm().await;
+        match sandbox.get() {
+            Ok(_) => Ok(sandbox),
+            Err(unavailable) => Err(Failure::new(unavailable.reason.clone()).hint(unavailable.hint.clone())),
+        }
+    }
+
+    /// The model that the configuration names, or the demo's. The server, where there is one, lives as long as the
+    /// second half of the result. Needs a running tokio runtime.
+    pub async fn model(&self, demo: bool) -> Result<(Arc<dyn ChatModel>, Option<DemoServer>), Failure> {
+        if demo {
+            let speed = self.options.env.get("OKCVM_DEMO_SPEED").map(String::as_str);
+            let server = demo::serve_with(DemoOptions::from_env_value(speed))
+                .await
+                .map_err(|error| Failure::new(format!("cannot start the demo model on 127.0.0.1: {error}")))?;
+            let model = OpenAiChat::new(server.endpoint()).map_err(|error| Failure::from_error(&error))?;
+            return Ok((Arc::new(model), Some(server)));
+        }
+        let endpoint = self.loaded.config.chat.clone().ok_or_else(|| {
+            Failure::usage("no chat endpoint is configured").hint(format!(
+                "Start `okcvm` for the setup screen, write {}, or try `--demo`.",
+                self.loaded.paths.config_file.display()
+            ))
+        })?;
+        let model = OpenAiChat::new(endpoint).map_err(|error| Failure::from_error(&error).maybe_hint(error.hint()))?;
+        Ok((Arc::new(model), None))
+    }
+}
+
+/// The failure for a configuration that cannot be used: every problem is told (exit code 2).
+fn configuration_failure(error: &ConfigError) -> Failure {
+    let problems = error.problems();
+    // The report is the message; an error of writing it changes nothing about the exit code.
+    let _ = config_command::report(&problems, &mut io::stderr().lock());
+    Failure { message: String::new(), hints: Vec::new(), code: 2 }
+}
+
+/// Asks a question on the terminal; only `y` or `yes` is a yes.
+pub fn ask(question: &str) -> Result<bool, Failure> {
+    let mut err = io::stderr().lock();
+    write!(err, "{} [y/N] ", crate::support::sanitize::text(question))?;
+    err.flush()?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).map_err(|error| Failure::new(format!("cannot read the answer: {error}")))?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+/// A runtime for the commands that need one: two workers are plenty, the work is waiting.
+pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .thread_name("okcvm")
+        .build()
+        .map_err(|error| Failure::new(format!("cannot start threads: {error}")))
+}

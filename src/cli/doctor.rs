@@ -1,0 +1,196 @@
+//! `okcvm doctor`: looks at this machine and says what is missing, why it matters and what to do.
+
+use std::io::{self, IsTerminal as _, Write};
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::args::GlobalArgs;
+use super::bootstrap::load_options;
+use super::report::{Failure, Outcome};
+use crate::config::{self, LoadOptions, Loaded};
+use crate::support::{sanitize, truncate};
+
+/// How a part is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    Ok,
+    Warning,
+    Failed,
+}
+
+/// One part that was looked at.
+#[derive(Debug, Serialize)]
+struct Finding {
+    part: &'static str,
+    status: Status,
+    detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+}
+
+impl Finding {
+    fn new(part: &'static str, status: Status, detail: impl Into<String>, hint: Option<String>) -> Self {
+        Self { part, status, detail: detail.into(), hint }
+    }
+
+    fn ok(part: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(part, Status::Ok, detail, None)
+    }
+}
+
+/// Looks at everything and prints one line a part; exit code 1 when a part that is needed is missing.
+pub fn run(global: &GlobalArgs, json: bool) -> Outcome {
+    let options = load_options(global)?;
+    let mut findings = vec![Finding::ok("okcvm", format!("version {}", env!("CARGO_PKG_VERSION")))];
+    match config::load(&options) {
+        Ok(loaded) => configured(&options, &loaded, &mut findings),
+        Err(error) => {
+            for problem in error.problems() {
+                findings.push(Finding::new("config", Status::Failed, problem.to_string(), problem.hint));
+            }
+            if let Ok(loaded) = config::load_keyless(&options) {
+                configured(&options, &loaded, &mut findings);
+            }
+        }
+    }
+    findings.push(terminal(&options));
+
+    let mut out = io::stdout().lock();
+    if json {
+        writeln!(out, "{}", serde_json::to_string(&findings).map_err(|error| Failure::from_error(&error))?)?;
+    } else {
+        for finding in &findings {
+            let mark = match finding.status {
+                Status::Ok => "ok     ",
+                Status::Warning => "warning",
+                Status::Failed => "FAILED ",
+            };
+            writeln!(out, "{mark}  {:9}  {}", finding.part, sanitize::text(&finding.detail))?;
+            if let Some(hint) = &finding.hint {
+                for line in hint.lines() {
+                    writeln!(out, "                    {}", sanitize::line(line))?;
+                }
+            }
+        }
+    }
+    Ok(u8::from(findings.iter().any(|finding| finding.status == Status::Failed)))
+}
+
+fn configured(options: &LoadOptions, loaded: &Loaded, findings: &mut Vec<Finding>) {
+    let paths = &loaded.paths;
+    let there = if paths.config_file.exists() { "" } else { " (not there yet)" };
+    findings.push(Finding::ok("config", format!("{}{there}", paths.config_file.display())));
+    for warning in &loaded.warnings {
+        findings.push(Finding::new("config", Status::Warning, warning.to_string(), warning.hint.clone()));
+    }
+    findings.push(chat(loaded));
+    findings.push(sandbox(loaded));
+    findings.push(git(options));
+    findings.push(folder("sessions", &paths.sessions_dir));
+    findings.push(folder("log", &paths.log_dir));
+}
+
+fn chat(loaded: &Loaded) -> Finding {
+    match &loaded.config.chat {
+        Some(endpoint) => {
+            let key = if endpoint.api_key.is_some() { "with a key" } else { "without a key" };
+            Finding::ok("chat", format!("{} at {}, {key}", endpoint.model, endpoint.base_url))
+        }
+        None => Finding::new(
+            "chat",
+            Status::Warning,
+            "no endpoint is configured",
+            Some("Start `okcvm` for the setup screen, or try `okcvm --demo`.".to_owned()),
+        ),
+    }
+}
+
+fn sandbox(loaded: &Loaded) -> Finding {
+    match crate::sandbox::choose(&loaded.config.sandbox, &loaded.paths.cache_dir) {
+        Ok(sandbox) if sandbox.confines() => {
+            let user = sandbox.tool_owner().map_or_else(
+                || "as this account".to_owned(),
+                |(uid, _)| format!("as uid {uid}, because okcvm runs as root"),
+            );
+            Finding::ok("sandbox", format!("{} works, tools run {user}", sandbox.label()))
+        }
+        Ok(sandbox) => Finding::new(
+            "sandbox",
+            Status::Warning,
+            format!("{}: okcvm confines nothing", sandbox.label()),
+            Some("Set sandbox.backend to auto to have bubblewrap confine the tools.".to_owned()),
+        ),
+        Err(unavailable) => Finding::new("sandbox", Status::Failed, unavailable.reason, Some(unavailable.hint)),
+    }
+}
+
+fn git(options: &LoadOptions) -> Finding {
+    let found = options.env.get("PATH").and_then(|path| {
+        std::env::split_paths(path).map(|folder| folder.join("git")).find(|candidate| candidate.is_file())
+    });
+    match found {
+        Some(path) => Finding::ok("git", format!("{} (snapshots do not need it)", path.display())),
+        None => Finding::new(
+            "git",
+            Status::Warning,
+            "not found; snapshots do not need it, but tools that use it will fail",
+            Some("Install it: apt install git.".to_owned()),
+        ),
+    }
+}
+
+/// Whether a folder can be written, and the free space of its disk; the folder is made if it can be.
+fn folder(part: &'static str, path: &Path) -> Finding {
+    let writable = std::fs::create_dir_all(path).and_then(|()| {
+        let probe = path.join(format!(".probe-{}", std::process::id()));
+        std::fs::write(&probe, b"")?;
+        std::fs::remove_file(&probe)
+    });
+    match writable {
+        Err(error) => Finding::new(
+            part,
+            Status::Failed,
+            format!("cannot write {}: {error}", path.display()),
+            Some("--data-dir DIR names another folder for sessions and state.".to_owned()),
+        ),
+        Ok(()) => match rustix::fs::statvfs(path) {
+            Ok(disk) => {
+                let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+                let status = if free < 1 << 30 { Status::Warning } else { Status::Ok };
+                let hint = (status == Status::Warning).then(|| "Make room: snapshots need disk space.".to_owned());
+                Finding::new(part, status, format!("{} ({} free)", path.display(), truncate::bytes(free)), hint)
+            }
+            Err(error) => Finding::ok(part, format!("{} (free space unknown: {error})", path.display())),
+        },
+    }
+}
+
+fn terminal(options: &LoadOptions) -> Finding {
+    let variable = |name: &str| options.env.get(name).map_or("", String::as_str);
+    let term = variable("TERM");
+    if !io::stdout().is_terminal() {
+        return Finding::ok("terminal", "standard output is no terminal: use `okcvm exec`");
+    }
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().map(|name| variable(name)).find(|value| !value.is_empty());
+    let utf8 = locale.is_some_and(|value| value.to_ascii_lowercase().replace('-', "").contains("utf8"));
+    let size = crossterm::terminal::size().map_or_else(|_| "unknown size".to_owned(), |(w, h)| format!("{w}x{h}"));
+    if term.is_empty() || term == "dumb" {
+        return Finding::new(
+            "terminal",
+            Status::Warning,
+            format!("TERM is {term:?}, {size}: the screen cannot be drawn"),
+            Some("Set TERM, such as xterm-256color, or use `okcvm exec`.".to_owned()),
+        );
+    }
+    if !utf8 {
+        return Finding::new(
+            "terminal",
+            Status::Warning,
+            format!("{term}, {size}, and the locale is not UTF-8"),
+            Some("Set LANG, such as C.UTF-8, or ui.ascii: true in the configuration.".to_owned()),
+        );
+    }
+    Finding::ok("terminal", format!("{term}, {size}"))
+}

@@ -1,0 +1,120 @@
+//! `okcvm exec`: turns without a screen.
+
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use super::args::{ExecArgs, GlobalArgs};
+use super::bootstrap::{Choice, Keys, Setup, runtime};
+use super::report::{Failure, Outcome};
+use super::tool::warn_unconfined;
+use crate::headless::{self, ExecOptions, OutputSchema};
+use crate::vm;
+
+/// Longest message that is read from standard input or a file, in bytes.
+const PROMPT_LIMIT: u64 = 4 << 20;
+
+/// Runs the turn or turns and gives the exit code.
+pub fn run(global: &GlobalArgs, args: ExecArgs) -> Outcome {
+    let prompts = prompts(&args)?;
+    let schema = args.output_schema.as_deref().map(schema).transpose()?;
+    let keys = if args.demo { Keys::NotNeeded } else { Keys::Needed };
+    let mut setup = Setup::load(global, keys)?;
+    if !args.demo {
+        setup.settle_keys()?;
+    }
+    let choice = match (args.continue_latest, args.session) {
+        (true, _) => Choice::Existing("last".to_owned()),
+        (false, Some(query)) if query == "new" => Choice::New,
+        (false, Some(query)) => Choice::Existing(query),
+        (false, None) => Choice::New,
+    };
+    let runtime = runtime()?;
+    runtime.block_on(async {
+        // The model first: without one there is no reason to make a session.
+        let (model, server) = setup.model(args.demo).await?;
+        let sandbox = setup.chosen_sandbox().await?;
+        warn_unconfined(&sandbox)?;
+        let folder = setup.session(&choice)?;
+        let session = tokio::task::block_in_place(|| setup.open(folder, sandbox.clone(), "okcvm exec"))?;
+        let parts = setup.parts(session, &sandbox, model)?;
+        let (handle, engine) = vm::open(parts).map_err(|error| Failure::from_error(&error))?;
+        let engine = tokio::spawn(engine.run());
+        let options =
+            ExecOptions { prompts, attachments: args.attach, json: args.json, schema, last_message: args.last_message };
+        let exit = headless::exec(handle, options, io::stdout(), io::stderr()).await;
+        engine.await.map_err(|error| Failure::new(format!("the engine ended badly: {error}")))?;
+        drop(server);
+        Ok(exit.code())
+    })
+}
+
+/// The messages to run, one turn each.
+fn prompts(args: &ExecArgs) -> Result<Vec<String>, Failure> {
+    if let Some(file) = &args.prompts {
+        let text = read_limited(file)?;
+        let prompts = split_prompts(&text);
+        if prompts.is_empty() {
+            return Err(Failure::usage(format!("{} holds no message", file.display()))
+                .hint("Write one message a block, with a line `---` between two."));
+        }
+        return Ok(prompts);
+    }
+    let prompt = match args.prompt.as_deref() {
+        Some("-") => {
+            let mut text = String::new();
+            io::stdin()
+                .take(PROMPT_LIMIT)
+                .read_to_string(&mut text)
+                .map_err(|error| Failure::usage(format!("cannot read the message from standard input: {error}")))?;
+            text
+        }
+        Some(text) => text.to_owned(),
+        None => String::new(),
+    };
+    if prompt.trim().is_empty() {
+        return Err(Failure::usage("the message is empty")
+            .hint("Give it as an argument, or `-` and the message on standard input."));
+    }
+    Ok(vec![prompt.trim_end().to_owned()])
+}
+
+fn split_prompts(text: &str) -> Vec<String> {
+    let mut prompts = vec![String::new()];
+    for line in text.lines() {
+        if line.trim_end() == "---" {
+            prompts.push(String::new());
+        } else if let Some(last) = prompts.last_mut() {
+            last.push_str(line);
+            last.push('\n');
+        }
+    }
+    prompts.iter().map(|prompt| prompt.trim().to_owned()).filter(|prompt| !prompt.is_empty()).collect()
+}
+
+fn read_limited(file: &Path) -> Result<String, Failure> {
+    let mut text = String::new();
+    std::fs::File::open(file)
+        .and_then(|handle| handle.take(PROMPT_LIMIT).read_to_string(&mut text))
+        .map_err(|error| Failure::usage(format!("cannot read {}: {error}", file.display())))?;
+    Ok(text)
+}
+
+/// Reads and compiles the schema that the final reply has to fit.
+fn schema(file: &Path) -> Result<OutputSchema, Failure> {
+    let text = read_limited(file)?;
+    OutputSchema::parse(&text).map_err(|reason| {
+        Failure::usage(format!("{}: {reason}", file.display())).hint("The file has to hold one JSON Schema.")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_dashes_stands_between_two_messages() {
+        assert_eq!(split_prompts("one\nmore\n---\n\n---\ntwo\n"), ["one\nmore", "two"]);
+        assert!(split_prompts("\n---\n").is_empty());
+        assert_eq!(split_prompts("a ---- b\n--- c"), ["a ---- b\n--- c"]);
+    }
+}

@@ -1,0 +1,211 @@
+//! `okcvm` without a command: the terminal application, with the setup screen before it where nothing is configured.
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::args::{GlobalArgs, ScreenArgs};
+use super::bootstrap::{Choice, Keys, Setup, load_options, runtime};
+use super::report::{Failure, Outcome};
+use super::setup_services;
+use crate::model::ChatModel;
+use crate::protocol::SessionId;
+use crate::sandbox::LazySandbox;
+use crate::session::{self, LockError, SessionFolder, SessionLock};
+use crate::support::clock::SystemClock;
+use crate::tui::pane::sessions::{self, Picked, SessionChoice};
+use crate::tui::pane::setup::{self, SetupOutcome};
+use crate::tui::{self, Exit, TuiOptions};
+use crate::vm::{self, EnginePort, VmHandle};
+
+/// Runs the application until the user leaves it.
+pub fn run(global: &GlobalArgs, args: ScreenArgs) -> Outcome {
+    if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+        return Err(Failure::usage("the screen needs a terminal on standard input and output")
+            .hint("`okcvm exec PROMPT` runs one turn without a screen."));
+    }
+    // Panics tell where they were and restore the terminal first (see tui::terminal).
+    let _ = color_eyre::install();
+    let runtime = runtime()?;
+    let code = runtime.block_on(application(global, args));
+    // A tool that hangs in the kernel must not hold the shell prompt back.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(500));
+    code
+}
+
+async fn application(global: &GlobalArgs, args: ScreenArgs) -> Outcome {
+    let mut demo = args.demo;
+    let mut prompt = args.prompt;
+    let mut choice = match (args.continue_latest, args.resume) {
+        (true, _) => Some(Choice::Existing("last".to_owned())),
+        (false, Some(query)) if query.is_empty() => None,
+        (false, Some(query)) => Some(Choice::Existing(query)),
+        (false, None) => Some(Choice::New),
+    };
+    let mut wants_setup = false;
+    loop {
+        let keys = if demo || wants_setup { Keys::NotNeeded } else { Keys::Needed };
+        let mut setup = Setup::from_options(load_options(global)?, keys)?;
+        if wants_setup || (!demo && setup.loaded.config.chat.is_none()) {
+            let setup = Arc::new(setup);
+            let services = setup_services::services(&setup, options(&setup, false, None).theme());
+            match setup::run(services).await.map_err(|error| Failure::from_error(&error))? {
+                SetupOutcome::Saved => demo = false,
+                SetupOutcome::Demo => demo = true,
+                SetupOutcome::Signal(number) => return Ok(u8::try_from(128 + number).unwrap_or(1)),
+                // Left from inside a session: back to it. Left at the first start: out.
+                SetupOutcome::Quit if wants_setup => {}
+                SetupOutcome::Quit => return Ok(0),
+            }
+            wants_setup = false;
+            continue;
+        }
+        if !demo {
+            setup.settle_keys()?;
+        }
+        let which = match choice.take() {
+            Some(which) => which,
+            None => match pick(&setup).await? {
+                Picked::Session(id) => Choice::Existing(id),
+                Picked::Quit => return Ok(0),
+                Picked::Signal(number) => return Ok(u8::try_from(128 + number).unwrap_or(1)),
+            },
+        };
+        let (exit, id) = session(&Arc::new(setup), &which, demo, prompt.take()).await?;
+        match exit {
+            Exit::Quit => return Ok(0),
+            Exit::Interrupted => return Ok(130),
+            Exit::Signal(number) => return Ok(u8::try_from(128 + number).unwrap_or(1)),
+            Exit::Setup => {
+                choice = Some(Choice::Existing(id.as_str().to_owned()));
+                wants_setup = true;
+            }
+        }
+    }
+}
+
+/// Whether the environment asks for no colours: `NO_COLOR` (no-color.org: set and not empty), or a terminal without.
+fn no_colour(env: &BTreeMap<String, String>) -> bool {
+    let variable = |name: &str| env.get(name).map_or("", String::as_str);
+    !variable("NO_COLOR").is_empty() || matches!(variable("TERM"), "" | "dumb" | "vt100" | "vt220")
+}
+
+async fn pick(setup: &Setup) -> Result<Picked, Failure> {
+    let rows = session::list(&setup.loaded.paths.sessions_dir).map_err(|error| Failure::from_error(&error))?;
+    if rows.is_empty() {
+        return Err(Failure::new("there is no session to resume").hint("`okcvm` starts one."));
+    }
+    let rows = rows
+        .into_iter()
+        .map(|row| SessionChoice {
+            id: row.meta.id.as_str().to_owned(),
+            title: row.meta.title.clone(),
+            time: super::session::moment(row.last_activity),
+            holder: holder(&row.root),
+        })
+        .collect();
+    sessions::pick(rows, options(setup, false, None).theme(), jiff::Zoned::now())
+        .await
+        .map_err(|error| Failure::from_error(&error))
+}
+
+/// Who has a session open, if anybody.
+fn holder(root: &Path) -> Option<String> {
+    let folder = SessionFolder::open(root).ok()?;
+    match SessionLock::acquire(&folder, "okcvm") {
+        Err(LockError::Held { holder }) => Some(holder),
+        _ => None,
+    }
+}
+
+/// How the screen is to be.
+fn options(setup: &Setup, demo: bool, first_prompt: Option<String>) -> TuiOptions {
+    TuiOptions {
+        ui: setup.loaded.config.ui.clone(),
+        no_color: no_colour(&setup.options.env),
+        first_prompt,
+        demo,
+        context_window: if demo {
+            None
+        } else {
+            setup.loaded.config.chat.as_ref().and_then(|chat| chat.context_window)
+        },
+        clock: Arc::new(SystemClock),
+        history_file: Some(setup.loaded.paths.state_dir.join("history.jsonl")),
+    }
+}
+
+/// One session on the screen.
+async fn session(
+    setup: &Arc<Setup>,
+    which: &Choice,
+    demo: bool,
+    prompt: Option<String>,
+) -> Result<(Exit, SessionId), Failure> {
+    // With a cached probe this costs a file read; the first start of a boot pays for the probe.
+    let sandbox = setup.chosen_sandbox().await?;
+    let folder = setup.session(which)?;
+    let id = folder.id().clone();
+    let root = folder.root().to_path_buf();
+    let options = options(setup, demo, prompt);
+    let (model, server) = setup.model(demo).await?;
+    // The screen gets its handle first and draws; log and store are opened behind it.
+    let (handle, port) = VmHandle::pair();
+    let engine = tokio::spawn(engine(port, Arc::clone(setup), folder, sandbox, model));
+    let exit = tui::run(handle, options).await;
+    let ended = engine.await.map_err(|error| Failure::new(format!("the engine ended badly: {error}")))?;
+    drop(server);
+    // Why a session could not be opened says more than that the engine is gone.
+    ended?;
+    let exit = exit.map_err(|error| Failure::from_error(&error))?;
+    if *which == Choice::New && exit == Exit::Quit && untouched(&root) {
+        // Nothing was said or made: an empty session would only stand in the way of `--continue`.
+        if let Err(error) = std::fs::remove_dir_all(&root) {
+            tracing::warn!(%error, root = %root.display(), "cannot remove an empty session");
+        }
+    }
+    Ok((exit, id))
+}
+
+/// Opens the session behind the screen and runs its engine to the end.
+async fn engine(
+    port: EnginePort,
+    setup: Arc<Setup>,
+    folder: SessionFolder,
+    sandbox: LazySandbox,
+    model: Arc<dyn ChatModel>,
+) -> Result<(), Failure> {
+    let opened = tokio::task::spawn_blocking(move || {
+        let session = setup.open(folder, sandbox.clone(), "okcvm")?;
+        let parts = setup.parts(session, &sandbox, model)?;
+        vm::open_on(port, parts).map_err(|error| Failure::from_error(&error))
+    });
+    let engine = opened.await.map_err(|error| Failure::new(format!("opening the session ended badly: {error}")))??;
+    engine.run().await;
+    Ok(())
+}
+
+/// Whether nothing was said, called or made in a session: its log holds the first node only and its workspace no file.
+fn untouched(root: &Path) -> bool {
+    let Ok(folder) = SessionFolder::open(root) else {
+        return false;
+    };
+    let Ok(bytes) = std::fs::read(folder.log_file()) else {
+        return false;
+    };
+    let (lines, damaged) = session::store::read_lines(&bytes);
+    let only_start = damaged == 0 && lines.iter().all(|line| line.kind == "node") && lines.len() <= 1;
+    only_start && holds_no_file(&folder.work(), 0)
+}
+
+/// Whether there is no file in a folder, at most two folders deep; a deeper tree counts as something.
+fn holds_no_file(folder: &Path, depth: usize) -> bool {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return false;
+    };
+    entries.flatten().all(|entry| {
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        is_folder && depth < 2 && holds_no_file(&entry.path(), depth + 1)
+    })
+}
