@@ -89,6 +89,3 @@ pub fn tool_owner(section: &SandboxSection) -> Option<(u32, u32)> {
     let confines = !matches!(section.backend, SandboxBackend::Off | SandboxBackend::External);
     (confines && rustix::process::geteuid().is_root()).then_some((section.run_as, section.run_as))
 }
-
-#[cfg(test)]
-mod tests;

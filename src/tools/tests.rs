@@ -464,7 +464,7 @@ async fn a_timeout_ends_the_whole_group_even_when_it_does_not_listen() {
     let ran = session.raw("shell", &json!({"command": command, "timeout": 300}).to_string()).await;
     assert_eq!(ran.status, ToolStatus::Timeout);
     assert!(ran.output.contains("stopped after 300 ms"), "{}", ran.output);
-    assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
     let pid: u32 = session.content("pid").trim().parse().expect("pid");
     assert!(!is_running(pid), "the background process lives");
 }
@@ -485,7 +485,7 @@ async fn a_background_process_does_not_outlive_the_command_or_hold_its_output() 
     let session = session();
     let started = Instant::now();
     let ran = session.ok("shell", json!({"command": "sleep 300 & echo $!"})).await;
-    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
     assert!(!is_running(ran.output.trim().parse().expect("pid")));
 }
 

@@ -1,3 +1,5 @@
+//! Paths, links, special files, writes and races, with both ways of opening.
+
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::sync::Arc;
