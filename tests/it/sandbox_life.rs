@@ -83,6 +83,25 @@ async fn codes_signals_and_limits_are_told() {
     assert_eq!(ran.status, ToolStatus::Error);
 }
 
+/// `clone3` must look absent (its flags cannot be filtered), calls with the x32 bit must not slip past the numbers, and
+/// ordinary sockets and processes must work.
+#[cfg(target_arch = "x86_64")]
+#[tokio::test]
+async fn the_call_filter_is_loaded_and_leaves_ordinary_programs_alone() {
+    let folder = machine::folder();
+    let Some(sandbox) = sandbox(folder.path()) else { return };
+    let machine = Machine::create(folder.path(), 1, &sandbox);
+    let program = "python3 - <<'END'\nimport ctypes, os, socket, subprocess, threading\n\
+        c = ctypes.CDLL(None, use_errno=True)\n\
+        def tried(*call):\n    c.syscall(*call)\n    return ctypes.get_errno()\n\
+        print(tried(435, 0, 0), tried(0x40000000 | 39), tried(56, 0x10000000, 0, 0, 0, 0))\n\
+        a, b = socket.socketpair(); a.send(b'x'); t = threading.Thread(target=print, args=('thread',)); t.start(); t.join()\n\
+        print(b.recv(1), subprocess.run(['echo', 'child'], capture_output=True).stdout)\nEND";
+    let ran = machine.shell(program).await;
+    // ENOSYS, EPERM, EPERM.
+    assert_eq!(ran.output, "38 1 1\nthread\nb'x' b'child\\n'\n");
+}
+
 #[tokio::test]
 async fn cancel_ends_a_command_at_once_and_with_it_everything_it_started() {
     let folder = machine::folder();
