@@ -152,6 +152,7 @@ impl App {
                 self.modal = Some(Modal::Viewer(Viewer::of_text(title, &text)));
                 Vec::new()
             }
+            Msg::NotCopied(text, what) => vec![UiEffect::CopyThrough { text, what }],
             Msg::NotSent(op, why) => self.on_not_sent(&op, &why),
             Msg::Notice(text) => {
                 self.say(&text);
@@ -281,6 +282,7 @@ impl App {
 
     fn on_engine_ended(&mut self) -> Vec<UiEffect> {
         self.engine_ended = true;
+        self.activity.refused();
         match self.closing {
             Some((exit, _)) => vec![UiEffect::Quit(exit)],
             None => Vec::new(),

@@ -28,6 +28,13 @@ pub enum UiEffect {
         /// What it is, for the line that reports it: "the reply", "the output of shell".
         what: String,
     },
+    /// Put a text on the clipboard through the terminal itself: the multiplexer has refused it.
+    CopyThrough {
+        /// The text.
+        text: String,
+        /// What it is.
+        what: String,
+    },
     /// Show a file in the user's pager.
     OpenPager(PathBuf),
     /// Show something in the viewer, over all panes, with scroll and search.

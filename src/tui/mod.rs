@@ -91,7 +91,4 @@ pub enum TuiError {
         /// What is wrong.
         message: String,
     },
-    /// The engine ended by itself.
-    #[error("the engine has ended unexpectedly; the session can be continued with okcvm --continue")]
-    EngineEnded,
 }

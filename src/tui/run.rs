@@ -3,7 +3,6 @@
 //! It waits for nothing else: files are read and written by tasks, frames are written by a thread, the engine is asked
 //! by messages. While nothing happens and nothing moves on the screen, it does not wake up.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -37,7 +36,7 @@ pub async fn run(handle: VmHandle, options: TuiOptions) -> Result<Exit, TuiError
     let signals = Signals::listen().map_err(TuiError::Terminal)?;
     let app = new_app(&options)?;
     let screen = Screen::open()?;
-    Loop::new(handle, app, options, screen, TerminalSource::new()).run(signals).await
+    Loop::new(handle, app, options, screen, TerminalSource::new(), signals).run().await
 }
 
 /// Runs it with a screen and keys of a test.
@@ -49,7 +48,7 @@ pub async fn run_with<S: Sink, E: EventSource>(
     signals: Signals,
 ) -> Result<Exit, TuiError> {
     let app = new_app(&options)?;
-    Loop::new(handle, app, options, screen, source).run(signals).await
+    Loop::new(handle, app, options, screen, source, signals).run().await
 }
 
 fn new_app(options: &TuiOptions) -> Result<App, TuiError> {
@@ -99,6 +98,7 @@ struct Loop<S: Sink, E> {
     options: TuiOptions,
     screen: Screen<S>,
     source: E,
+    signals: Signals,
     clock: Arc<dyn Clock>,
     began: Instant,
     frames: FrameClock,
@@ -110,7 +110,7 @@ struct Loop<S: Sink, E> {
 }
 
 impl<S: Sink, E: EventSource> Loop<S, E> {
-    fn new(handle: VmHandle, app: App, options: TuiOptions, screen: Screen<S>, source: E) -> Self {
+    fn new(handle: VmHandle, app: App, options: TuiOptions, screen: Screen<S>, source: E, signals: Signals) -> Self {
         Self {
             handle,
             app,
@@ -118,6 +118,7 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
             options,
             screen,
             source,
+            signals,
             began: Instant::now(),
             frames: FrameClock::default(),
             jobs: mpsc::unbounded_channel(),
@@ -131,7 +132,7 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
         self.began.elapsed().as_millis() as u64
     }
 
-    async fn run(mut self, mut signals: Signals) -> Result<Exit, TuiError> {
+    async fn run(mut self) -> Result<Exit, TuiError> {
         self.tell_time();
         self.frames.request(Urgency::AtOnce);
         self.draw();
@@ -155,7 +156,7 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
             let mut messages = Vec::new();
             tokio::select! {
                 biased;
-                signal = signals.next() => messages.push((Msg::Signal(signal), Urgency::AtOnce)),
+                signal = self.signals.next() => messages.push((Msg::Signal(signal), Urgency::AtOnce)),
                 input = self.source.next(), if self.input_open => self.take_inputs(input, &mut messages).await,
                 Some(msg) = self.jobs.1.recv() => messages.push((msg, Urgency::AtOnce)),
                 () = wake.notified() => self.frames.request(Urgency::Paced),
@@ -246,6 +247,7 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
                     }
                 }
                 UiEffect::Copy { text, what } => self.copy(text, what),
+                UiEffect::CopyThrough { text, what } => self.copy_through(&text, &what),
                 UiEffect::OpenPager(file) => {
                     if let Some(pager) = host_command::pager() {
                         self.outside(&pager, &file).await?;
@@ -300,29 +302,25 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
             )));
             return;
         }
-        let count = text.chars().count();
-        let jobs = self.jobs.0.clone();
-        let route = Route::detect(|name| std::env::var(name).ok());
-        if route == Route::Tmux
-            && let Some(tmux) = HostCommand::parse("tmux load-buffer -w -")
-        {
-            let sequence = route.sequence(&text);
-            let notify = jobs.clone();
+        let tmux = HostCommand::parse("tmux load-buffer -w -");
+        if let (Route::Tmux, Some(tmux)) = (clipboard_route(), tmux) {
+            let jobs = self.jobs.0.clone();
             tokio::spawn(async move {
-                let way = if let Ok(()) = tmux.feed(text.as_bytes()).await {
-                    "into tmux's buffer, and through tmux to the terminal"
-                } else {
-                    // Rare enough (an old tmux) to be written past the frames.
-                    let mut out = std::io::stdout();
-                    let _ = out.write_all(&sequence).and_then(|()| out.flush());
-                    route.words()
+                let msg = match tmux.feed(text.as_bytes()).await {
+                    Ok(()) => Msg::Notice(copied(&text, &what, "into tmux's buffer, and through tmux to the terminal")),
+                    Err(_) => Msg::NotCopied(text, what),
                 };
-                notify.send(Msg::Notice(format!("copied {what}, {count} characters, {way}")))
+                let _ = jobs.send(msg);
             });
-            return;
+        } else {
+            self.copy_through(&text, &what);
         }
-        if self.screen.write(route.sequence(&text)).is_ok() {
-            let _ = jobs.send(Msg::Notice(format!("copied {what}, {count} characters, {}", route.words())));
+    }
+
+    fn copy_through(&mut self, text: &str, what: &str) {
+        let route = clipboard_route();
+        if self.screen.write(route.sequence(text)).is_ok() {
+            let _ = self.jobs.0.send(Msg::Notice(copied(text, what, route.words())));
         }
     }
 
@@ -332,6 +330,12 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
         self.source.release();
         self.screen.suspend();
         let status = command.open(file).await;
+        // An interrupt from the keyboard was meant for the program.
+        while let std::task::Poll::Ready(signal) = futures::poll!(std::pin::pin!(self.signals.next())) {
+            if signal != 2 {
+                let _ = self.jobs.0.send(Msg::Signal(signal));
+            }
+        }
         self.screen.resume()?;
         self.source.reclaim();
         self.frames.request(Urgency::AtOnce);
@@ -363,6 +367,14 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
         let _ = std::fs::remove_file(&file);
         Ok(())
     }
+}
+
+fn clipboard_route() -> Route {
+    Route::detect(|name| std::env::var(name).ok())
+}
+
+fn copied(text: &str, what: &str, way: &str) -> String {
+    format!("copied {what}, {} characters, {way}", text.chars().count())
 }
 
 async fn sleep(deadline: Option<tokio::time::Instant>) {

@@ -3,7 +3,6 @@
 //! On: alternate screen, bracketed paste. Never on: mouse capture (it takes away the terminal's own selection) and
 //! keyboard enhancement (a program that dies with it on leaves a keyboard that no shell understands).
 
-use std::io::{self, Write as _};
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -33,8 +32,8 @@ fn this_thread() -> u64 {
 /// Puts the terminal back from anywhere, if it is taken over.
 pub fn restore() {
     if HOLDER.swap(0, Ordering::AcqRel) != 0 {
-        let mut out = io::stdout();
-        let _ = out.write_all(LEAVE).and_then(|()| out.flush());
+        // Past the lock of standard output: the screen's writer may hold it, waiting for a slow link.
+        let _ = rustix::io::write(rustix::stdio::stdout(), LEAVE);
         let _ = ratatui::crossterm::terminal::disable_raw_mode();
     }
 }

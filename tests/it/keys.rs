@@ -1,24 +1,41 @@
 //! Key sequences through the real loop: keys and engine events in, the screen of a terminal out.
 
 use std::num::NonZeroU16;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use okcvm::config::schema::UiSection;
 use okcvm::protocol::{Event, Op, Phase, SessionId, TurnId, TurnOutcome};
 use okcvm::support::clock::FixedClock;
 use okcvm::tui::input::{FakeSource, Input};
-use okcvm::tui::output::MemorySink;
+use okcvm::tui::output::{MemorySink, Sink};
 use okcvm::tui::run::{Signals, run_with};
 use okcvm::tui::terminal::Screen;
 use okcvm::tui::{Exit, TuiError, TuiOptions};
 use okcvm::vm::{EnginePort, VmHandle};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::layout::Size;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 const DEADLINE: Duration = Duration::from_secs(20);
+
+fn options(history_file: Option<PathBuf>) -> TuiOptions {
+    let wall = "2026-11-22T12:00:00+00:00[UTC]".parse().expect("a time");
+    TuiOptions {
+        ui: UiSection::default(),
+        no_color: true,
+        first_prompt: None,
+        demo: false,
+        context_window: None,
+        clock: Arc::new(FixedClock(wall)),
+        history_file,
+    }
+}
 
 /// The application at work, with hands on its keys and the engine's side of its channels.
 struct Bench {
@@ -41,16 +58,7 @@ impl Bench {
         let (source, keys) = FakeSource::new();
         let sink = MemorySink::new(80, 24);
         let screen = Screen::with_sink(sink.clone()).expect("screen");
-        let wall = "2026-11-22T12:00:00+00:00[UTC]".parse().expect("a time");
-        let mut options = TuiOptions {
-            ui: UiSection::default(),
-            no_color: true,
-            first_prompt: None,
-            demo: false,
-            context_window: None,
-            clock: Arc::new(FixedClock(wall)),
-            history_file: Some(home.path().join("history.jsonl")),
-        };
+        let mut options = options(Some(home.path().join("history.jsonl")));
         change(&mut options);
         let task = tokio::spawn(run_with(handle, options, screen, source, Signals::none()));
         let mut bench = Self { keys, port, sink, task, size: (80, 24), _home: home };
@@ -232,6 +240,71 @@ async fn leaving_does_not_wait_for_an_engine_that_hangs_when_asked_again() {
     bench.wait_for("saving the session").await;
     bench.chord(KeyCode::Char('c'), KeyModifiers::CONTROL);
     assert_eq!(bench.exit().await, Exit::Quit);
+}
+
+/// A terminal behind a link that carries nothing until it is told to.
+#[derive(Debug, Clone)]
+struct StuckSink {
+    inner: MemorySink,
+    busy: Arc<AtomicBool>,
+    free: Arc<Notify>,
+}
+
+impl Sink for StuckSink {
+    fn size(&self) -> std::io::Result<Size> {
+        self.inner.size()
+    }
+
+    fn submit(&mut self, bytes: Vec<u8>) -> std::io::Result<()> {
+        self.busy.store(true, Ordering::SeqCst);
+        self.inner.submit(bytes)
+    }
+
+    fn busy(&self) -> bool {
+        self.busy.load(Ordering::SeqCst)
+    }
+
+    async fn drained(&self) {
+        self.free.notified().await;
+        self.busy.store(false, Ordering::SeqCst);
+    }
+
+    fn taken(&self) -> u64 {
+        self.inner.taken()
+    }
+}
+
+#[tokio::test]
+async fn a_terminal_that_takes_nothing_stops_no_key_and_frames_fold() {
+    let (handle, mut port) = VmHandle::pair();
+    let (source, keys) = FakeSource::new();
+    let inner = MemorySink::new(80, 24);
+    let stuck = StuckSink { inner: inner.clone(), busy: Arc::default(), free: Arc::default() };
+    let screen = Screen::with_sink(stuck.clone()).expect("screen");
+    let task = tokio::spawn(run_with(handle, options(None), screen, source, Signals::none()));
+    for c in "hello".chars() {
+        let key = KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE);
+        keys.send(Input::Key(key)).expect("the screen listens");
+    }
+    keys.send(Input::Key(KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE))).expect("the screen listens");
+    let op = timeout(DEADLINE, port.ops.recv()).await.expect("in time");
+    assert_eq!(op, Some(Op::Submit { text: "hello".to_owned(), attachments: vec![] }));
+    for number in 0..500 {
+        port.events.send(Event::TextDelta { text: format!("{number} ") }).expect("the screen listens");
+    }
+    let before = inner.taken();
+    stuck.free.notify_one();
+    timeout(DEADLINE, async {
+        while !String::from_utf8_lossy(&inner.bytes()).contains("499") {
+            inner.written().await;
+            stuck.free.notify_one();
+        }
+    })
+    .await
+    .expect("the latest state in the end");
+    // All of it came in a few frames: far less than every state that was passed through.
+    assert!(inner.taken() - before < 8_000, "{}", inner.taken() - before);
+    task.abort();
 }
 
 #[tokio::test]

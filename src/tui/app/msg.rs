@@ -37,6 +37,8 @@ pub enum Msg {
     NotSent(Op, String),
     /// One line of news.
     Notice(String),
+    /// The multiplexer took no text (what, and what it is); the terminal may.
+    NotCopied(String, String),
 }
 
 /// Facts about the session, clean.
