@@ -27,11 +27,11 @@ const LONGEST_NAME: usize = 200;
 #[derive(Debug, thiserror::Error)]
 pub enum UploadError {
     /// Too many of them.
-    #[error("a session takes at most {MOST_FILES} attached files: it has {has}, and {more} more were given")]
+    #[error("a session takes at most {MOST_FILES} attached files: it has {has}, and {more} or more were given")]
     TooMany {
         /// Files attached so far.
         has: usize,
-        /// Files given now.
+        /// Files given now, as far as they were counted.
         more: usize,
     },
     /// One is too large.
@@ -75,46 +75,83 @@ pub struct Upload {
     pub attachment: Attachment,
 }
 
-/// Checks every file and gives each a free name. `attached` is how many the session has already.
+/// Checks every file and gives each a free name; of a folder, every regular file in it. `attached` is how many the
+/// session has already.
 pub fn plan(workspace: &Workspace, sources: &[PathBuf], attached: usize) -> Result<Vec<Upload>, UploadError> {
-    if attached + sources.len() > MOST_FILES {
-        return Err(UploadError::TooMany { has: attached, more: sources.len() });
+    let mut planning = Planning { workspace, attached, taken: HashSet::new(), uploads: Vec::new() };
+    for source in sources {
+        let name = plain_name(source.file_name().unwrap_or_else(|| OsStr::new("file")));
+        let free = planning.free(&name)?;
+        planning.add(source, &free, true)?;
     }
-    let mut taken = HashSet::new();
-    sources.iter().map(|source| plan_one(workspace, source, &mut taken)).collect()
+    let given = planning.uploads.len();
+    if attached + given > MOST_FILES {
+        return Err(UploadError::TooMany { has: attached, more: given });
+    }
+    Ok(planning.uploads)
 }
 
-fn plan_one(workspace: &Workspace, source: &Path, taken: &mut HashSet<String>) -> Result<Upload, UploadError> {
-    let unreadable = |error| UploadError::Unreadable { path: source.to_owned(), source: error };
-    let facts = std::fs::metadata(source).map_err(unreadable)?;
-    if !facts.is_file() {
-        let what = if facts.is_dir() { "a folder" } else { "not a regular file" };
-        return Err(UploadError::NotAFile { path: source.to_owned(), what });
-    }
-    if facts.len() > MOST_BYTES {
-        return Err(UploadError::TooLarge { path: source.to_owned(), bytes: facts.len() });
-    }
-    File::open(source).map_err(unreadable)?;
-    let name = plain_name(source.file_name().unwrap_or_else(|| OsStr::new("file")));
-    let (stem, ending) = match name.rfind('.') {
-        Some(at) if at > 0 => name.split_at(at),
-        _ => (name.as_str(), ""),
-    };
-    let mut number = 1u32;
-    loop {
-        let free = if number == 1 { name.clone() } else { format!("{stem}-{number}{ending}") };
-        let target = workspace.resolve(&format!("{FOLDER}/{free}"))?;
-        let exists = match workspace.metadata(&target) {
-            Err(WorkspaceError::Missing { .. }) => false,
-            // A link that leads nowhere good takes the name all the same.
-            Ok(_) | Err(WorkspaceError::Outside { .. } | WorkspaceError::TooManyLinks { .. }) => true,
-            Err(error) => return Err(error.into()),
+struct Planning<'a> {
+    workspace: &'a Workspace,
+    attached: usize,
+    taken: HashSet<String>,
+    uploads: Vec<Upload>,
+}
+
+impl Planning<'_> {
+    /// A name below the folder of uploads that nothing has yet.
+    fn free(&mut self, name: &str) -> Result<String, UploadError> {
+        let (stem, ending) = match name.rfind('.') {
+            Some(at) if at > 0 => name.split_at(at),
+            _ => (name, ""),
         };
-        if !exists && taken.insert(free.clone()) {
-            let attachment = Attachment { name: free, path: target.shown().to_owned(), bytes: facts.len() };
-            return Ok(Upload { source: source.to_owned(), target, attachment });
+        let mut number = 1u32;
+        loop {
+            let free = if number == 1 { name.to_owned() } else { format!("{stem}-{number}{ending}") };
+            let target = self.workspace.resolve(&format!("{FOLDER}/{free}"))?;
+            let exists = match self.workspace.metadata(&target) {
+                Err(WorkspaceError::Missing { .. }) => false,
+                // A link that leads nowhere good takes the name all the same.
+                Ok(_) | Err(WorkspaceError::Outside { .. } | WorkspaceError::TooManyLinks { .. }) => true,
+                Err(error) => return Err(error.into()),
+            };
+            if !exists && self.taken.insert(free.clone()) {
+                return Ok(free);
+            }
+            number += 1;
         }
-        number += 1;
+    }
+
+    /// Adds a file, or what a folder holds. Links inside a folder are left out: they may lead anywhere.
+    fn add(&mut self, source: &Path, name: &str, given: bool) -> Result<(), UploadError> {
+        let unreadable = |error| UploadError::Unreadable { path: source.to_owned(), source: error };
+        let facts =
+            if given { std::fs::metadata(source) } else { std::fs::symlink_metadata(source) }.map_err(unreadable)?;
+        if facts.is_dir() {
+            let mut names: Vec<_> = std::fs::read_dir(source)
+                .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.file_name())).collect())
+                .map_err(unreadable)?;
+            names.sort();
+            return names.iter().try_for_each(|inside| {
+                self.add(&source.join(inside), &format!("{name}/{}", plain_name(inside)), false)
+            });
+        }
+        if !facts.is_file() {
+            let refused = UploadError::NotAFile { path: source.to_owned(), what: "not a regular file" };
+            return if given { Err(refused) } else { Ok(()) };
+        }
+        if facts.len() > MOST_BYTES {
+            return Err(UploadError::TooLarge { path: source.to_owned(), bytes: facts.len() });
+        }
+        File::open(source).map_err(unreadable)?;
+        let target = self.workspace.resolve(&format!("{FOLDER}/{name}"))?;
+        let attachment = Attachment { name: name.to_owned(), path: target.shown().to_owned(), bytes: facts.len() };
+        self.uploads.push(Upload { source: source.to_owned(), target, attachment });
+        // A folder of a million files is not walked to its end.
+        if self.attached + self.uploads.len() > MOST_FILES + 1 {
+            return Err(UploadError::TooMany { has: self.attached, more: self.uploads.len() });
+        }
+        Ok(())
     }
 }
 
@@ -208,12 +245,32 @@ mod tests {
         let message =
             |path: &Path| plan(&workspace, &[good.clone(), path.to_owned()], 0).expect_err("refused").to_string();
         assert!(message(&folder.path().join("missing")).contains("missing: No such file"));
-        assert!(message(folder.path()).ends_with("it is a folder"));
         assert!(message(&large).contains("more than the limit of"), "{}", message(&large));
         assert!(message(Path::new("/dev/null")).ends_with("not a regular file"));
         let error = plan(&workspace, &[good], MOST_FILES).expect_err("too many").to_string();
-        assert_eq!(error, "a session takes at most 100 attached files: it has 100, and 1 more were given");
+        assert_eq!(error, "a session takes at most 100 attached files: it has 100, and 1 or more were given");
         assert!(!folder.path().join("work/uploads").exists());
+    }
+
+    #[test]
+    fn of_a_folder_every_regular_file_is_attached() {
+        let (folder, workspace) = workspace();
+        let data = folder.path().join("data");
+        std::fs::create_dir_all(data.join("deep")).expect("folder");
+        std::fs::write(data.join("b.txt"), "B").expect("file");
+        std::fs::write(data.join("deep/a.txt"), "A").expect("file");
+        std::os::unix::fs::symlink("/etc/passwd", data.join("link")).expect("link");
+        let uploads = plan(&workspace, std::slice::from_ref(&data), 0).expect("plan");
+        copy_all(&workspace, &uploads, || false).expect("copy");
+        let names: Vec<&str> = uploads.iter().map(|upload| &*upload.attachment.name).collect();
+        assert_eq!(names, ["data/b.txt", "data/deep/a.txt"]);
+        assert_eq!(std::fs::read(folder.path().join("work/uploads/data/deep/a.txt")).expect("copied"), b"A");
+        let again = plan(&workspace, &[data.clone()], 0).expect("plan");
+        assert_eq!(again[0].attachment.name, "data-2/b.txt", "nothing is overwritten");
+        for n in 0..200 {
+            std::fs::write(data.join(n.to_string()), "").expect("file");
+        }
+        assert!(matches!(plan(&workspace, &[data], 0), Err(UploadError::TooMany { .. })));
     }
 
     #[test]

@@ -537,6 +537,36 @@ async fn a_log_that_cannot_be_written_starts_no_turn() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_written_down_does_not_happen() {
+    let long = "long ".repeat(100_000);
+    let script = [
+        // The command breaks the folder of long texts behind the engine's back.
+        Answer::calls(&[("s", "mshtools-shell", json!({"command": "rm -r ../spill && touch ../spill"}))]),
+        Answer::frames([
+            frame::text(&long),
+            frame::call(0, "w", "mshtools-write_file", "{\"file_path\": \"a.txt\", \"content\": \"A\"}"),
+            frame::finish("tool_calls"),
+            frame::done(),
+        ]),
+        Answer::text("Fine again."),
+    ];
+    let mut session = TestSession::start(script);
+    let events = session.turn("Break it").await;
+    let story = story(&events);
+    assert!(story.contains(&"cancelled w".to_owned()), "{story:?}");
+    assert!(story.contains(&"error".to_owned()), "{story:?}");
+    assert_eq!(story.last().map(String::as_str), Some("ended failed"));
+    assert!(!session.file("a.txt").exists(), "the call did not run");
+    std::fs::remove_file(session.root.join("spill")).expect("file");
+    std::fs::create_dir(session.root.join("spill")).expect("folder");
+    session.turn("Go on").await;
+    let requests = session.endpoint.requests();
+    let last = wire(requests[2].messages());
+    assert!(last.iter().any(|line| line.starts_with("tool w: Stopped")), "{last:?}");
+    session.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn live_output_comes_before_the_result() {
     let script = [
         Answer::calls(&[("s", "mshtools-shell", json!({"command": "echo hello; echo problem >&2; exit 3"}))]),
