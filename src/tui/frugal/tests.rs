@@ -1,3 +1,5 @@
+//! Tests of the frugal writer: bytes in, screen out.
+
 use proptest::prelude::*;
 use ratatui::Terminal;
 use ratatui::layout::Rect;
