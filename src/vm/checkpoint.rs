@@ -19,7 +19,7 @@ use crate::protocol::{
 use crate::session::{
     Log, LogError, OpEntry, OpLog, Operation, RawLine, Record, SessionFolder, SessionLock, Tree, conversation,
 };
-use crate::snapshot::{Captured, NodeInput, SnapshotError, Store, label_after};
+use crate::snapshot::{Captured, Checked, NodeInput, SnapshotError, Store, label_after};
 use crate::support::clock::Clock;
 
 /// One file a participant: what `Toolbox::state` gives and `Toolbox::restore_state` takes.
@@ -282,6 +282,16 @@ impl Ledger {
     /// Whether a redo has somewhere to go.
     pub fn can_redo(&self) -> bool {
         self.ops.redo_target().is_some()
+    }
+
+    /// Packs the store's loose objects where there are many. For idle times; may be killed at any point.
+    pub fn pack_if_needed(&mut self) -> Result<bool, LedgerError> {
+        Ok(self.store.pack_if_needed()?)
+    }
+
+    /// Reads everything that the store holds and tells what is wrong with it.
+    pub fn check(&self) -> Result<Checked, LedgerError> {
+        Ok(self.store.check()?)
     }
 
     /// A full output or long text of a node, by its hash.

@@ -177,9 +177,12 @@ impl Ledger {
         let rebuilt = known.is_empty() && strangers.len() > 1;
         let stored_head = self.head();
         let mut head = told_head;
+        // Numbers go on above all that a node knows of, without a gap between two records.
+        for id in &strangers {
+            self.log.continue_after(self.store.details(id)?.seq);
+        }
         for id in &strangers {
             let node = self.store.details(id)?;
-            self.log.continue_after(node.seq);
             let operation = operation_of(node.kind);
             let before = node.before.or(node.parent);
             self.log.append(&Record::Node {
