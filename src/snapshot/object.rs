@@ -28,6 +28,8 @@ pub(crate) const STREAM_FROM: u64 = 1024 * 1024;
 const MAX_HELD: usize = 512;
 /// Bytes held back before a capture becomes a pack.
 const MAX_HELD_BYTES: usize = 8 * 1024 * 1024;
+/// Loose objects that are synced one by one.
+const MAX_SYNCS: usize = 24;
 const FAST: u32 = 1;
 
 /// What an object is.
@@ -149,26 +151,44 @@ impl<'r> WriteSink<'r> {
         Ok(Self { repo, held: HashMap::new(), held_bytes: 0, pack, folders: HashSet::new() })
     }
 
-    /// Brings all objects to the disk.
+    /// Brings all objects to the disk: contents first, then names.
     pub(crate) fn finish(mut self) -> Result<(), SnapshotError> {
         if let Some(pack) = self.pack.take() {
             pack.finish()?;
         }
-        for (id, (kind, bytes)) in std::mem::take(&mut self.held) {
+        let held = std::mem::take(&mut self.held);
+        // Each sync of a file waits for the disk; from some number on, one for the whole file system is quicker.
+        let one_by_one = held.len() <= MAX_SYNCS;
+        let mut written = Vec::with_capacity(held.len());
+        for (id, (kind, bytes)) in held {
             let mut loose = Loose::new(self.repo, kind, bytes.len() as u64, FAST)?;
             loose.write(&bytes)?;
+            loose.complete(one_by_one)?;
+            written.push((id, loose));
+        }
+        if !one_by_one {
+            self.sync_all()?;
+        }
+        for (id, loose) in written {
             self.folders.insert(loose.keep(id)?);
         }
-        for folder in &self.folders {
-            let sync = || File::open(folder)?.sync_all();
-            sync().map_err(SnapshotError::io("sync", folder))?;
-        }
-        if !self.folders.is_empty() {
+        if one_by_one {
             let objects = self.repo.object_folder();
-            let sync = || File::open(&objects)?.sync_all();
-            sync().map_err(SnapshotError::io("sync", &objects))?;
+            let above = (!self.folders.is_empty()).then_some(&objects);
+            for folder in self.folders.iter().chain(above) {
+                let sync = || File::open(folder)?.sync_all();
+                sync().map_err(SnapshotError::io("sync", folder))?;
+            }
+        } else {
+            self.sync_all()?;
         }
         self.repo.refresh()
+    }
+
+    fn sync_all(&self) -> Result<(), SnapshotError> {
+        let folder = self.repo.object_folder();
+        let sync = || Ok(rustix::fs::syncfs(File::open(&folder)?)?);
+        sync().map_err(SnapshotError::io("sync", &folder))
     }
 
     fn is_known(&self, id: Oid) -> bool {
@@ -215,6 +235,7 @@ impl Sink for WriteSink<'_> {
         }
         let id = hasher.finish()?;
         if !self.is_known(id) {
+            loose.complete(true)?;
             self.folders.insert(loose.keep(id)?);
         }
         Ok(Streamed::Stored(id))
@@ -276,12 +297,20 @@ impl<'r> Loose<'r> {
         }
     }
 
-    /// Syncs the object and gives it its name; returns the folder that has a new name in it.
-    fn keep(mut self, id: Oid) -> Result<PathBuf, SnapshotError> {
-        let failed = SnapshotError::io("write", &self.path);
-        if let Some(encoder) = self.encoder.take() {
-            encoder.finish().and_then(|file| file.sync_all()).map_err(failed)?;
-        }
+    /// Ends the object's content.
+    fn complete(&mut self, sync: bool) -> Result<(), SnapshotError> {
+        let Some(encoder) = self.encoder.take() else {
+            return Ok(());
+        };
+        let end = || {
+            let file = encoder.finish()?;
+            if sync { file.sync_all() } else { Ok(()) }
+        };
+        end().map_err(SnapshotError::io("write", &self.path))
+    }
+
+    /// Gives the object, whose content is on the disk, its name; returns the folder that has a new name in it.
+    fn keep(self, id: Oid) -> Result<PathBuf, SnapshotError> {
         let target = self.repo.loose_path(id);
         let folder = target.parent().map_or_else(|| self.repo.object_folder(), PathBuf::from);
         fs::create_dir_all(&folder).map_err(SnapshotError::io("make", &folder))?;
