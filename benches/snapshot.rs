@@ -119,7 +119,11 @@ fn table(dir: &Path) {
     measure("is anything changed? (nothing is)", ROUNDS, |_| {
         store.changed_since(&head, handle.as_fd()).unwrap();
     });
-    println!("one change against git status: {:.2} (store open), {:.2} (opened each time)", same / status, own / status);
+    println!(
+        "one change against git status: {:.2} (store open), {:.2} (opened each time)",
+        same / status,
+        own / status
+    );
     let memory = fs::read_to_string("/proc/self/status").unwrap();
     let peak = memory.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default();
     println!("{}", peak.replace('\t', " "));

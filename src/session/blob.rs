@@ -185,16 +185,10 @@ fn replacement(text: &str, blobs: &BlobFolder) -> io::Result<Value> {
 fn visit_strings(value: &mut Value, replace: &mut dyn FnMut(Option<&str>, &str) -> Option<Value>) {
     fn walk(value: &mut Value, key: Option<&str>, replace: &mut dyn FnMut(Option<&str>, &str) -> Option<Value>) {
         match value {
-            Value::String(text) => {
-                if let Some(new) = replace(key, text) {
-                    *value = new;
-                }
-            }
+            Value::String(text) => *value = replace(key, text).unwrap_or_else(|| Value::String(std::mem::take(text))),
             Value::Array(items) => items.iter_mut().for_each(|item| walk(item, key, replace)),
-            Value::Object(fields) => {
-                if reference(fields).is_none() {
-                    fields.iter_mut().for_each(|(name, field)| walk(field, Some(name), replace));
-                }
+            Value::Object(fields) if reference(fields).is_none() => {
+                fields.iter_mut().for_each(|(name, field)| walk(field, Some(name), replace));
             }
             _ => {}
         }

@@ -64,7 +64,9 @@ impl OpLog {
     /// The state after these entries.
     pub fn replay<'a>(entries: impl IntoIterator<Item = &'a OpEntry>) -> Self {
         let mut log = Self::default();
-        entries.into_iter().for_each(|entry| log.push(entry));
+        for entry in entries {
+            log.push(entry);
+        }
         log
     }
 
@@ -163,7 +165,9 @@ mod tests {
         let entries =
             [entry(Operation::Turn, 'a', 'b'), entry(Operation::Undo, 'b', 'a'), entry(Operation::Redo, 'a', 'b')];
         let mut step_by_step = OpLog::default();
-        entries.iter().for_each(|entry| step_by_step.push(entry));
+        for entry in &entries {
+            step_by_step.push(entry);
+        }
         assert_eq!(OpLog::replay(&entries), step_by_step);
     }
 }

@@ -14,9 +14,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, Stat, fstat, openat, readlinkat, statat};
 use rustix::io::Errno;
-use serde::{Deserialize, Serialize};
 
 use super::error::SnapshotError;
+use super::kept::{Caps, NotKept, Reason};
 use super::name;
 use super::object::{ObjectKind, STREAM_FROM, Sink, Streamed};
 use super::statcache::{CachedDir, CachedEntry, CachedNode, MAX_DEPTH, StatKey};
@@ -24,84 +24,6 @@ use super::tree::{Builder, Kind};
 
 /// How often a file that changes while it is read is tried.
 const TRIES: usize = 3;
-
-/// Limits of one snapshot, in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Caps {
-    /// Larger files are listed, not kept.
-    pub file: u64,
-    /// All files together.
-    pub total: u64,
-}
-
-impl Default for Caps {
-    fn default() -> Self {
-        Self { file: 100 * 1024 * 1024, total: 4096 * 1024 * 1024 }
-    }
-}
-
-/// Why a path is not in a snapshot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reason {
-    /// The file is above the limit of one file.
-    Size,
-    /// The file would pass the limit of all files together.
-    Total,
-    /// It cannot be read.
-    Unreadable,
-    /// It changed each time it was read.
-    Changing,
-    /// It is a named pipe.
-    Fifo,
-    /// It is a socket.
-    Socket,
-    /// It is a device.
-    Device,
-    /// Another file system is mounted there.
-    Mount,
-    /// The folder lies too deep.
-    Depth,
-    /// A word from a newer program.
-    #[serde(other)]
-    Other,
-}
-
-impl Reason {
-    /// The word in lists.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Size => "size",
-            Self::Total => "total size",
-            Self::Unreadable => "unreadable",
-            Self::Changing => "changed while it was read",
-            Self::Fifo => "fifo",
-            Self::Socket => "socket",
-            Self::Device => "device",
-            Self::Mount => "other file system",
-            Self::Depth => "too deep",
-            Self::Other => "other",
-        }
-    }
-}
-
-/// A path that is in the workspace but not in its snapshot.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NotKept {
-    /// The path's bytes.
-    pub path: Vec<u8>,
-    /// Why.
-    pub reason: Reason,
-    /// Its size.
-    pub bytes: u64,
-}
-
-impl NotKept {
-    /// Path and reason on one line.
-    pub fn line(&self) -> String {
-        format!("{}: {}", name::display(&self.path), self.reason.word())
-    }
-}
 
 /// What a walk found.
 #[derive(Debug)]
@@ -142,7 +64,7 @@ pub(crate) fn walk(
         buffer: Vec::new(),
         names: Vec::with_capacity(32 * 1024),
     };
-    let (cache, changed) = walk.folder(fd, old, 0)?;
+    let (cache, changed) = walk.folder(&fd, old, 0)?;
     let refreshed = walk.refreshed || changed;
     Ok(Found { cache, changed, refreshed, modes: walk.modes, not_kept: walk.not_kept })
 }
@@ -169,11 +91,11 @@ struct Walk<'s> {
 impl Walk<'_> {
     fn folder(
         &mut self,
-        fd: OwnedFd,
+        fd: &OwnedFd,
         old: Option<CachedDir>,
         depth: usize,
     ) -> Result<(CachedDir, bool), SnapshotError> {
-        let names = self.list(&fd)?;
+        let names = self.list(fd)?;
         let old_tree = old.as_ref().map(|dir| dir.tree);
         let mut old = old.map(|dir| dir.entries).unwrap_or_default().into_iter().peekable();
         let mut changed = old_tree.is_none();
@@ -247,15 +169,15 @@ impl Walk<'_> {
                 *changed |= before.is_some();
                 return Ok(None);
             }
-            Err(_) => return Ok(self.leave_out(Reason::Unreadable, 0, before, changed)),
+            Err(_) => return Ok(self.leave_out(Reason::Unreadable, 0, before.as_ref(), changed)),
         };
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => self.child_folder(parent, name, before, depth, changed),
             FileType::RegularFile => self.file(parent, name, &stat, before, changed),
             FileType::Symlink => self.link(parent, name, &stat, before, changed),
-            FileType::Fifo => Ok(self.leave_out(Reason::Fifo, 0, before, changed)),
-            FileType::Socket => Ok(self.leave_out(Reason::Socket, 0, before, changed)),
-            _ => Ok(self.leave_out(Reason::Device, 0, before, changed)),
+            FileType::Fifo => Ok(self.leave_out(Reason::Fifo, 0, before.as_ref(), changed)),
+            FileType::Socket => Ok(self.leave_out(Reason::Socket, 0, before.as_ref(), changed)),
+            _ => Ok(self.leave_out(Reason::Device, 0, before.as_ref(), changed)),
         }
     }
 
@@ -263,7 +185,7 @@ impl Walk<'_> {
         &mut self,
         reason: Reason,
         bytes: u64,
-        before: Option<CachedEntry>,
+        before: Option<&CachedEntry>,
         changed: &mut bool,
     ) -> Option<T> {
         self.not_kept.push(NotKept { path: self.path.clone(), reason, bytes });
@@ -280,7 +202,7 @@ impl Walk<'_> {
         changed: &mut bool,
     ) -> Result<Option<CachedEntry>, SnapshotError> {
         if depth + 1 >= MAX_DEPTH {
-            return Ok(self.leave_out(Reason::Depth, 0, before, changed));
+            return Ok(self.leave_out(Reason::Depth, 0, before.as_ref(), changed));
         }
         let fd = match openat(parent, name, DIR_FLAGS, Mode::empty()) {
             Ok(fd) => fd,
@@ -289,17 +211,19 @@ impl Walk<'_> {
                 return Ok(None);
             }
             // A link or file took its place in between: the next capture will see it.
-            Err(Errno::LOOP | Errno::NOTDIR) => return Ok(self.leave_out(Reason::Changing, 0, before, changed)),
+            Err(Errno::LOOP | Errno::NOTDIR) => {
+                return Ok(self.leave_out(Reason::Changing, 0, before.as_ref(), changed));
+            }
             Err(Errno::MFILE | Errno::NFILE) => {
                 let path = PathBuf::from(name::display(&self.path));
                 return Err(SnapshotError::io("open", &path)(Errno::MFILE.into()));
             }
-            Err(_) => return Ok(self.leave_out(Reason::Unreadable, 0, before, changed)),
+            Err(_) => return Ok(self.leave_out(Reason::Unreadable, 0, before.as_ref(), changed)),
         };
         let stat = fstat(&fd)
             .map_err(|error| SnapshotError::io("read", &PathBuf::from(name::display(&self.path)))(error.into()))?;
         if stat.st_dev != self.device {
-            return Ok(self.leave_out(Reason::Mount, 0, before, changed));
+            return Ok(self.leave_out(Reason::Mount, 0, before.as_ref(), changed));
         }
         let bits = stat.st_mode & 0o1777;
         if bits != 0o755 {
@@ -312,7 +236,7 @@ impl Walk<'_> {
                 (other.map_or_else(|| name.to_bytes().into(), |entry| entry.name), None)
             }
         };
-        let (dir, dir_changed) = self.folder(fd, old, depth + 1)?;
+        let (dir, dir_changed) = self.folder(&fd, old, depth + 1)?;
         *changed |= dir_changed;
         Ok(Some(CachedEntry { name, node: CachedNode::Dir(Box::new(dir)) }))
     }
@@ -329,9 +253,8 @@ impl Walk<'_> {
         if is_unchanged(before.as_ref(), &stat) {
             return Ok(before);
         }
-        let target = match readlinkat(parent, name, Vec::new()) {
-            Ok(target) => target,
-            Err(_) => return Ok(self.leave_out(Reason::Changing, 0, before, changed)),
+        let Ok(target) = readlinkat(parent, name, Vec::new()) else {
+            return Ok(self.leave_out(Reason::Changing, 0, before.as_ref(), changed));
         };
         let id = self.sink.put(ObjectKind::Blob, target.as_bytes())?;
         Ok(Some(self.leaf(name, Kind::Link, id, stat, before, changed)))
@@ -347,7 +270,7 @@ impl Walk<'_> {
     ) -> Result<Option<CachedEntry>, SnapshotError> {
         let mut key = StatKey::of(stat);
         if let Some(reason) = self.over_caps(key.size) {
-            return Ok(self.leave_out(reason, key.size, before, changed));
+            return Ok(self.leave_out(reason, key.size, before.as_ref(), changed));
         }
         let before = if is_unchanged(before.as_ref(), &key) {
             self.total += key.size;
@@ -363,17 +286,17 @@ impl Walk<'_> {
                     *changed |= before.is_some();
                     return Ok(None);
                 }
-                Err(_) => return Ok(self.leave_out(Reason::Unreadable, key.size, before, changed)),
+                Err(_) => return Ok(self.leave_out(Reason::Unreadable, key.size, before.as_ref(), changed)),
             };
             let Ok(opened) = fstat(&fd) else {
-                return Ok(self.leave_out(Reason::Unreadable, key.size, before, changed));
+                return Ok(self.leave_out(Reason::Unreadable, key.size, before.as_ref(), changed));
             };
             if FileType::from_raw_mode(opened.st_mode) != FileType::RegularFile {
                 break;
             }
             key = StatKey::of(&opened);
             if let Some(reason) = self.over_caps(key.size) {
-                return Ok(self.leave_out(reason, key.size, before, changed));
+                return Ok(self.leave_out(reason, key.size, before.as_ref(), changed));
             }
             let mut file = File::from(fd);
             let id = match self.content(&mut file, key.size) {
@@ -381,7 +304,7 @@ impl Walk<'_> {
                 Ok(None) => continue,
                 // The store's own trouble ends the capture; a file that cannot be read is listed.
                 Err(SnapshotError::Io { action: "read", .. }) => {
-                    return Ok(self.leave_out(Reason::Unreadable, key.size, before, changed));
+                    return Ok(self.leave_out(Reason::Unreadable, key.size, before.as_ref(), changed));
                 }
                 Err(error) => return Err(error),
             };
@@ -393,7 +316,7 @@ impl Walk<'_> {
             let kind = if key.mode & 0o100 == 0 { Kind::File } else { Kind::Exec };
             return Ok(Some(self.leaf(name, kind, id, key, before, changed)));
         }
-        Ok(self.leave_out(Reason::Changing, key.size, before, changed))
+        Ok(self.leave_out(Reason::Changing, key.size, before.as_ref(), changed))
     }
 
     fn over_caps(&self, size: u64) -> Option<Reason> {
@@ -514,6 +437,15 @@ mod tests {
         }
     }
 
+    fn age(dir: &mut CachedDir) {
+        for entry in &mut dir.entries {
+            match &mut entry.node {
+                CachedNode::Leaf { racy, .. } => *racy = false,
+                CachedNode::Dir(dir) => age(dir),
+            }
+        }
+    }
+
     #[test]
     fn an_unchanged_workspace_gives_the_same_tree_without_reading() {
         let dir = tempfile::tempdir().expect("folder");
@@ -525,14 +457,6 @@ mod tests {
         let handle = File::open(dir.path()).expect("open");
         let mut first = walk(handle.as_fd(), Caps::default(), None, &mut HashSink::default()).expect("walk");
         // The time of change cannot be set; the test lets the entry be older instead.
-        fn age(dir: &mut CachedDir) {
-            for entry in &mut dir.entries {
-                match &mut entry.node {
-                    CachedNode::Leaf { racy, .. } => *racy = false,
-                    CachedNode::Dir(dir) => age(dir),
-                }
-            }
-        }
         age(&mut first.cache);
         let mut sink = HashSink::default();
         let tree = first.cache.tree;

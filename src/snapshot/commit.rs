@@ -18,8 +18,8 @@ use git2::Oid;
 use jiff::Zoned;
 use jiff::tz::{Offset, TimeZone};
 
-use super::capture::{NotKept, Reason};
 use super::error::SnapshotError;
+use super::kept::{NotKept, Reason};
 use super::name;
 use crate::protocol::{NodeId, NodeKind, TurnId};
 use crate::support::clock;
@@ -32,20 +32,20 @@ const WHO: &str = "okcvm <okcvm@localhost>";
 
 /// Files that differ between two states.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
+pub(crate) struct Counts {
     /// Files that were not there before.
-    pub added: u64,
+    pub(crate) added: u64,
     /// Files with other contents, mode or target.
-    pub modified: u64,
+    pub(crate) modified: u64,
     /// Files that are gone.
-    pub removed: u64,
+    pub(crate) removed: u64,
     /// Bytes of the added and modified files.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
 }
 
 impl Counts {
     /// All changed files.
-    pub fn files(&self) -> u64 {
+    pub(crate) fn files(self) -> u64 {
         self.added + self.modified + self.removed
     }
 }

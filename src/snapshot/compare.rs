@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use git2::Oid;
 
-use super::capture::NotKept;
 use super::commit::Counts;
 use super::error::SnapshotError;
+use super::kept::NotKept;
 use super::repo::Repo;
 use super::tree::{self, Entry, Kind};
 

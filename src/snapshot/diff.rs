@@ -12,9 +12,10 @@ use similar::{Algorithm, ChangeTag, TextDiff};
 
 use super::compare::{self, Difference, Side, State, Trees};
 use super::error::SnapshotError;
-use super::graph::{Scan, Store};
+use super::graph::Store;
 use super::name;
 use super::object::ObjectKind;
+use super::read::Scan;
 use super::tree::Kind;
 use crate::protocol::{FileChange, FileChangeKind, FileDiff, NodeId};
 
@@ -67,7 +68,7 @@ impl Maker<'_> {
             // then it is told like a file.
             (Some(Side { kind: Kind::Dir, .. }), Some(Side { kind: Kind::Dir, .. })) => return Ok(None),
             (None, Some(side)) | (Some(side), None) if side.kind == Kind::Dir => {
-                if !self.is_empty_folder(side)? {
+                if !is_empty_folder(side)? {
                     return Ok(None);
                 }
                 (*old, *after)
@@ -127,10 +128,6 @@ impl Maker<'_> {
         }
     }
 
-    fn is_empty_folder(&self, side: &Side) -> Result<bool, SnapshotError> {
-        Ok(side.id == super::object::hash(ObjectKind::Tree, b"")?)
-    }
-
     fn text(&self, side: Option<Side>, workspace: Option<(BorrowedFd<'_>, &[u8])>) -> Result<Text, SnapshotError> {
         let Some(side) = side.filter(|side| side.kind != Kind::Dir) else {
             return Ok(Text::Lines(String::new()));
@@ -148,6 +145,10 @@ impl Maker<'_> {
             Some(bytes) => Text::Lines(String::from_utf8_lossy(&bytes).into_owned()),
         })
     }
+}
+
+fn is_empty_folder(side: &Side) -> Result<bool, SnapshotError> {
+    Ok(side.id == super::object::hash(ObjectKind::Tree, b"")?)
 }
 
 enum Text {

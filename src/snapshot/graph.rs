@@ -5,30 +5,22 @@
 //! through the branch that it is on. Order: objects, commit, ref, `HEAD`; the closing record of the log comes after
 //! (`vm::checkpoint`), so a crash in between leaves a ref to adopt and never a record of something that is not there.
 
-use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
-use std::fs::File;
-use std::os::fd::BorrowedFd;
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use git2::Oid;
-use jiff::Zoned;
 
-use super::capture::{self, Caps};
-use super::commit::{self, Counts, NodeInfo};
-use super::compare::{self, State, Trees};
+use super::commit::NodeInfo;
 use super::error::SnapshotError;
-use super::object::{HashSink, ObjectKind, STREAM_FROM, Sink, Streamed, WriteSink};
+use super::kept::Caps;
+use super::object::ObjectKind;
 use super::repo::Repo;
 use super::statcache::{self, CachedDir};
-use super::tree::{Builder, Kind};
 use crate::protocol::{NodeId, NodeKind, NodeSummary, TurnId};
 
 const TIPS: &str = "refs/okcvm/tips/";
 const BRANCHES: &str = "refs/heads/";
-/// The files of a folder that is not there: where a node holds no files of its own.
-const FILES_STATE: &str = "files.json";
-
 /// How a store works.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StoreOptions {
@@ -36,60 +28,6 @@ pub struct StoreOptions {
     pub caps: Caps,
     /// Who owns restored files; the process itself where this is none.
     pub owner: Option<(u32, u32)>,
-}
-
-/// What a node is made of.
-#[derive(Debug, Clone)]
-pub struct NodeInput {
-    /// Why it exists.
-    pub kind: NodeKind,
-    /// What people are shown.
-    pub label: String,
-    /// Where the conversation continues from; none for the first node.
-    pub parent: Option<NodeId>,
-    /// Its turn.
-    pub turn: Option<TurnId>,
-    /// The records of this node only, as lines.
-    pub records: Vec<u8>,
-    /// One file a participant.
-    pub state: Vec<(String, Vec<u8>)>,
-    /// Long texts of the records and full outputs: hash, and where they lie.
-    pub spill: Vec<(String, PathBuf)>,
-    /// The node whose files these are, where they are not the parent's.
-    pub files_from: Option<NodeId>,
-    /// The head just before, where it is not the parent.
-    pub before: Option<NodeId>,
-    /// The latest record of the log.
-    pub seq: u64,
-    /// When.
-    pub time: Zoned,
-}
-
-/// A node that was made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Captured {
-    /// The node.
-    pub id: NodeId,
-    /// Its tree.
-    pub tree: String,
-    /// Its label.
-    pub label: String,
-    /// Why it exists.
-    pub kind: NodeKind,
-    /// Files changed since the first parent.
-    pub files_changed: u64,
-    /// Of these, new ones.
-    pub added: u64,
-    /// Of these, ones with other contents, mode or target.
-    pub modified: u64,
-    /// Of these, ones that are gone.
-    pub removed: u64,
-    /// Bytes of the added and modified files.
-    pub bytes: u64,
-    /// Paths that are not in it, each with the reason.
-    pub not_kept: Vec<String>,
-    /// Why the files could not be captured: the node is red.
-    pub failed: Option<String>,
 }
 
 /// A hook of tests: told each step by name, it says whether the process "dies" there.
@@ -100,9 +38,28 @@ pub struct Store {
     pub(super) repo: Repo,
     pub(super) options: StoreOptions,
     pub(super) cache: Option<CachedDir>,
-    nodes: HashMap<NodeId, Arc<NodeInfo>>,
-    head: Option<NodeId>,
+    pub(super) nodes: HashMap<NodeId, Arc<NodeInfo>>,
+    pub(super) head: Option<NodeId>,
     trip: Option<Trip>,
+}
+
+/// What adoption of a node needs to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeDetails {
+    /// Its tree.
+    pub tree: String,
+    /// Its first parent.
+    pub parent: Option<NodeId>,
+    /// Why it exists.
+    pub kind: NodeKind,
+    /// Its label.
+    pub label: String,
+    /// Its turn.
+    pub turn: Option<TurnId>,
+    /// The head just before, where it is not the parent.
+    pub before: Option<NodeId>,
+    /// The latest record of the log that it knows of.
+    pub seq: u64,
 }
 
 impl std::fmt::Debug for Store {
@@ -303,148 +260,8 @@ impl Store {
         }
     }
 
-    /// The lines of the node's own records.
-    pub fn records(&self, id: &NodeId) -> Result<Vec<u8>, SnapshotError> {
-        Ok(self.node_file(id, &["turn.jsonl"])?.unwrap_or_default())
-    }
-
-    /// A long text or full output of the node, by its hash.
-    pub fn spill(&self, id: &NodeId, hash: &str) -> Result<Option<Vec<u8>>, SnapshotError> {
-        self.node_file(id, &["spill", hash])
-    }
-
-    /// The participants' files of a node.
-    pub fn state(&self, id: &NodeId) -> Result<Vec<(String, Vec<u8>)>, SnapshotError> {
-        let Some(folder) = self.node_entry(id, &["state"])? else {
-            return Ok(Vec::new());
-        };
-        let mut files = Vec::new();
-        for entry in self.repo.tree(folder.1)? {
-            if entry.kind.is_file() && entry.name != FILES_STATE.as_bytes() {
-                let name = String::from_utf8_lossy(&entry.name).into_owned();
-                files.push((name, self.repo.read(entry.id, ObjectKind::Blob)?));
-            }
-        }
-        Ok(files)
-    }
-
-    /// Captures the files in `dir` and makes a node of them: the head from now on. A capture that fails makes a red
-    /// node without files; only where not even that can be written is it an error.
-    pub fn capture(&mut self, dir: BorrowedFd<'_>, input: &NodeInput) -> Result<Captured, SnapshotError> {
-        self.step("capture")?;
-        let mut cache = self.cache.take();
-        // Anything may fail from here on; the cache on the disk is the latest one that can be trusted.
-        let result = self.capture_files(dir, input, &mut cache);
-        match result {
-            Ok(captured) => {
-                self.cache = cache;
-                Ok(captured)
-            }
-            Err(error @ SnapshotError::Killed(_)) => Err(error),
-            Err(error) => {
-                self.cache = statcache::load(&stat_file(&self.repo));
-                let red = self.make_red(input, &error);
-                // Where nothing can be written at all, the first error is the one that explains it.
-                red.map_err(|_| error)
-            }
-        }
-    }
-
-    fn capture_files(
-        &mut self,
-        dir: BorrowedFd<'_>,
-        input: &NodeInput,
-        cache: &mut Option<CachedDir>,
-    ) -> Result<Captured, SnapshotError> {
-        let mut sink = WriteSink::new(&self.repo, self.nodes.is_empty())?;
-        let found = capture::walk(dir, self.options.caps, cache.take(), &mut sink)?;
-        self.step("walked")?;
-        let state =
-            State { tree: Some(found.cache.tree), modes: found.modes.into_iter().collect(), not_kept: found.not_kept };
-        let tree = root_tree(sink, input, &state)?;
-        let captured = self.finish_node(input, &state, None, tree)?;
-        // Everything that the cache names is on the disk now.
-        if found.refreshed {
-            if let Err(error) = statcache::save(&stat_file(&self.repo), &found.cache) {
-                tracing::warn!(%error, "the stat cache was not saved");
-            }
-        }
-        *cache = Some(found.cache);
-        Ok(captured)
-    }
-
-    /// Makes a node whose files are those of another node, without looking at the workspace.
-    pub fn make_like(&mut self, input: &NodeInput, files: &NodeId) -> Result<Captured, SnapshotError> {
-        let state = self.files(files)?;
-        let tree = root_tree(WriteSink::new(&self.repo, false)?, input, &state)?;
-        self.finish_node(input, &state, None, tree)
-    }
-
-    fn make_red(&mut self, input: &NodeInput, error: &SnapshotError) -> Result<Captured, SnapshotError> {
-        let state = State::default();
-        let tree = root_tree(WriteSink::new(&self.repo, false)?, input, &state)?;
-        self.finish_node(input, &state, Some(error.to_string()), tree)
-    }
-
-    fn finish_node(
-        &mut self,
-        input: &NodeInput,
-        state: &State,
-        failed: Option<String>,
-        tree: Oid,
-    ) -> Result<Captured, SnapshotError> {
-        self.step("objects")?;
-        let counts = if failed.is_some() { Counts::default() } else { self.counts(input.parent.as_ref(), state)? };
-        let (seconds, offset_minutes) = commit::when(&input.time);
-        let mut info = NodeInfo {
-            tree,
-            parent: input.parent.clone(),
-            kind: input.kind,
-            label: commit::clean_label(&input.label, input.kind),
-            seconds,
-            offset_minutes,
-            turn: input.turn,
-            files_from: input.files_from.clone(),
-            before: input.before.clone(),
-            seq: input.seq,
-            counts,
-            not_kept: Vec::new(),
-            failed,
-        };
-        let bytes = info.to_bytes(&state.not_kept);
-        let mut sink = WriteSink::new(&self.repo, false)?;
-        let commit = sink.put(ObjectKind::Commit, &bytes)?;
-        sink.finish()?;
-        info = NodeInfo::parse(commit, &bytes)?;
-        self.step("commit")?;
-        let id: NodeId =
-            commit.to_string().parse().map_err(|_| SnapshotError::Damaged(format!("commit id {commit}")))?;
-        self.repo.write_ref(&tip_name(&id), commit)?;
-        self.step("ref")?;
-        let captured = Captured {
-            id: id.clone(),
-            tree: tree.to_string(),
-            label: info.label.clone(),
-            kind: info.kind,
-            files_changed: counts.files(),
-            added: counts.added,
-            modified: counts.modified,
-            removed: counts.removed,
-            bytes: counts.bytes,
-            not_kept: info.not_kept.clone(),
-            failed: info.failed.clone(),
-        };
-        self.nodes.insert(id.clone(), Arc::new(info));
-        if let Some(parent) = &input.parent {
-            self.repo.delete_ref(&tip_name(parent))?;
-        }
-        self.advance_head(&id, input.parent.as_ref())?;
-        self.step("head")?;
-        Ok(captured)
-    }
-
     /// The head moves to a new node, and the branch that it is on moves along where the node continues it.
-    fn advance_head(&mut self, id: &NodeId, parent: Option<&NodeId>) -> Result<(), SnapshotError> {
+    pub(super) fn advance_head(&mut self, id: &NodeId, parent: Option<&NodeId>) -> Result<(), SnapshotError> {
         let (branch, _) = self.repo.read_head()?;
         let commit = oid(id)?;
         match branch {
@@ -456,121 +273,6 @@ impl Store {
         }
         self.head = Some(id.clone());
         Ok(())
-    }
-
-    fn counts(&self, parent: Option<&NodeId>, state: &State) -> Result<Counts, SnapshotError> {
-        let old = match parent {
-            Some(parent) if self.info(parent)?.failed.is_none() => self.files(parent)?,
-            // After a red node: against the latest node that holds files.
-            Some(parent) => match self.latest_files(parent)? {
-                Some(node) => self.files(&node)?,
-                None => State::default(),
-            },
-            None => State::default(),
-        };
-        let trees = Trees { repo: &self.repo, found: None };
-        let differences = compare::compare(&trees, &old, state)?;
-        compare::count(&self.repo, &differences, state)
-    }
-
-    fn latest_files(&self, from: &NodeId) -> Result<Option<NodeId>, SnapshotError> {
-        let mut next = Some(from.clone());
-        while let Some(id) = next {
-            let info = self.info(&id)?;
-            if info.failed.is_none() {
-                return Ok(Some(id));
-            }
-            next = info.parent.clone();
-        }
-        Ok(None)
-    }
-
-    /// Walks the workspace without writing anything.
-    pub(super) fn scan(&mut self, dir: BorrowedFd<'_>) -> Result<Scan, SnapshotError> {
-        let mut sink = HashSink::default();
-        let found = capture::walk(dir, self.options.caps, self.cache.clone(), &mut sink)?;
-        let tree = found.cache.tree;
-        let state = State { tree: Some(tree), modes: found.modes.into_iter().collect(), not_kept: found.not_kept };
-        // The cache may name stored objects only: those it named before, or those of a node.
-        let stored = (!found.changed && self.cache.is_some())
-            || self.head.as_ref().is_some_and(|head| self.files(head).is_ok_and(|files| files.tree == Some(tree)));
-        if stored {
-            self.cache = Some(found.cache);
-        }
-        Ok(Scan { state, trees: sink.trees })
-    }
-
-    /// How many files differ from those of a node, as of now.
-    pub fn changed_since(&mut self, node: &NodeId, dir: BorrowedFd<'_>) -> Result<u64, SnapshotError> {
-        let old = match self.latest_files(node)? {
-            Some(node) => self.files(&node)?,
-            None => State::default(),
-        };
-        let scan = self.scan(dir)?;
-        let trees = Trees { repo: &self.repo, found: Some(&scan.trees) };
-        let differences = compare::compare(&trees, &old, &scan.state)?;
-        let files = differences.iter().filter(|difference| {
-            let folder = |side: &Option<compare::Side>| side.is_none_or(|side| side.kind == Kind::Dir);
-            !(folder(&difference.old) && folder(&difference.new))
-                && !(difference.new.is_none() && scan.state.not_kept.iter().any(|item| item.path == difference.path))
-        });
-        Ok(files.count() as u64)
-    }
-
-    /// Whether the workspace differs from a node in anything that a snapshot keeps, folders and bits included.
-    pub fn differs(&mut self, node: &NodeId, dir: BorrowedFd<'_>) -> Result<bool, SnapshotError> {
-        if self.info(node)?.failed.is_some() {
-            return Ok(true);
-        }
-        let old = self.files(node)?;
-        let scan = self.scan(dir)?;
-        Ok(scan.state.tree != old.tree || scan.state.modes != old.modes)
-    }
-
-    /// The files of a node. A red node has none.
-    pub(super) fn files(&self, id: &NodeId) -> Result<State, SnapshotError> {
-        let info = self.info(id)?;
-        if let Some(reason) = &info.failed {
-            return Err(SnapshotError::Red { id: id.short().to_owned(), reason: reason.clone() });
-        }
-        let work = self
-            .repo
-            .tree(info.tree)?
-            .into_iter()
-            .find(|entry| entry.name == b"work" && entry.kind == Kind::Dir)
-            .ok_or_else(|| SnapshotError::Damaged(format!("snapshot {id} has no work folder")))?;
-        let modes = match self.node_file(id, &["modes"])? {
-            Some(bytes) => commit::modes_from_bytes(&bytes)
-                .ok_or_else(|| SnapshotError::Damaged(format!("the modes of snapshot {id} cannot be read")))?,
-            None => Vec::new(),
-        };
-        let not_kept = match self.node_file(id, &["state", FILES_STATE])? {
-            Some(bytes) => commit::not_kept_from_json(&bytes)
-                .ok_or_else(|| SnapshotError::Damaged(format!("files.json of snapshot {id} cannot be read")))?,
-            None => Vec::new(),
-        };
-        Ok(State { tree: Some(work.id), modes: modes.into_iter().collect::<BTreeMap<_, _>>(), not_kept })
-    }
-
-    fn node_file(&self, id: &NodeId, path: &[&str]) -> Result<Option<Vec<u8>>, SnapshotError> {
-        match self.node_entry(id, path)? {
-            Some((kind, blob)) if kind.is_file() => self.repo.read(blob, ObjectKind::Blob).map(Some),
-            _ => Ok(None),
-        }
-    }
-
-    fn node_entry(&self, id: &NodeId, path: &[&str]) -> Result<Option<(Kind, Oid)>, SnapshotError> {
-        let mut at = (Kind::Dir, self.info(id)?.tree);
-        for part in std::iter::once(&"node").chain(path) {
-            if at.0 != Kind::Dir {
-                return Ok(None);
-            }
-            match self.repo.tree(at.1)?.into_iter().find(|entry| entry.name == part.as_bytes()) {
-                Some(entry) => at = (entry.kind, entry.id),
-                None => return Ok(None),
-            }
-        }
-        Ok(Some(at))
     }
 
     pub(super) fn info(&self, id: &NodeId) -> Result<&Arc<NodeInfo>, SnapshotError> {
@@ -616,122 +318,14 @@ impl Store {
     }
 }
 
-/// What adoption of a node needs to know.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NodeDetails {
-    /// Its tree.
-    pub tree: String,
-    /// Its first parent.
-    pub parent: Option<NodeId>,
-    /// Why it exists.
-    pub kind: NodeKind,
-    /// Its label.
-    pub label: String,
-    /// Its turn.
-    pub turn: Option<TurnId>,
-    /// The head just before, where it is not the parent.
-    pub before: Option<NodeId>,
-    /// The latest record of the log that it knows of.
-    pub seq: u64,
-}
-
-/// The workspace as a walk found it, with nothing stored.
-pub(super) struct Scan {
-    pub(super) state: State,
-    pub(super) trees: HashMap<Oid, Vec<u8>>,
-}
-
 pub(super) fn stat_file(repo: &Repo) -> PathBuf {
     repo.own_folder().join("stat")
 }
 
-fn tip_name(id: &NodeId) -> String {
+pub(super) fn tip_name(id: &NodeId) -> String {
     format!("{TIPS}{id}")
 }
 
 pub(super) fn oid(id: &NodeId) -> Result<Oid, SnapshotError> {
     Oid::from_str(id.as_str()).map_err(SnapshotError::git("read an object id"))
-}
-
-/// Writes everything that a commit holds; it is on the disk when this returns.
-fn root_tree(mut sink: WriteSink<'_>, input: &NodeInput, state: &State) -> Result<Oid, SnapshotError> {
-    let mut root = Builder::default();
-    root.add(b"node", Kind::Dir, node_tree(&mut sink, input, state)?);
-    if let Some(work) = state.tree {
-        root.add(b"work", Kind::Dir, work);
-    }
-    let tree = sink.put(ObjectKind::Tree, &root.finish())?;
-    sink.finish()?;
-    Ok(tree)
-}
-
-/// Writes the folder `node/` of a commit.
-fn node_tree(sink: &mut WriteSink<'_>, input: &NodeInput, state: &State) -> Result<Oid, SnapshotError> {
-    let mut node = Builder::default();
-    if !input.records.is_empty() {
-        node.add(b"turn.jsonl", Kind::File, put_bytes(sink, &input.records)?);
-    }
-    let modes: Vec<(Vec<u8>, u32)> = state.modes.iter().map(|(path, bits)| (path.clone(), *bits)).collect();
-    if !modes.is_empty() {
-        node.add(b"modes", Kind::File, put_bytes(sink, &commit::modes_to_bytes(&modes))?);
-    }
-    let mut files: BTreeMap<&str, Vec<u8>> = BTreeMap::new();
-    for (name, bytes) in &input.state {
-        let plain =
-            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
-        if !plain || name.starts_with('.') || name == FILES_STATE {
-            return Err(SnapshotError::Damaged(format!("a participant cannot keep its state as {name:?}")));
-        }
-        files.insert(name, bytes.clone());
-    }
-    if !state.not_kept.is_empty() {
-        files.insert(FILES_STATE, commit::not_kept_to_json(&state.not_kept));
-    }
-    if !files.is_empty() {
-        let mut folder = Builder::default();
-        for (name, bytes) in &files {
-            folder.add(name.as_bytes(), Kind::File, put_bytes(sink, bytes)?);
-        }
-        node.add(b"state", Kind::Dir, sink.put(ObjectKind::Tree, &folder.finish())?);
-    }
-    let mut folder = Builder::default();
-    let mut names = HashSet::new();
-    for (hash, path) in &input.spill {
-        let plain = !hash.is_empty() && hash.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        if !plain || !names.insert(hash) {
-            continue;
-        }
-        // A spilled output that is gone is no reason to lose the turn.
-        let Ok(mut file) = File::open(path) else {
-            tracing::warn!(path = %path.display(), "a spilled output is missing");
-            continue;
-        };
-        let size = file.metadata().map_err(SnapshotError::io("read", path))?.len();
-        if let Streamed::Stored(id) = sink.stream_or_put(size, &mut file)? {
-            folder.add(hash.as_bytes(), Kind::File, id);
-        }
-    }
-    if !names.is_empty() {
-        node.add(b"spill", Kind::Dir, sink.put(ObjectKind::Tree, &folder.finish())?);
-    }
-    sink.put(ObjectKind::Tree, &node.finish())
-}
-
-fn put_bytes(sink: &mut WriteSink<'_>, bytes: &[u8]) -> Result<Oid, SnapshotError> {
-    sink.put(ObjectKind::Blob, bytes)
-}
-
-impl WriteSink<'_> {
-    /// A file of ours, small or large.
-    fn stream_or_put(&mut self, size: u64, file: &mut File) -> Result<Streamed, SnapshotError> {
-        use std::io::Read as _;
-        if size > STREAM_FROM {
-            return self.stream(size, file);
-        }
-        let mut bytes = Vec::with_capacity(size as usize);
-        file.take(STREAM_FROM)
-            .read_to_end(&mut bytes)
-            .map_err(SnapshotError::io("read", Path::new("a spilled output")))?;
-        self.put(ObjectKind::Blob, &bytes).map(Streamed::Stored)
-    }
 }

@@ -11,25 +11,29 @@
 //! (one file a participant), `node/modes` and `node/spill/<hash>`. What a record means is not known here.
 
 mod apply;
-pub mod capture;
-pub mod commit;
+mod capture;
+mod commit;
 mod compare;
-pub mod diff;
-pub mod error;
-pub mod fsck;
-pub mod graph;
+mod diff;
+mod error;
+mod fsck;
+mod graph;
+mod kept;
 pub mod name;
+mod node;
 mod object;
 mod pack;
-pub mod prune;
+mod prune;
+mod read;
 mod repo;
-pub mod restore;
+mod restore;
 mod statcache;
 mod tree;
 
-pub use capture::{Caps, NotKept, Reason};
 pub use commit::label_after;
 pub use error::SnapshotError;
 pub use fsck::Checked;
-pub use graph::{Captured, NodeDetails, NodeInput, Store, StoreOptions, Trip};
+pub use graph::{NodeDetails, Store, StoreOptions, Trip};
+pub use kept::{Caps, NotKept, Reason};
+pub use node::{Captured, NodeInput};
 pub use restore::{Applied, Journal, Plan};

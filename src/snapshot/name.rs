@@ -77,11 +77,12 @@ pub fn unescape(text: &[u8]) -> Option<Vec<u8>> {
 
 /// A name or path for listings: bytes that are not UTF-8 as `\xNN`.
 pub fn display(path: &[u8]) -> String {
+    use std::fmt::Write as _;
     let mut text = String::with_capacity(path.len());
     for chunk in path.utf8_chunks() {
         text.push_str(chunk.valid());
         for byte in chunk.invalid() {
-            text.push_str(&format!("\\x{byte:02x}"));
+            let _ = write!(text, "\\x{byte:02x}");
         }
     }
     text

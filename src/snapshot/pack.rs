@@ -144,7 +144,7 @@ impl PackWriter {
             Ok(sum)
         })()
         .map_err(SnapshotError::io("write", &self.path))?;
-        let name: String = pack_sum.iter().map(|byte| format!("{byte:02x}")).collect();
+        let name = Oid::from_bytes(&pack_sum).map_err(SnapshotError::git("name a pack"))?;
         let index = self.index(&pack_sum);
         let final_pack = self.folder.join(format!("pack-{name}.pack"));
         let final_index = self.folder.join(format!("pack-{name}.idx"));
@@ -202,8 +202,12 @@ impl PackWriter {
             }
             bytes.extend_from_slice(&count.to_be_bytes());
         }
-        rows.iter().for_each(|(id, _)| bytes.extend_from_slice(id.as_bytes()));
-        rows.iter().for_each(|(_, (_, crc))| bytes.extend_from_slice(&crc.to_be_bytes()));
+        for (id, _) in &rows {
+            bytes.extend_from_slice(id.as_bytes());
+        }
+        for (_, (_, crc)) in &rows {
+            bytes.extend_from_slice(&crc.to_be_bytes());
+        }
         let mut far: Vec<u64> = Vec::new();
         for (_, (at, _)) in &rows {
             let word = u32::try_from(*at).ok().filter(|at| at >> 31 == 0).unwrap_or_else(|| {
@@ -212,7 +216,9 @@ impl PackWriter {
             });
             bytes.extend_from_slice(&word.to_be_bytes());
         }
-        far.iter().for_each(|at| bytes.extend_from_slice(&at.to_be_bytes()));
+        for at in far {
+            bytes.extend_from_slice(&at.to_be_bytes());
+        }
         bytes.extend_from_slice(pack_sum);
         let mut sum = Sha1::builder().detect_collision(false).build();
         sum.update(&bytes);

@@ -5,6 +5,7 @@
 //! environment (`GIT_*`), the user's and the system's Git configuration, owners of folders and hooks cannot matter:
 //! they are never looked at. For the git command line the folder is an ordinary bare repository.
 
+use std::fmt::Write as _;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -171,8 +172,10 @@ impl Repo {
         }
         let packed = self.packed_refs()?;
         if packed.iter().any(|(other, _)| other == name) {
-            let text: String =
-                packed.iter().filter(|(other, _)| other != name).map(|(other, id)| format!("{id} {other}\n")).collect();
+            let mut text = String::new();
+            for (other, id) in packed.iter().filter(|(other, _)| other != name) {
+                let _ = writeln!(text, "{id} {other}");
+            }
             let path = self.dir.join("packed-refs");
             atomic_file::write(&path, text.as_bytes(), 0o644).map_err(SnapshotError::io("write", &path))?;
         }

@@ -208,19 +208,7 @@ impl Ledger {
     /// The conversation of the head and of the open turn, oldest first, without the system prompt. Every call has a
     /// result.
     pub fn conversation(&mut self) -> Result<Vec<Message>, LedgerError> {
-        let mut records = Vec::new();
-        if let Some(head) = self.store.head() {
-            for node in self.tree.path(head) {
-                let (lines, bad) = crate::session::store::read_lines(&self.store.records(&node)?);
-                if bad > 0 {
-                    tracing::warn!(node = node.short(), bad, "records of a snapshot are damaged");
-                }
-                let get =
-                    |hash: &str| self.log.blobs().get(hash).or_else(|| self.store.spill(&node, hash).ok().flatten());
-                records.extend(lines.iter().filter_map(|line| line.parse(&get).ok()));
-            }
-        }
-        records.extend(self.open_records());
+        let records = self.records()?;
         Ok(conversation(&records))
     }
 

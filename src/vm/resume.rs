@@ -19,6 +19,8 @@ use crate::session::{Log, OpEntry, OpLog, Operation, RawLine, Record, SessionFol
 use crate::snapshot::{Caps, Captured, Store, StoreOptions, label_after};
 use crate::support::clock::Clock;
 
+const MIB: u64 = 1024 * 1024;
+
 /// How a session is opened.
 #[derive(Debug, Clone)]
 pub struct LedgerOptions {
@@ -109,7 +111,6 @@ impl Ledger {
         let clock = options.clock;
         let (log, damage) =
             Log::open(&folder.log_file(), &folder.spill(), Arc::clone(&clock), &mut |line| told.take(line))?;
-        const MIB: u64 = 1024 * 1024;
         let caps = Caps {
             file: options.snapshots.max_file_mb.saturating_mul(MIB),
             total: options.snapshots.max_total_mb.saturating_mul(MIB),

@@ -72,6 +72,7 @@ impl Ledger {
 
     /// Brings the state of a node back. The present one stays in a node of its own. `state` is the participants' as of
     /// now.
+    #[expect(clippy::needless_pass_by_value, reason = "the state is handed over, as to every other operation")]
     pub fn restore(&mut self, target: &str, scope: RestoreScope, state: State) -> Result<Rolled, LedgerError> {
         self.refuse_in_turn()?;
         let target = self.store.resolve(target)?;
@@ -87,10 +88,10 @@ impl Ledger {
             state: (scope == RestoreScope::FilesOnly).then(|| to_text(&state)),
         };
         if !moves_files(scope) {
-            return self.finish_restore(&note, Applied::default());
+            return self.finish_restore(&note, &Applied::default());
         }
         let applied = self.move_files(&note)?;
-        self.finish_restore(&note, applied)
+        self.finish_restore(&note, &applied)
     }
 
     /// Takes the latest movement of the head back, files and conversation.
@@ -115,7 +116,7 @@ impl Ledger {
         let before = if changed { self.capture_before(&format!("Before {word}"), state)? } else { head };
         let note = Note { operation, scope: RestoreScope::All, target, before, state: None };
         let applied = self.move_files(&note)?;
-        self.finish_move(&note, applied)
+        self.finish_move(&note, &applied)
     }
 
     /// The node that holds the files just before. A red one will not do.
@@ -153,7 +154,7 @@ impl Ledger {
     }
 
     /// The files are there: makes R and moves the head to it.
-    fn finish_restore(&mut self, note: &Note, applied: Applied) -> Result<Rolled, LedgerError> {
+    fn finish_restore(&mut self, note: &Note, applied: &Applied) -> Result<Rolled, LedgerError> {
         let target = &note.target;
         let (parent, files_from) = match note.scope {
             RestoreScope::All => (target.clone(), None),
@@ -192,7 +193,7 @@ impl Ledger {
     }
 
     /// The files are there: moves the head to a node that is there.
-    fn finish_move(&mut self, note: &Note, applied: Applied) -> Result<Rolled, LedgerError> {
+    fn finish_move(&mut self, note: &Note, applied: &Applied) -> Result<Rolled, LedgerError> {
         self.store.set_head(&note.target)?;
         self.store.step("head moved")?;
         let Note { operation, before, target, .. } = note;
@@ -205,7 +206,7 @@ impl Ledger {
         self.rolled(note, target, applied)
     }
 
-    fn rolled(&mut self, note: &Note, head: &NodeId, applied: Applied) -> Result<Rolled, LedgerError> {
+    fn rolled(&mut self, note: &Note, head: &NodeId, applied: &Applied) -> Result<Rolled, LedgerError> {
         if !applied.differing.is_empty() {
             tracing::warn!(paths = ?applied.differing, "the files differ from the snapshot after a rollback");
         }
@@ -242,8 +243,8 @@ impl Ledger {
         match self.store.resume_restore(self.work.as_fd(), &journal) {
             Ok(applied) => {
                 match note.operation {
-                    Operation::Restore => self.finish_restore(&note, applied)?,
-                    _ => self.finish_move(&note, applied)?,
+                    Operation::Restore => self.finish_restore(&note, &applied)?,
+                    _ => self.finish_move(&note, &applied)?,
                 };
                 warnings.push(format!("An unfinished rollback to {} was finished.", note.target.short()));
             }
@@ -263,8 +264,8 @@ impl Ledger {
         };
         Ok(match note.operation {
             Operation::Restore => {
-                let node = self.store.details(&head)?;
-                node.kind == NodeKind::Restore && node.before.as_ref() == Some(&note.before)
+                let details = self.store.details(&head)?;
+                details.kind == NodeKind::Restore && details.before.as_ref() == Some(&note.before)
             }
             _ => head == note.target,
         })

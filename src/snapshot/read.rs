@@ -1,0 +1,139 @@
+//! Reading a node, and the workspace beside it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::os::fd::BorrowedFd;
+
+use git2::Oid;
+
+use super::capture;
+use super::commit;
+use super::compare::{self, State, Trees};
+use super::error::SnapshotError;
+use super::graph::Store;
+use super::object::{HashSink, ObjectKind};
+use super::tree::Kind;
+use crate::protocol::NodeId;
+
+/// What a node does not keep, beside the participants' files.
+pub(super) const FILES_STATE: &str = "files.json";
+
+/// The workspace as a walk found it, with nothing stored.
+pub(super) struct Scan {
+    pub(super) state: State,
+    pub(super) trees: HashMap<Oid, Vec<u8>>,
+}
+
+impl Store {
+    /// The lines of the node's own records.
+    pub fn records(&self, id: &NodeId) -> Result<Vec<u8>, SnapshotError> {
+        Ok(self.node_file(id, &["turn.jsonl"])?.unwrap_or_default())
+    }
+
+    /// A long text or full output of the node, by its hash.
+    pub fn spill(&self, id: &NodeId, hash: &str) -> Result<Option<Vec<u8>>, SnapshotError> {
+        self.node_file(id, &["spill", hash])
+    }
+
+    /// The participants' files of a node.
+    pub fn state(&self, id: &NodeId) -> Result<Vec<(String, Vec<u8>)>, SnapshotError> {
+        let Some(folder) = self.node_entry(id, &["state"])? else {
+            return Ok(Vec::new());
+        };
+        let mut files = Vec::new();
+        for entry in self.repo.tree(folder.1)? {
+            if entry.kind.is_file() && entry.name != FILES_STATE.as_bytes() {
+                let name = String::from_utf8_lossy(&entry.name).into_owned();
+                files.push((name, self.repo.read(entry.id, ObjectKind::Blob)?));
+            }
+        }
+        Ok(files)
+    }
+
+    /// Walks the workspace without writing anything.
+    pub(super) fn scan(&mut self, dir: BorrowedFd<'_>) -> Result<Scan, SnapshotError> {
+        let mut sink = HashSink::default();
+        let found = capture::walk(dir, self.options.caps, self.cache.clone(), &mut sink)?;
+        let tree = found.cache.tree;
+        let state = State { tree: Some(tree), modes: found.modes.into_iter().collect(), not_kept: found.not_kept };
+        // The cache may name stored objects only: those it named before, or those of a node.
+        let stored = (!found.changed && self.cache.is_some())
+            || self.head.as_ref().is_some_and(|head| self.files(head).is_ok_and(|files| files.tree == Some(tree)));
+        if stored {
+            self.cache = Some(found.cache);
+        }
+        Ok(Scan { state, trees: sink.trees })
+    }
+
+    /// How many files differ from those of a node, as of now.
+    pub fn changed_since(&mut self, node: &NodeId, dir: BorrowedFd<'_>) -> Result<u64, SnapshotError> {
+        let old = match self.latest_files(node)? {
+            Some(node) => self.files(&node)?,
+            None => State::default(),
+        };
+        let scan = self.scan(dir)?;
+        let trees = Trees { repo: &self.repo, found: Some(&scan.trees) };
+        let differences = compare::compare(&trees, &old, &scan.state)?;
+        let is_file = |side: Option<compare::Side>| side.is_some_and(|side| side.kind != Kind::Dir);
+        let files = differences.iter().filter(|difference| {
+            let is_left_out = || scan.state.not_kept.iter().any(|item| item.path == difference.path);
+            is_file(difference.new) || (is_file(difference.old) && !is_left_out())
+        });
+        Ok(files.count() as u64)
+    }
+
+    /// Whether the workspace differs from a node in anything that a snapshot keeps, folders and bits included.
+    pub fn differs(&mut self, node: &NodeId, dir: BorrowedFd<'_>) -> Result<bool, SnapshotError> {
+        if self.info(node)?.failed.is_some() {
+            return Ok(true);
+        }
+        let old = self.files(node)?;
+        let scan = self.scan(dir)?;
+        Ok(scan.state.tree != old.tree || scan.state.modes != old.modes)
+    }
+
+    /// The files of a node. A red node has none.
+    pub(super) fn files(&self, id: &NodeId) -> Result<State, SnapshotError> {
+        let info = self.info(id)?;
+        if let Some(reason) = &info.failed {
+            return Err(SnapshotError::Red { id: id.short().to_owned(), reason: reason.clone() });
+        }
+        let work = self
+            .repo
+            .tree(info.tree)?
+            .into_iter()
+            .find(|entry| entry.name == b"work" && entry.kind == Kind::Dir)
+            .ok_or_else(|| SnapshotError::Damaged(format!("snapshot {id} has no work folder")))?;
+        let modes = match self.node_file(id, &["modes"])? {
+            Some(bytes) => commit::modes_from_bytes(&bytes)
+                .ok_or_else(|| SnapshotError::Damaged(format!("the modes of snapshot {id} cannot be read")))?,
+            None => Vec::new(),
+        };
+        let not_kept = match self.node_file(id, &["state", FILES_STATE])? {
+            Some(bytes) => commit::not_kept_from_json(&bytes)
+                .ok_or_else(|| SnapshotError::Damaged(format!("files.json of snapshot {id} cannot be read")))?,
+            None => Vec::new(),
+        };
+        Ok(State { tree: Some(work.id), modes: modes.into_iter().collect::<BTreeMap<_, _>>(), not_kept })
+    }
+
+    fn node_file(&self, id: &NodeId, path: &[&str]) -> Result<Option<Vec<u8>>, SnapshotError> {
+        match self.node_entry(id, path)? {
+            Some((kind, blob)) if kind.is_file() => self.repo.read(blob, ObjectKind::Blob).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    fn node_entry(&self, id: &NodeId, path: &[&str]) -> Result<Option<(Kind, Oid)>, SnapshotError> {
+        let mut at = (Kind::Dir, self.info(id)?.tree);
+        for part in std::iter::once(&"node").chain(path) {
+            if at.0 != Kind::Dir {
+                return Ok(None);
+            }
+            match self.repo.tree(at.1)?.into_iter().find(|entry| entry.name == part.as_bytes()) {
+                Some(entry) => at = (entry.kind, entry.id),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(at))
+    }
+}
