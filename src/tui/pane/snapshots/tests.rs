@@ -2,9 +2,15 @@
 
 use ratatui::crossterm::event::{KeyCode, KeyModifiers};
 
+use super::super::Pane;
 use super::super::testing::{draw, draw_with, screens};
 use super::*;
-use crate::protocol::{FileChange, FileChangeKind, FileDiff, RestorePlan, RestoreScope};
+use crate::protocol::{Event, Op};
+use crate::protocol::{FileChange, FileChangeKind, FileDiff, NodeKind, RestorePlan, RestoreScope};
+use crate::tui::action::{Action, Scope};
+use crate::tui::effect::UiEffect;
+use crate::tui::theme::Theme;
+use ratatui::crossterm::event::KeyEvent;
 
 fn id(start: &str) -> NodeId {
     format!("{start:0<40}").parse().expect("an id")

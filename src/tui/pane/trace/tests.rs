@@ -5,9 +5,15 @@ use std::io::Write as _;
 use ratatui::crossterm::event::{KeyCode, KeyModifiers};
 use serde_json::json;
 
+use super::super::Pane;
 use super::super::testing::{context, draw, draw_with, screens};
 use super::*;
+use crate::protocol::{Event, Message, Op};
 use crate::protocol::{ToolCall, ToolReply, TurnId};
+use crate::tui::action::{Action, Scope};
+use crate::tui::effect::UiEffect;
+use crate::tui::theme::Theme;
+use ratatui::crossterm::event::KeyEvent;
 
 fn id(name: &str) -> CallId {
     CallId(name.to_owned())

@@ -1,0 +1,126 @@
+//! The sanitizer for text that comes in pieces.
+
+use crate::support::sanitize;
+
+/// Cleans text that comes in pieces: [`sanitize::text`] cannot know that an escape sequence, a `\r\n` or an emoji goes
+/// on in the next piece, so what may do so is held back.
+#[derive(Debug, Default)]
+pub struct CleanStream {
+    held: String,
+    /// The last character that came out, with what is joined to it: joiners depend on what stands before them.
+    before: String,
+}
+
+/// An escape sequence that is not over after this many bytes is not waited for.
+const LONGEST_SEQUENCE: usize = 4 * 1024;
+
+impl CleanStream {
+    /// The clean text that this piece completes.
+    pub fn push(&mut self, piece: &str) -> String {
+        self.held.push_str(piece);
+        let ready = self.ready();
+        let rest = self.held.split_off(ready);
+        let raw = std::mem::replace(&mut self.held, rest);
+        self.clean(&raw)
+    }
+
+    /// What was held back, when nothing more comes.
+    pub fn finish(&mut self) -> String {
+        let raw = std::mem::take(&mut self.held);
+        self.clean(&raw)
+    }
+
+    fn clean(&mut self, raw: &str) -> String {
+        if raw.is_empty() {
+            return String::new();
+        }
+        // Cleaning is idempotent, so what came before can be cleaned again for the sake of its neighbour.
+        let mut whole = sanitize::text(&format!("{}{raw}", self.before));
+        let from = if whole.starts_with(&self.before) {
+            self.before.len()
+        } else {
+            whole = sanitize::text(raw);
+            0
+        };
+        // One base character and the selectors and joiners on it.
+        let joins = |c: char| matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}');
+        let base = whole.char_indices().rev().find(|(_, c)| !joins(*c)).map_or(0, |(at, _)| at);
+        whole[base..].clone_into(&mut self.before);
+        whole.split_off(from)
+    }
+
+    /// Number of held bytes that no further piece can change the meaning of.
+    fn ready(&self) -> usize {
+        let held = self.held.as_str();
+        if let Some(start) = open_sequence(held) {
+            if held.len() - start <= LONGEST_SEQUENCE {
+                return start;
+            }
+        }
+        let mut end = held.len();
+        for (at, c) in held.char_indices().rev() {
+            // A joiner needs its right neighbour, a carriage return its line feed, an escape what follows it.
+            if matches!(c, '\r' | '\u{200c}' | '\u{200d}' | '\u{1b}') {
+                end = at;
+            } else {
+                break;
+            }
+        }
+        end
+    }
+}
+
+/// Where an escape sequence begins that the text does not end (the grammar is that of [`sanitize`]).
+fn open_sequence(text: &str) -> Option<usize> {
+    let is_introducer = |c: char| matches!(c, '\u{1b}' | '\u{90}' | '\u{98}' | '\u{9b}' | '\u{9d}'..='\u{9f}');
+    let mut at = 0;
+    while let Some(offset) = text[at..].find(is_introducer) {
+        let start = at + offset;
+        let mut chars = text[start..].chars();
+        let body = match (chars.next(), chars.clone().next()) {
+            (Some('\u{1b}'), None) => return Some(start),
+            (Some('\u{1b}'), Some('[')) | (Some('\u{9b}'), _) => Body::Control,
+            (Some('\u{1b}'), Some(']' | 'P' | 'X' | '^' | '_')) => Body::String,
+            (Some('\u{1b}'), Some(' '..='/')) => Body::Intermediate,
+            (Some('\u{1b}'), Some(_)) => Body::None,
+            _ => Body::String,
+        };
+        let rest = chars.as_str();
+        let rest = if text[start..].starts_with('\u{1b}') && !matches!(body, Body::None) { &rest[1..] } else { rest };
+        let left = match body {
+            Body::None => rest.len(),
+            Body::Control => {
+                let tail = rest.trim_start_matches(|c| ('0'..='?').contains(&c));
+                tail.trim_start_matches(|c| (' '..='/').contains(&c)).len()
+            }
+            Body::Intermediate => rest.trim_start_matches(|c| (' '..='/').contains(&c)).len(),
+            Body::String => {
+                let end = rest.find(['\u{7}', '\u{9c}']).into_iter().chain(rest.find("\u{1b}\\")).min();
+                end.map_or(0, |end| rest.len() - end)
+            }
+        };
+        if left == 0 && !matches!(body, Body::None) {
+            return Some(start);
+        }
+        // Stands at the final character, or at the terminator, neither of which introduces another sequence, but for
+        // ESC \\, which is a whole one.
+        at = text.len() - left;
+        if at == start {
+            at += 1;
+        }
+    }
+    None
+}
+
+/// What follows the introducer of an escape sequence.
+#[derive(Clone, Copy)]
+enum Body {
+    /// One character.
+    None,
+    /// Parameters and a final character.
+    Control,
+    /// Intermediates and a final character.
+    Intermediate,
+    /// Anything up to a terminator.
+    String,
+}
