@@ -85,14 +85,6 @@ impl Scroll {
         self.page = height;
         self.top = self.top.min(count.saturating_sub(height));
     }
-
-    /// Brings a line onto the screen.
-    pub(crate) fn reveal(&mut self, line: usize) {
-        let page = self.page.max(1);
-        if line < self.top || line >= self.top + page {
-            self.top = line.saturating_sub(page / 3);
-        }
-    }
 }
 
 /// One row: what is at the left is cut so that what is at the right fits.

@@ -142,7 +142,7 @@ pub async fn run_with<S: Sink, E: EventSource>(
     loop {
         state.now_ms = began.elapsed().as_millis() as u64;
         if !screen.busy() {
-            screen.draw(&mut state, |state, area| draw::prepare(state, area), draw::draw)?;
+            screen.draw(&mut state, draw::prepare, draw::draw)?;
         }
         let next = tokio::select! {
             input = source.next() => match input {

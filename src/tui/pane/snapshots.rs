@@ -192,13 +192,12 @@ impl SnapshotsState {
 
     fn mark(&mut self) {
         let Some(node) = self.selected() else { return };
-        match self.marked.iter().position(|id| *id == node.id) {
-            Some(at) => drop(self.marked.remove(at)),
-            None => {
-                self.marked.push(node.id);
-                if self.marked.len() > 2 {
-                    self.marked.remove(0);
-                }
+        if let Some(at) = self.marked.iter().position(|id| *id == node.id) {
+            self.marked.remove(at);
+        } else {
+            self.marked.push(node.id);
+            if self.marked.len() > 2 {
+                self.marked.remove(0);
             }
         }
     }

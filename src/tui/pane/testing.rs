@@ -1,5 +1,6 @@
 //! What the tests of the panes share: a context, and the screen as text.
 
+use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use jiff::Zoned;
@@ -41,7 +42,7 @@ pub(crate) fn draw_with(pane: &mut impl Pane, width: u16, height: u16, theme: Th
         let height = overlay.height.min(height.saturating_sub(2));
         let mut terminal = Terminal::new(TestBackend::new(width.saturating_sub(4), height)).expect("a test terminal");
         terminal.draw(|frame| pane.draw_overlay(frame.area(), &cx, frame)).expect("a frame");
-        out.push_str(&format!("\n== {} ==\n{}", overlay.title, text_of(&terminal)));
+        write!(out, "\n== {} ==\n{}", overlay.title, text_of(&terminal)).expect("a string");
     }
     out
 }
@@ -50,7 +51,7 @@ pub(crate) fn draw_with(pane: &mut impl Pane, width: u16, height: u16, theme: Th
 pub(crate) fn screens<P: Pane>(make: impl Fn() -> P) -> String {
     let mut out = String::new();
     for (width, height) in [(40, 12), (80, 24), (120, 40)] {
-        out.push_str(&format!("---- {width}x{height}\n{}\n", draw(&mut make(), width, height)));
+        writeln!(out, "---- {width}x{height}\n{}", draw(&mut make(), width, height)).expect("a string");
     }
     out
 }

@@ -175,7 +175,7 @@ fn mark_run(old: &mut [Row], new: &mut [Row]) {
         let mut text = String::new();
         for row in rows {
             if let Row::Removed { text: words, .. } | Row::Added { text: words, .. } = row {
-                words.iter().for_each(|(_, word)| text.push_str(word));
+                text.extend(words.iter().map(|(_, word)| word.as_str()));
                 text.push('\n');
             }
         }

@@ -134,10 +134,10 @@ impl Cache {
     fn insert(&mut self, key: u64, answer: Answer) {
         if self.answers.insert(key, answer).is_none() {
             self.order.push_back(key);
-            if self.order.len() > REMEMBERED {
-                if let Some(oldest) = self.order.pop_front() {
-                    self.answers.remove(&oldest);
-                }
+            if self.order.len() > REMEMBERED
+                && let Some(oldest) = self.order.pop_front()
+            {
+                self.answers.remove(&oldest);
             }
         }
     }

@@ -43,7 +43,7 @@ impl Table {
 
     fn natural_width(&self, column: usize) -> usize {
         let cells = self.rows.iter().filter_map(|row| row.get(column)).chain(self.head.get(column));
-        cells.map(|cell| unbroken_width(cell)).max().unwrap_or(0).max(1)
+        cells.map(unbroken_width).max().unwrap_or(0).max(1)
     }
 
     fn grid(&self, widths: &[usize], theme: Theme) -> Vec<Line<'static>> {

@@ -244,7 +244,6 @@ fn atoms_of(spans: &[Span<'_>], room: usize) -> Vec<Atom> {
                     b' ' => (1, Kind::Space),
                     b'\n' => (0, Kind::Newline),
                     b'-' | b'/' | b'|' | b'=' | b'_' | b'&' | b'?' => (1, Kind::Hyphen),
-                    b'!'..=b'~' => (1, Kind::Letter),
                     _ => (1, Kind::Letter),
                 };
                 atoms.push(Atom { start: start as u32, end: start as u32 + 1, span: span_index, cells, kind });

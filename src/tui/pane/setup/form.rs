@@ -45,7 +45,7 @@ impl Present {
         };
         let elsewhere = ["model", "base_url", "api_key", "api_key_env", "supports_streaming"]
             .into_iter()
-            .filter_map(|field| find(field))
+            .filter_map(find)
             .filter(|row| !matches!(row.source, Source::File(_)))
             .map(|row| (row.path.clone(), row.source.to_string()))
             .collect();
@@ -136,18 +136,18 @@ impl Form {
     pub(super) fn new(
         endpoint: &'static EndpointName,
         preset: Option<&Preset>,
-        present: Present,
+        now: Present,
         has_variable: &dyn Fn(&str) -> bool,
     ) -> Self {
-        let base_url = preset.map_or(present.base_url.as_str(), |preset| preset.base_url).to_owned();
-        let same = present.is_set() && base_url == present.base_url;
-        let variable = match (&present.key, preset.and_then(|preset| preset.key_env)) {
+        let base_url = preset.map_or(now.base_url.as_str(), |preset| preset.base_url).to_owned();
+        let same = now.is_set() && base_url == now.base_url;
+        let variable = match (&now.key, preset.and_then(|preset| preset.key_env)) {
             (PresentKey::Variable(name), _) if same => name.clone(),
             (_, Some(name)) => name.to_owned(),
             _ => String::new(),
         };
         let needs_key = preset.is_some_and(|preset| preset.needs_key);
-        let key_from = match &present.key {
+        let key_from = match &now.key {
             PresentKey::Variable(_) if same => KeyFrom::Variable,
             PresentKey::Set { .. } if same => KeyFrom::Present,
             _ if !variable.is_empty() && has_variable(&variable) => KeyFrom::Variable,
@@ -155,7 +155,7 @@ impl Form {
             _ if endpoint.path != "chat" && !same => KeyFrom::Typed,
             _ => KeyFrom::Nowhere,
         };
-        let model = if same { present.model.clone() } else { String::new() };
+        let model = if same { now.model.clone() } else { String::new() };
         let mut form = Self {
             endpoint,
             provider: preset.map_or_else(|| endpoint.title.to_owned(), |preset| preset.name.to_owned()),
@@ -164,10 +164,10 @@ impl Form {
             key: LineInput::new(""),
             variable: LineInput::new(&variable),
             model: LineInput::new(&model),
-            streaming: if same { present.streaming } else { true },
+            streaming: if same { now.streaming } else { true },
             example: preset.map_or("", |preset| preset.example_model),
             needs_key,
-            present,
+            present: now,
             focus: Row::BaseUrl,
             tried: false,
         };

@@ -65,7 +65,7 @@ impl Review {
         match edit(&text, shown) {
             Ok(new) => review.lines = changed_lines(&text, &new),
             Err(refused) => {
-                review.refused = Some((sanitize::text(&refused.to_string()), clean_file(&refused.new_text)))
+                review.refused = Some((sanitize::text(&refused.to_string()), clean_file(&refused.new_text)));
             }
         }
         review

@@ -204,24 +204,26 @@ impl SetupState {
         match (key.code, form.focus) {
             (KeyCode::Esc, _) => return self.back(),
             (KeyCode::Up | KeyCode::BackTab, _) => form.step(false),
-            (KeyCode::Down | KeyCode::Tab, _) => form.step(true),
+            (KeyCode::Down | KeyCode::Tab, _)
+            | (KeyCode::Enter, Row::BaseUrl | Row::KeyFrom | Row::Key | Row::Variable | Row::Model | Row::Streaming) => {
+                form.step(true);
+            }
             (KeyCode::Left | KeyCode::Right | KeyCode::Char(' '), Row::KeyFrom) => {
                 form.choose_key(key.code != KeyCode::Left);
                 *test = Test::None;
             }
             (KeyCode::Left | KeyCode::Right | KeyCode::Char(' '), Row::Streaming) => form.streaming = !form.streaming,
             (KeyCode::Enter, Row::Pick) => return self.start_pick(),
-            (KeyCode::Enter, Row::Test) => match form.first_problem() {
-                Some((row, problem)) => {
+            (KeyCode::Enter, Row::Test) => {
+                if let Some((row, problem)) = form.first_problem() {
                     form.focus = row;
                     form.tried = true;
                     *test = Test::Problem(problem);
-                }
-                None => {
+                } else {
                     *test = Test::Running(now_ms);
                     return Next::Start(Job::Ask(form.trial()));
                 }
-            },
+            }
             (KeyCode::Enter, Row::Save) => self.start_review(),
             (KeyCode::Enter, Row::Remove) => {
                 let changes = vec![Change::Remove(form.endpoint.path.to_owned())];
@@ -229,12 +231,11 @@ impl SetupState {
                 let review = Review::new(&self.services.config_file, changes.clone(), &changes, elsewhere);
                 self.pages.push(Page::Review(Box::new(review)));
             }
-            (KeyCode::Enter, _) => form.step(true),
             _ => {
-                if let Some(input) = form.input() {
-                    if input.key(key) == LineOutcome::Changed {
-                        *test = Test::None;
-                    }
+                if let Some(input) = form.input()
+                    && input.key(key) == LineOutcome::Changed
+                {
+                    *test = Test::None;
                 }
             }
         }
@@ -333,7 +334,7 @@ impl SetupState {
         if removed {
             *present = Present::of(&[], form.endpoint.path);
         } else {
-            present.model = form.model.text().trim().to_owned();
+            form.model.text().trim().clone_into(&mut present.model);
             form.trial().base_url.clone_into(&mut present.base_url);
             present.key = match form.key_from {
                 KeyFrom::Present => present.key.clone(),

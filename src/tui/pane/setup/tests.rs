@@ -1,5 +1,7 @@
 //! The setup screen, driven by keys: its states on a test terminal, its loop with a fake keyboard.
 
+use std::fmt::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Mutex;
 
 use ratatui::Terminal;
@@ -72,7 +74,7 @@ fn draw_at(state: &mut SetupState, width: u16, height: u16) -> String {
 fn screens(folder: &tempfile::TempDir, state: &mut SetupState) -> String {
     let mut out = String::new();
     for (width, height) in [(40, 12), (80, 24), (120, 40)] {
-        out.push_str(&format!("---- {width}x{height}\n{}\n", draw_at(state, width, height)));
+        writeln!(out, "---- {width}x{height}\n{}", draw_at(state, width, height)).expect("a string");
     }
     // The folder's name differs from run to run, and so does where it wraps.
     out.replace(&folder.path().display().to_string(), "/tmp/home")
@@ -175,7 +177,6 @@ fn saving_shows_the_lines_first_and_then_writes_them() {
     assert!(matches!(press(&mut state, KeyCode::Enter), Next::End(SetupOutcome::Saved)));
     let text = std::fs::read_to_string(config_in(&folder)).expect("the file");
     assert!(text.contains(KEY) && text.contains("kimi-k2") && text.contains("https://api.moonshot.ai/v1"), "{text}");
-    use std::os::unix::fs::PermissionsExt as _;
     let mode = std::fs::metadata(config_in(&folder)).expect("metadata").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }

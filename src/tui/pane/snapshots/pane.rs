@@ -236,13 +236,14 @@ impl Pane for SnapshotsState {
         }
         let separator = cx.theme.glyphs().separator;
         let count = self.nodes.len();
-        let mut right = if count == 1 { "1 node".to_owned() } else { format!("{count} nodes") };
+
+        let mut parts = vec![if count == 1 { "1 node".to_owned() } else { format!("{count} nodes") }];
         let tips = self.tips();
         if tips > 1 {
-            right.push_str(&format!("{separator}{tips} branches"));
+            parts.push(format!("{tips} branches"));
         }
-        right.push_str(&format!("{separator}{}", truncate::bytes(self.store_bytes)));
-        PaneTitle { left, right }
+        parts.push(truncate::bytes(self.store_bytes));
+        PaneTitle { left, right: parts.join(separator) }
     }
 
     fn summary(&self) -> Option<String> {

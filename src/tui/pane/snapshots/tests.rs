@@ -79,7 +79,7 @@ fn typical() -> SnapshotsState {
     pane
 }
 
-fn file(path: &str, kind: FileChangeKind, added: u64, removed: u64, patch: &str) -> FileDiff {
+fn file(path: &str, kind: FileChangeKind, added: u64, removed: u64, text: &str) -> FileDiff {
     FileDiff {
         change: FileChange {
             path: path.to_owned(),
@@ -87,9 +87,9 @@ fn file(path: &str, kind: FileChangeKind, added: u64, removed: u64, patch: &str)
             kind,
             lines_added: added,
             lines_removed: removed,
-            binary: patch.is_empty(),
+            binary: text.is_empty(),
         },
-        patch: patch.to_owned(),
+        patch: text.to_owned(),
     }
 }
 

@@ -270,7 +270,9 @@ mod tests {
 
     fn tail(chunks: &[&str]) -> Vec<String> {
         let mut tail = Tail::default();
-        chunks.iter().for_each(|chunk| tail.push(chunk));
+        for chunk in chunks {
+            tail.push(chunk);
+        }
         tail.last(usize::MAX).map(str::to_owned).collect()
     }
 

@@ -123,7 +123,7 @@ fn an_open_running_call_shows_its_live_output() {
     let mut pane = typical();
     pane.action(Action::FullOutput);
     insta::assert_snapshot!(draw(&mut pane, 80, 16));
-    let lines: String = (0..100).map(|n| format!("line {n}\n")).collect();
+    let lines = (0..100).map(|n| format!("line {n}")).collect::<Vec<_>>().join("\n") + "\n";
     pane.apply(&Event::ToolOutput { call: id("6"), chunk: format!("\n{lines}") }, 7_000);
     let shown = draw(&mut pane, 80, 16);
     assert!(shown.contains("line 99"), "it follows: {shown}");
@@ -169,7 +169,7 @@ fn the_whole_output_is_read_from_the_spill_file() {
 #[test]
 fn words_are_found_in_an_open_call() {
     let mut pane = typical();
-    let output: String = (0..200).map(|n| format!("line {n}\n")).collect();
+    let output = (0..200).map(|n| format!("line {n}")).collect::<Vec<_>>().join("\n") + "\n";
     pane.apply(&finished("6", ToolStatus::Ok, 3_000, &output), 9_000);
     pane.action(Action::Open);
     draw(&mut pane, 60, 12);

@@ -17,7 +17,7 @@ impl Writer<'_> {
         let mut links: Vec<OpenLink> = Vec::new();
         let mut images: Vec<OpenLink> = Vec::new();
         while let Some(event) = self.peek() {
-            if !is_inline(event) && !matches!(event, Event::End(end) if is_inline_end(end)) {
+            if !is_inline(event) && !matches!(event, Event::End(end) if is_inline_end(*end)) {
                 break;
             }
             let Some(event) = self.next() else { break };
@@ -33,9 +33,9 @@ impl Writer<'_> {
                 }
                 Event::InlineHtml(tag) | Event::Html(tag) => {
                     if is_line_break(&tag) {
-                        text.push("\n", style)
+                        text.push("\n", style);
                     } else {
-                        text.push(&clean_line(&tag), theme.dim())
+                        text.push(&clean_line(&tag), theme.dim());
                     }
                 }
                 Event::FootnoteReference(label) => text.push(&format!("[{}]", clean_line(&label)), theme.dim()),
@@ -178,7 +178,7 @@ pub(super) fn is_inline(event: &Event<'_>) -> bool {
     }
 }
 
-fn is_inline_end(end: &TagEnd) -> bool {
+fn is_inline_end(end: TagEnd) -> bool {
     matches!(end, TagEnd::Emphasis | TagEnd::Strong | TagEnd::Strikethrough | TagEnd::Link | TagEnd::Image)
 }
 

@@ -52,10 +52,10 @@ impl CleanStream {
     /// Number of held bytes that no further piece can change the meaning of.
     fn ready(&self) -> usize {
         let held = self.held.as_str();
-        if let Some(start) = open_sequence(held) {
-            if held.len() - start <= LONGEST_SEQUENCE {
-                return start;
-            }
+        if let Some(start) = open_sequence(held)
+            && held.len() - start <= LONGEST_SEQUENCE
+        {
+            return start;
         }
         let mut end = held.len();
         for (at, c) in held.char_indices().rev() {

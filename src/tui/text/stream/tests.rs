@@ -21,7 +21,7 @@ fn streamed(text: &str, pieces: &[usize], width: u16) -> Vec<Line<'static>> {
         let length = lengths.next().unwrap_or(1).max(1).min(chars.len() - at);
         let piece: String = chars[at..at + length].iter().collect();
         at += length;
-        let settled = texts(&markdown.lines(width, PLAIN).to_vec()).into_iter().take(markdown.settled());
+        let settled = texts(markdown.lines(width, PLAIN)).into_iter().take(markdown.settled());
         let settled: Vec<String> = settled.collect();
         markdown.push(&piece);
         let now = texts(markdown.lines(width, PLAIN));

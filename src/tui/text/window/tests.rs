@@ -36,7 +36,7 @@ fn a_line_without_end_comes_in_pieces_and_no_character_is_cut() {
     let mut at = 0;
     while at < window.bytes() {
         let lines = window.lines_from(at, 3).expect("read");
-        lines.iter().for_each(|line| joined.push_str(&line.text));
+        joined.extend(lines.iter().map(|line| line.text.as_str()));
         at = lines.last().expect("progress").end;
     }
     assert_eq!(joined, text);
