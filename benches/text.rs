@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench text`. The budget for 5,000 tokens at 80 columns, drawn after every token, is well under one
 //! second of CPU; a screen draws at most thirty times a second, so it does far less than this.
-#![expect(missing_docs, reason = "criterion's macros make undocumented functions")]
+#![allow(missing_docs, reason = "criterion's macros make undocumented functions")]
 
 use std::hint::black_box;
 

@@ -121,7 +121,7 @@ impl NetworkArg {
 pub enum Command {
     /// Run one turn without a screen
     Exec(ExecArgs),
-    /// List, show, rename and delete sessions
+    /// List, show, rename, delete and check sessions
     #[command(subcommand)]
     Session(SessionCommand),
     /// List, compare and restore snapshots
@@ -217,6 +217,12 @@ pub enum SessionCommand {
         /// Do not ask
         #[arg(long)]
         yes: bool,
+    },
+    /// Check a session's log and store
+    Fsck {
+        /// Session id, unique beginning of one, or `last`
+        #[arg(value_name = "ID", default_value = "last")]
+        id: String,
     },
 }
 

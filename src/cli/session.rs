@@ -1,4 +1,4 @@
-//! `okcvm session`: list, show, rename and delete sessions.
+//! `okcvm session`: list, show, rename, delete and check sessions.
 
 use std::io::{self, IsTerminal as _, Write};
 
@@ -21,6 +21,7 @@ pub fn run(global: &GlobalArgs, command: SessionCommand) -> Outcome {
         SessionCommand::Show { id, json } => show(&setup, id, json, &mut out),
         SessionCommand::Rename { id, title } => rename(&setup, id, &title, &mut out),
         SessionCommand::Delete { id, yes } => delete(&setup, &id, yes, &mut out),
+        SessionCommand::Fsck { id } => fsck(&setup, id, &mut out),
     }
 }
 
@@ -139,6 +140,25 @@ fn delete(setup: &Setup, id: &str, yes: bool, out: &mut dyn Write) -> Outcome {
         .map_err(|error| Failure::new(format!("cannot delete {}: {error}", folder.root().display())))?;
     drop(lock);
     writeln!(out, "deleted {}", folder.id())?;
+    Ok(0)
+}
+
+fn fsck(setup: &Setup, id: String, out: &mut dyn Write) -> Outcome {
+    let folder = setup.session(&Choice::Existing(id))?;
+    let git_dir = folder.state_git();
+    let session = setup.open(folder, setup.sandbox(), "okcvm session fsck")?;
+    for warning in &session.resumed.warnings {
+        writeln!(out, "note: {}", sanitize::text(warning))?;
+    }
+    let checked = session.ledger.check().map_err(|error| Failure::from_error(&error).maybe_hint(error.hint()))?;
+    for problem in &checked.problems {
+        writeln!(out, "{}", sanitize::line(problem))?;
+    }
+    if !checked.problems.is_empty() {
+        return Err(Failure::new(format!("{} problems in {}", checked.problems.len(), git_dir.display()))
+            .hint("Snapshots that are not named above can still be restored; copy the folder before anything else."));
+    }
+    writeln!(out, "sound: {} snapshots, {} objects, {}", checked.nodes, checked.objects, git_dir.display())?;
     Ok(0)
 }
 

@@ -180,6 +180,7 @@ fn the_demo_does_the_whole_job_and_rolls_back() {
     assert!(!home.run(&["session", "show", "--json"]).assert_code(0).json().as_array().expect("list").is_empty());
     home.run(&["snapshot", "redo"]).assert_code(0);
     assert!(count() < after);
+    assert!(home.run(&["session", "fsck"]).assert_code(0).out.starts_with("sound: "));
 }
 
 /// Number of files below a folder.
