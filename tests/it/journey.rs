@@ -74,7 +74,7 @@ fn the_main_job_at_80_by_24() {
     assert_eq!(terminal.wait_exit(), 0);
 
     let mut again = Terminal::start(&home, &["--demo", "--continue"], 80, 24);
-    again.wait_for("stopped; what was done so far is kept");
+    again.wait_for("1 tool, 1 stopped");
     again.keys("\x03\x03");
     assert_eq!(again.wait_exit(), 0);
     fsck(&session(&home).join("state.git"));
