@@ -7,7 +7,7 @@ use super::args::{ExecArgs, GlobalArgs};
 use super::bootstrap::{Choice, Keys, Setup, runtime};
 use super::report::{Failure, Outcome};
 use super::tool::warn_unconfined;
-use crate::headless::{self, ExecOptions, OutputSchema};
+use crate::headless::{self, ExecOptions, ExitKind, OutputSchema};
 use crate::vm;
 
 /// Longest message that is read from standard input or a file, in bytes.
@@ -42,6 +42,11 @@ pub fn run(global: &GlobalArgs, args: ExecArgs) -> Outcome {
         let options =
             ExecOptions { prompts, attachments: args.attach, json: args.json, schema, last_message: args.last_message };
         let exit = headless::exec(handle, options, io::stdout(), io::stderr()).await;
+        if exit == ExitKind::Quit {
+            // Ctrl-C twice: neither the open turn nor a thread that works on the disk is waited for. The next start
+            // closes the turn.
+            std::process::exit(i32::from(exit.code()));
+        }
         engine.await.map_err(|error| Failure::new(format!("the engine ended badly: {error}")))?;
         drop(server);
         Ok(exit.code())

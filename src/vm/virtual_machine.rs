@@ -97,19 +97,6 @@ impl OpenSession {
         Ok(Self { ledger, resumed, workspace, toolbox: Arc::new(toolbox) })
     }
 
-    /// Closes a turn that the last process did not live to close, for callers that run no engine; what happened, as a
-    /// sentence. Snapshots by hand and rollbacks are refused as long as a turn is open.
-    pub fn mend(&mut self) -> Result<Option<String>, VmError> {
-        if self.resumed.unfinished.take().is_none() {
-            return Ok(None);
-        }
-        let captured = self.ledger.close_unfinished(self.toolbox.state())?;
-        Ok(Some(format!(
-            "the last turn ended before it was saved; its files and words are kept as snapshot {}",
-            captured.id.short()
-        )))
-    }
-
     /// Makes a new session below `sessions` and opens it.
     pub fn create(sessions: &Path, options: &SessionOptions) -> Result<Self, VmError> {
         Self::open(SessionFolder::create(sessions, &SessionId::random(), &options.clock.now())?, options)
