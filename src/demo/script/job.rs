@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::topic::{free_name, key_words, slug, title};
-use super::{Step, quote};
+use super::{Call, Step, quote};
 use crate::demo::scene::{Done, Scene, file_lines};
 
 /// What the script prints when it ran to its end.
@@ -86,12 +86,12 @@ fn todos(prompt: &str, finished: usize) -> Value {
 
 fn plan(scene: &Scene) -> Step {
     let topic = title(&scene.prompt);
-    look(scene)
-        .thinking(format!(
-            "The user wants something about {topic}. I make a plan first: look around, write notes and a small script \
-             that sums them up, run it, check what it says. Then I report what I really saw."
-        ))
-        .call("todo_write", todos(&scene.prompt, 0))
+    let mut step = look(scene).thinking(format!(
+        "The user wants something about {topic}. I make a plan first: look around, write notes and a small script that \
+         sums them up, run it, check what it says. Then I report what I really saw."
+    ));
+    step.calls.insert(0, Call { tool: "todo_write", arguments: todos(&scene.prompt, 0) });
+    step
 }
 
 fn look(scene: &Scene) -> Step {
