@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use super::support::endpoint::{Answer, FakeEndpoint};
+use super::support::endpoint::{Answer, FakeEndpoint, frame};
 use super::support::{TestHome, needs_bubblewrap};
 
 /// A home whose configuration names this endpoint.
@@ -220,7 +220,11 @@ fn a_locked_session_names_its_holder() {
         return;
     }
     let gate = super::support::endpoint::Gate::new();
-    let server = FakeEndpoint::start([Answer::text("done").wait(&gate)]);
+    let server = FakeEndpoint::start([Answer::frames([frame::text("still ")]).wait(&gate).then(vec![
+        frame::text("done"),
+        frame::finish("stop"),
+        frame::done(),
+    ])]);
     let home = home_with(&server);
     let mut child = home.command(&["exec", "hi"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("start");
     server.wait_requests(1);
