@@ -3,7 +3,9 @@
 //! `cargo bench --bench text`. The budget for 5,000 tokens at 80 columns, drawn after every token, is well under one
 //! second of CPU; a screen draws at most thirty times a second, so it does far less than this.
 #![allow(missing_docs, reason = "criterion's macros make undocumented functions")]
+#![expect(clippy::print_stderr, reason = "the size of the text belongs to its figures")]
 
+use std::fmt::Write as _;
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -33,7 +35,7 @@ fn tokens(text: &str) -> Vec<String> {
 fn text(criterion: &mut Criterion) {
     let reply = reply();
     let tokens = tokens(&reply);
-    println!("reply: {} bytes, {} tokens", reply.len(), tokens.len());
+    eprintln!("reply: {} bytes, {} tokens", reply.len(), tokens.len());
     let mut group = criterion.benchmark_group("text");
     group.sample_size(10);
     group.bench_function("markdown, whole", |bencher| {
@@ -56,7 +58,9 @@ fn text(criterion: &mut Criterion) {
             let mut streamed = StreamedMarkdown::new();
             // 200 tokens a second at 30 frames a second.
             for frame in tokens.chunks(7) {
-                frame.iter().for_each(|token| streamed.push(token));
+                for token in frame {
+                    streamed.push(token);
+                }
                 let lines = streamed.lines(80, THEME);
                 let last = &lines[lines.len().saturating_sub(24)..];
                 terminal
@@ -94,7 +98,7 @@ fn text(criterion: &mut Criterion) {
     group.bench_function("a difference of 1,000 lines", |bencher| {
         let mut patch = "@@ -1,500 +1,500 @@\n".to_owned();
         for n in 0..500 {
-            patch += &format!("-let value_{n} = old(1);\n+let value_{n} = new(1);\n");
+            writeln!(patch, "-let value_{n} = old(1);\n+let value_{n} = new(1);").expect("a string");
         }
         bencher.iter(|| black_box(diff::lines(&patch, 160, THEME)).len());
     });
