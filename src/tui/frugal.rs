@@ -237,7 +237,9 @@ impl<S: Sink> FrugalBackend<S> {
 
     /// Writes one glyph where the cursor is.
     fn put(&mut self, x: usize, y: usize, glyph: &Glyph) {
-        self.set_pen(glyph.pen);
+        if !self.looks_right(glyph) {
+            self.set_pen(glyph.pen);
+        }
         self.out.extend_from_slice(glyph.symbol.as_bytes());
         let next = x + if glyph.symbol.is_ascii() { 1 } else { glyph.symbol.width().max(1) };
         // Terminals disagree about the width of sequences, and about where the cursor is after the last column.
@@ -255,7 +257,7 @@ impl<S: Sink> FrugalBackend<S> {
                 let between = &row[from..x];
                 // Writing a few unchanged cells again is shorter than jumping over them.
                 let again = gap <= 4
-                    && between.iter().all(|g| g.symbol.len() == 1 && Some(g.pen) == self.pen)
+                    && between.iter().all(|g| g.symbol.len() == 1 && self.looks_right(g))
                     && between.iter().enumerate().all(|(i, g)| self.shown[y * row.len() + from + i] == *g);
                 if again {
                     for glyph in between {
@@ -278,6 +280,11 @@ impl<S: Sink> FrugalBackend<S> {
             }
         }
         self.at = Some(to);
+    }
+
+    /// Whether the present pen draws this glyph as it should look: most attributes are not seen on a blank.
+    fn looks_right(&self, glyph: &Glyph) -> bool {
+        self.pen.is_some_and(|pen| pen == glyph.pen || (glyph.symbol == " " && pen.for_blank() == glyph.pen))
     }
 
     fn set_pen(&mut self, pen: Pen) {

@@ -109,10 +109,15 @@ impl Sink for TerminalSink {
     }
 
     fn enter(&mut self) -> io::Result<()> {
+        super::terminal::claim();
         terminal::enable_raw_mode()
     }
 
     fn leave(&mut self, last: &[u8]) {
+        // A panic has put it back already, and its report stands there.
+        if !super::terminal::release() {
+            return;
+        }
         let _ = self.submit(last.to_vec());
         // A link that hangs must not keep the program: half a second, then the terminal is put back anyway.
         for _ in 0..100 {

@@ -307,7 +307,7 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
             let jobs = self.jobs.0.clone();
             tokio::spawn(async move {
                 let msg = match tmux.feed(text.as_bytes()).await {
-                    Ok(()) => Msg::Notice(copied(&text, &what, "into tmux's buffer, and through tmux to the terminal")),
+                    Ok(()) => Msg::Notice(copied(&text, &what, "to tmux, which passes it on")),
                     Err(_) => Msg::NotCopied(text, what),
                 };
                 let _ = jobs.send(msg);

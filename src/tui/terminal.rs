@@ -29,9 +29,19 @@ fn this_thread() -> u64 {
     hasher.finish() | 1
 }
 
+/// Notes that this thread holds the terminal.
+pub(super) fn claim() {
+    HOLDER.store(this_thread(), Ordering::Release);
+}
+
+/// Notes that nobody holds it; `false` when it has been put back already, by a panic.
+pub(super) fn release() -> bool {
+    HOLDER.swap(0, Ordering::AcqRel) != 0
+}
+
 /// Puts the terminal back from anywhere, if it is taken over.
 pub fn restore() {
-    if HOLDER.swap(0, Ordering::AcqRel) != 0 {
+    if release() {
         // Past the lock of standard output: the screen's writer may hold it, waiting for a slow link.
         let _ = rustix::io::write(rustix::stdio::stdout(), LEAVE);
         let _ = ratatui::crossterm::terminal::disable_raw_mode();
@@ -70,7 +80,6 @@ impl Screen<TerminalSink> {
     pub fn open() -> Result<Self, TuiError> {
         install_panic_hook();
         let sink = TerminalSink::new().map_err(TuiError::Terminal)?;
-        HOLDER.store(this_thread(), Ordering::Release);
         Self::with_sink(sink).inspect_err(|_| restore())
     }
 }
@@ -133,14 +142,12 @@ impl<S: Sink> Screen<S> {
     pub fn suspend(&mut self) {
         if std::mem::take(&mut self.entered) {
             self.terminal.backend_mut().sink_mut().leave(LEAVE);
-            HOLDER.store(0, Ordering::Release);
         }
     }
 
     /// Takes it back.
     pub fn resume(&mut self) -> Result<(), TuiError> {
         if !self.entered {
-            HOLDER.store(this_thread(), Ordering::Release);
             let sink = self.terminal.backend_mut().sink_mut();
             sink.enter().map_err(TuiError::Terminal)?;
             sink.submit(ENTER.to_vec()).map_err(TuiError::Terminal)?;

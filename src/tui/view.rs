@@ -289,6 +289,24 @@ fn hints(app: &App) -> Vec<Action> {
     hints
 }
 
+/// An action's key, and its word with the number that belongs to it.
+fn hint_words(app: &App, action: Action) -> Option<(String, String)> {
+    let key = match action {
+        // Shorter, and what people try first.
+        Action::Help => "?".to_owned(),
+        action => app.keymap.chord(action)?.to_string(),
+    };
+    let summary = match action {
+        _ if app.layout.wide => None,
+        Action::ShowTrace => app.trace.summary(),
+        Action::ShowSnapshots => app.snapshots.summary(),
+        Action::ShowTodo => app.todo.summary(),
+        _ => None,
+    };
+    let word = action.row().short;
+    Some((key, summary.map_or_else(|| word.to_owned(), |summary| format!("{word} {summary}"))))
+}
+
 fn draw_hints(app: &App, frame: &mut Frame<'_>) {
     let area = app.layout.hints;
     if area.is_empty() {
@@ -303,37 +321,23 @@ fn draw_hints(app: &App, frame: &mut Frame<'_>) {
         right.push(Span::styled(words, theme.dim()));
     }
     let room = usize::from(area.width).saturating_sub(spans_width(&right) + 3);
+    let mut words: Vec<(String, String)> =
+        hints(app).into_iter().filter_map(|action| hint_words(app, action)).collect();
+    let width = |words: &[(String, String)]| {
+        let own: usize = words.iter().map(|(key, word)| width_of(key) + 1 + width_of(word)).sum();
+        own + width_of(glyphs.separator) * words.len().saturating_sub(1)
+    };
+    // The last one is the help, which tells the others too.
+    while words.len() > 1 && width(&words) > room {
+        words.remove(words.len() - 2);
+    }
     let mut spans: Vec<Span<'_>> = Vec::new();
-    let mut used = 0;
-    for action in hints(app) {
-        let key = match action {
-            // Shorter, and what people try first.
-            Action::Help => "?".to_owned(),
-            action => match app.keymap.chord(action) {
-                Some(chord) => chord.to_string(),
-                None => continue,
-            },
-        };
-        let mut words = action.row().short.to_owned();
-        let summary = match action {
-            Action::ShowTrace => app.trace.summary(),
-            Action::ShowSnapshots => app.snapshots.summary(),
-            Action::ShowTodo => app.todo.summary(),
-            _ => None,
-        };
-        if let Some(summary) = summary.filter(|_| !app.layout.wide) {
-            words.push(' ');
-            words.push_str(&summary);
+    for (key, word) in words {
+        if !spans.is_empty() {
+            spans.push(Span::styled(glyphs.separator, theme.dim()));
         }
-        let separator = if spans.is_empty() { "" } else { glyphs.separator };
-        let width = width_of(separator) + width_of(&key) + 1 + width_of(&words);
-        if used + width > room {
-            continue;
-        }
-        used += width;
-        spans.push(Span::styled(separator, theme.dim()));
         spans.push(Span::styled(key, theme.hint()));
-        spans.push(Span::styled(format!(" {words}"), theme.dim()));
+        spans.push(Span::styled(format!(" {word}"), theme.dim()));
     }
     draw_row(area, Line::from(spans), right, frame);
 }
