@@ -72,6 +72,7 @@ fn settle(machine: &mut OpenSession) -> Result<(), Failure> {
     Ok(())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
 fn failure(error: LedgerError) -> Failure {
     let hint = error.hint();
     Failure::from_error(&error).maybe_hint(hint)
@@ -122,10 +123,14 @@ fn row(node: &NodeSummary, now: &Zoned) -> String {
         truncate::bytes(node.bytes),
     );
     for branch in &node.branches {
-        row.push_str(&format!("  [{}]", sanitize::line(branch)));
+        row.push_str("  [");
+        row.push_str(&sanitize::line(branch));
+        row.push(']');
     }
     if !node.not_kept.is_empty() {
-        row.push_str(&format!("  ({} not in snapshot)", node.not_kept.len()));
+        row.push_str("  (");
+        row.push_str(&node.not_kept.len().to_string());
+        row.push_str(" not in snapshot)");
     }
     row
 }

@@ -22,7 +22,9 @@ pub fn run(global: &GlobalArgs, command: ToolCommand) -> Outcome {
     let setup = Setup::load(global, Keys::NotNeeded)?;
     match command {
         ToolCommand::List { json } => list(&setup, json),
-        ToolCommand::Call { name, arguments, session, json } => call(&setup, &name, &arguments, session, json),
+        ToolCommand::Call { name, arguments, session, json } => {
+            call(&setup, &name, &arguments, session.as_deref(), json)
+        }
     }
 }
 
@@ -57,7 +59,7 @@ fn list(setup: &Setup, as_json: bool) -> Outcome {
     Ok(0)
 }
 
-fn call(setup: &Setup, name: &str, arguments: &str, session: Option<String>, as_json: bool) -> Outcome {
+fn call(setup: &Setup, name: &str, arguments: &str, session: Option<&str>, as_json: bool) -> Outcome {
     let text = if arguments == "-" {
         let mut text = String::new();
         io::stdin()
@@ -75,7 +77,7 @@ fn call(setup: &Setup, name: &str, arguments: &str, session: Option<String>, as_
     })?;
     let name = if name.starts_with("mshtools-") { name.to_owned() } else { format!("mshtools-{name}") };
 
-    let choice = match session.as_deref() {
+    let choice = match session {
         None => Choice::LatestOrNew,
         Some("new") => Choice::New,
         Some(query) => Choice::Existing(query.to_owned()),

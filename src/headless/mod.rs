@@ -160,7 +160,7 @@ impl<E: Write> Exec<E> {
     async fn run(mut self, mut handle: VmHandle, mut signals: mpsc::UnboundedReceiver<Signal>) -> ExitKind {
         let attachments = std::mem::take(&mut self.options.attachments);
         let first = self.left.pop_front().unwrap_or_default();
-        if let Err(error) = handle.send(Op::Submit { text: self.asked(first), attachments }) {
+        if let Err(error) = handle.send(Op::Submit { text: self.asked(&first), attachments }) {
             self.tell(&format!("error: {error}"));
             return ExitKind::Failed;
         }
@@ -257,8 +257,8 @@ impl<E: Write> Exec<E> {
     }
 
     /// The message as the model gets it.
-    fn asked(&self, prompt: String) -> String {
-        self.options.schema.as_ref().map_or_else(|| prompt.clone(), |schema| schema.ask(&prompt))
+    fn asked(&self, prompt: &str) -> String {
+        self.options.schema.as_ref().map_or_else(|| prompt.to_owned(), |schema| schema.ask(prompt))
     }
 
     /// Goes on with the next turn, or ends.
@@ -288,7 +288,7 @@ impl<E: Write> Exec<E> {
                 // A writer that is gone has said why.
                 let _ = self.out.send(format!("{}\n", sanitize::text(reply.trim_end())));
             }
-            let asked = self.asked(prompt);
+            let asked = self.asked(&prompt);
             return self.submit(asked, handle);
         }
         self.ended = Some((outcome, reply));

@@ -265,7 +265,7 @@ mod tests {
         let names: Vec<&str> = uploads.iter().map(|upload| &*upload.attachment.name).collect();
         assert_eq!(names, ["data/b.txt", "data/deep/a.txt"]);
         assert_eq!(std::fs::read(folder.path().join("work/uploads/data/deep/a.txt")).expect("copied"), b"A");
-        let again = plan(&workspace, &[data.clone()], 0).expect("plan");
+        let again = plan(&workspace, std::slice::from_ref(&data), 0).expect("plan");
         assert_eq!(again[0].attachment.name, "data-2/b.txt", "nothing is overwritten");
         for n in 0..200 {
             std::fs::write(data.join(n.to_string()), "").expect("file");

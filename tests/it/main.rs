@@ -1,5 +1,13 @@
 //! Integration tests, one binary: what a user or a script sees.
 
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a helper of a test fails the test")]
+#![allow(
+    clippy::similar_names,
+    clippy::items_after_statements,
+    clippy::non_octal_unix_permissions,
+    clippy::format_collect,
+    reason = "said where it is used, as a test reads"
+)]
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "tests say what they skip")]
 
