@@ -127,7 +127,7 @@ fn start(home: &std::path::Path) -> Run {
     let keys = pair.master.take_writer().expect("writer");
     let (send, bytes) = mpsc::channel();
     std::thread::spawn(move || {
-        let mut buffer = [0; 64 * 1024];
+        let mut buffer = vec![0; 64 * 1024];
         while let Ok(count) = reader.read(&mut buffer) {
             if count == 0 || send.send(buffer[..count].to_vec()).is_err() {
                 break;
