@@ -18,7 +18,9 @@ fn stream(delta: impl Fn(usize) -> serde_json::Value) -> Vec<u8> {
             "id": "chatcmpl-0123456789", "object": "chat.completion.chunk", "created": 1_763_800_000, "model": "m",
             "choices": [{"index": 0, "delta": delta(n), "logprobs": null, "finish_reason": null}]
         });
-        stream.push_str(&format!("data: {chunk}\n\n"));
+        stream.push_str("data: ");
+        stream.push_str(&chunk.to_string());
+        stream.push_str("\n\n");
     }
     stream.push_str("data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n");
     stream.into_bytes()
