@@ -6,6 +6,7 @@
     clippy::items_after_statements,
     clippy::non_octal_unix_permissions,
     clippy::format_collect,
+    clippy::needless_borrowed_reference,
     reason = "said where it is used, as a test reads"
 )]
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
