@@ -47,7 +47,16 @@ impl Engine {
         );
     }
 
+    /// Packs loose objects while nobody waits. A message that comes meanwhile waits for it; it is short, and rare.
     pub(super) fn pack(&mut self) {
         self.rest_until = None;
+        self.desk.start(
+            |ledger| ledger.pack_if_needed().map_err(Trouble::from),
+            |_, result| {
+                if let Err(trouble) = result {
+                    tracing::warn!(message = %trouble.message, "packing failed");
+                }
+            },
+        );
     }
 }

@@ -274,20 +274,22 @@ fn outcome_word(outcome: TurnOutcome) -> &'static str {
 }
 
 /// The messages of all errors.
-pub fn errors(events: &[Event]) -> Vec<&str> {
-    let message = |event| if let &Event::Error { ref message, .. } = event { Some(message.as_str()) } else { None };
+pub fn errors<'a>(events: &'a [Event]) -> Vec<&'a str> {
+    let message =
+        |event: &'a Event| if let Event::Error { message, .. } = event { Some(message.as_str()) } else { None };
     events.iter().filter_map(message).collect()
 }
 
 /// The messages of all warnings.
-pub fn warnings(events: &[Event]) -> Vec<&str> {
-    let message = |event| if let &Event::Warning { ref message } = event { Some(message.as_str()) } else { None };
+pub fn warnings<'a>(events: &'a [Event]) -> Vec<&'a str> {
+    let message =
+        |event: &'a Event| if let Event::Warning { message, .. } = event { Some(message.as_str()) } else { None };
     events.iter().filter_map(message).collect()
 }
 
 /// The text that was streamed.
-pub fn streamed(events: &[Event]) -> String {
-    let text = |event| if let &Event::TextDelta { ref text } = event { Some(text.as_str()) } else { None };
+pub fn streamed<'a>(events: &'a [Event]) -> String {
+    let text = |event: &'a Event| if let Event::TextDelta { text, .. } = event { Some(text.as_str()) } else { None };
     events.iter().filter_map(text).collect()
 }
 
