@@ -251,4 +251,83 @@ mod tests {
         assert_eq!(check(bare).expect("good").kind, "hologram");
         assert_eq!(parse(bare, &|_| None).expect("parse"), Record::Unknown);
     }
+
+    /// Records of version 1 as they were written then. The file never changes; a new version gets a new one.
+    const FIXTURE: &str = include_str!("../../tests/fixtures/sessions/v1.jsonl");
+
+    fn samples() -> Vec<Record> {
+        let turn: TurnId = serde_json::from_str("\"01938f2a-0000-7000-8000-000000000001\"").expect("turn");
+        let id: NodeId = "8f3a21c0".repeat(5).parse().expect("id");
+        let call = CallId("call_1".to_owned());
+        vec![
+            Record::TurnOpened {
+                turn,
+                parent: Some(id.clone()),
+                text: "plot the data\nplease".to_owned(),
+                attachments: vec![Attachment { name: "d.csv".into(), path: "/mnt/x/uploads/d.csv".into(), bytes: 9 }],
+            },
+            Record::Assistant {
+                turn: Some(turn),
+                text: "I look at it.".to_owned(),
+                reasoning: Some("hm".to_owned()),
+                tool_calls: vec![ToolCall { id: call.clone(), name: "mshtools-shell".into(), arguments: "{}".into() }],
+                model: "kimi".to_owned(),
+            },
+            Record::ToolStarted {
+                turn: Some(turn),
+                call: call.clone(),
+                tool: "mshtools-shell".to_owned(),
+                arguments: "{}".to_owned(),
+            },
+            Record::ToolFinished {
+                turn: Some(turn),
+                reply: ToolReply {
+                    call,
+                    tool: "mshtools-shell".to_owned(),
+                    status: crate::protocol::ToolStatus::Ok,
+                    output: "ok".to_owned(),
+                    images: Vec::new(),
+                },
+                duration_ms: 12,
+                spill: Some(SpillRef { sha256: "a".repeat(64), bytes: 20_000 }),
+                diff: Some("+x".to_owned()),
+            },
+            Record::State { name: "todo.json".to_owned(), value: serde_json::json!([]) },
+            Record::TurnClosed { turn, outcome: TurnOutcome::Completed, reply: "Done.".to_owned() },
+            Record::Node {
+                id: id.clone(),
+                tree: "1".repeat(40),
+                node: NodeKind::Turn,
+                label: "After: plot the data".to_owned(),
+                turn: Some(turn),
+                before: Some(id.clone()),
+                operation: Some(Operation::Turn),
+                through: 6,
+            },
+            Record::Head { operation: Operation::Undo, before: id.clone(), after: id },
+            Record::Note { text: "a note".to_owned() },
+        ]
+    }
+
+    #[test]
+    fn records_of_version_1_are_read_for_ever() {
+        let read: Vec<Record> =
+            FIXTURE.lines().map(|line| parse(line.as_bytes(), &|_| None).expect("record")).collect();
+        assert_eq!(read, samples());
+        for (seq, text) in (1..).zip(FIXTURE.lines()) {
+            assert_eq!(check(text.as_bytes()).map(|envelope| envelope.seq), Ok(seq));
+        }
+    }
+
+    #[test]
+    fn records_are_still_written_as_version_1() {
+        let written: String = (1..)
+            .zip(samples())
+            .map(|(seq, record)| {
+                let value = serde_json::to_value(&record).expect("value");
+                String::from_utf8(line(seq, "2026-11-22T12:00:00+01:00", &value)).expect("text")
+            })
+            .collect();
+        assert!(written == FIXTURE, "records are no longer written as version 1 has them:\n{written}");
+    }
 }

@@ -51,6 +51,14 @@ pub enum LedgerError {
     /// No turn runs, or another one.
     #[error("turn {0} is not running")]
     NotRunning(TurnId),
+    /// A part of the state of a snapshot cannot be taken, so nothing moves.
+    #[error("{file} of that snapshot cannot be read: {why}")]
+    Participant {
+        /// The part's file in `node/state/`.
+        file: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// There is nothing to undo.
     #[error("there is nothing to undo")]
     NothingToUndo,
@@ -143,7 +151,8 @@ impl Ledger {
     }
 
     /// Begins a turn: what the user said is on the disk when this returns. Files that were changed by hand since the
-    /// head, and records of tool calls outside of a turn, get a `manual` node of their own first.
+    /// head, and records of tool calls outside of a turn, get a `manual` node of their own first. Where that fails the
+    /// turn runs all the same: it is written down and has to be closed.
     pub fn submit(
         &mut self,
         turn: TurnId,

@@ -21,6 +21,7 @@ pub mod history;
 mod job;
 pub mod machine;
 mod operation;
+mod participant;
 mod path;
 mod reply;
 pub mod request;

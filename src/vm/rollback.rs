@@ -15,6 +15,7 @@ use std::os::fd::AsFd as _;
 use serde::{Deserialize, Serialize};
 
 use super::checkpoint::{Ledger, LedgerError, Making, State, moves_files};
+use super::participant;
 use crate::protocol::{Message, NodeId, NodeKind, RestorePlan, RestoreReport, RestoreScope};
 use crate::session::{OpEntry, Operation, Record};
 use crate::snapshot::{Applied, Journal, NodeInput, SnapshotError};
@@ -39,8 +40,8 @@ struct Note {
     target: NodeId,
     /// The head with the files just before.
     before: NodeId,
-    /// The participants' state, where it does not come from the target.
-    state: Option<Vec<(String, String)>>,
+    /// The participants' state afterwards.
+    state: Vec<(String, String)>,
 }
 
 impl Ledger {
@@ -76,8 +77,7 @@ impl Ledger {
     pub fn restore(&mut self, target: &str, scope: RestoreScope, state: State) -> Result<Rolled, LedgerError> {
         self.refuse_in_turn()?;
         let target = self.store.resolve(target)?;
-        // A red node is refused before anything is made.
-        self.store.plan_restore(&target, self.work.as_fd())?;
+        let then = self.ask_all(&target)?;
         let label = format!("Before rollback to {}", target.short());
         let before = self.capture_before(&label, state.clone())?;
         let note = Note {
@@ -85,7 +85,7 @@ impl Ledger {
             scope,
             target,
             before,
-            state: (scope == RestoreScope::FilesOnly).then(|| to_text(&state)),
+            state: to_text(&participant::after(scope, &state, &then)),
         };
         if !moves_files(scope) {
             return self.finish_restore(&note, &Applied::default());
@@ -109,14 +109,25 @@ impl Ledger {
     }
 
     fn move_to(&mut self, operation: Operation, target: NodeId, state: State) -> Result<Rolled, LedgerError> {
-        self.store.plan_restore(&target, self.work.as_fd())?;
+        let then = self.ask_all(&target)?;
         let head = self.head().ok_or(LedgerError::NothingToUndo)?;
         let changed = !self.open.is_empty() || self.store.differs(&head, self.work.as_fd())?;
         let word = if operation == Operation::Undo { "undo" } else { "redo" };
         let before = if changed { self.capture_before(&format!("Before {word}"), state)? } else { head };
-        let note = Note { operation, scope: RestoreScope::All, target, before, state: None };
+        let note = Note { operation, scope: RestoreScope::All, target, before, state: to_text(&then) };
         let applied = self.move_files(&note)?;
         self.finish_move(&note, &applied)
+    }
+
+    /// Whether everything that would come back can: files, records, participants. Nothing is made before this.
+    fn ask_all(&mut self, target: &NodeId) -> Result<State, LedgerError> {
+        self.store.plan_restore(target, self.work.as_fd())?;
+        for node in self.tree.path(target) {
+            self.store.records(&node)?;
+        }
+        let then = self.store.state(target)?;
+        participant::check(&then)?;
+        Ok(then)
     }
 
     /// The node that holds the files just before. A red one will not do.
@@ -161,10 +172,6 @@ impl Ledger {
             RestoreScope::FilesOnly => (note.before.clone(), Some(target.clone())),
             RestoreScope::ConversationOnly => (target.clone(), Some(note.before.clone())),
         };
-        let state = match &note.state {
-            Some(state) => from_text(state),
-            None => self.store.state(target)?,
-        };
         let what = match note.scope {
             RestoreScope::All => "Rollback to",
             RestoreScope::FilesOnly => "Files of",
@@ -178,7 +185,7 @@ impl Ledger {
             parent: Some(parent),
             turn: None,
             records: Vec::new(),
-            state,
+            state: from_text(&note.state),
             spill: Vec::new(),
             files_from,
             before: Some(note.before.clone()),
