@@ -89,6 +89,13 @@ fn measure(name: &str, rounds: u32, mut work: impl FnMut(u32)) -> f64 {
     each
 }
 
+fn roll(store: &mut Store, work: &fs::File, from: &NodeId, to: &NodeId) {
+    let journal = Journal::new(to.clone(), serde_json::Value::Null);
+    let applied = store.restore(work.as_fd(), &journal, from).unwrap();
+    assert!(applied.differing.is_empty());
+    store.end_restore().unwrap();
+}
+
 fn table(dir: &Path) {
     let work = dir.join("work");
     println!("{} files in {} folders", FOLDERS * FILES, FOLDERS);
@@ -160,18 +167,12 @@ fn benches(criterion: &mut Criterion) {
         });
     });
     let full = capture(&mut store, &handle);
-    for folder in 0..FOLDERS / 2 {
-        fs::remove_dir_all(work.join(format!("d{folder}"))).unwrap();
-    }
-    let half = capture(&mut store, &handle);
-    group.bench_function("rollback of 5,000 files, there and back", |bench| {
+    fs::remove_dir_all(work.join("d7")).unwrap();
+    let less = capture(&mut store, &handle);
+    group.bench_function("rollback of 100 files, there and back", |bench| {
         bench.iter(|| {
-            for (to, from) in [(&full, &half), (&half, &full)] {
-                let journal = Journal::new(to.clone(), serde_json::Value::Null);
-                let applied = store.restore(handle.as_fd(), &journal, from).unwrap();
-                assert!(applied.differing.is_empty());
-                store.end_restore().unwrap();
-            }
+            roll(&mut store, &handle, &less, &full);
+            roll(&mut store, &handle, &full, &less);
         });
     });
     group.finish();
