@@ -249,7 +249,7 @@ fn a_file_that_cannot_be_read_is_listed() {
     session.write("locked", "secret");
     session.write("room/inside", "secret");
     for path in ["locked", "room"] {
-        fs::set_permissions(session.work().join(path), fs::Permissions::from_mode(0)).expect("mode");
+        fs::set_permissions(session.work().join(path), fs::Permissions::from_mode(0o0)).expect("mode");
     }
     let mut command = child("turn", &session.root);
     if rustix::process::geteuid().is_root() {

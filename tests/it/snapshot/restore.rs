@@ -1,7 +1,7 @@
 //! Rollback of files: what is written, what is left alone, what cannot be tricked.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, symlink};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 
 use okcvm::protocol::{FileChangeKind, NodeKind, RestoreScope};
 use okcvm::session::{SessionFolder, SessionLock};
@@ -167,8 +167,8 @@ fn a_capture_that_fails_is_a_red_node_that_nothing_goes_back_to() {
     let (mut ledger, _) = session.open();
     let one = turn(&mut ledger, "one", || session.write("a", "1"));
     // The tree of the parent is gone, so the capture cannot be completed.
-    let tree = session.git(&["rev-parse", &format!("{}:work", one.id)]).trim().to_owned();
-    let path = session.root.join("state.git/objects").join(&tree[..2]).join(&tree[2..]);
+    let folder = session.git(&["rev-parse", &format!("{}:work", one.id)]).trim().to_owned();
+    let path = session.root.join("state.git/objects").join(&folder[..2]).join(&folder[2..]);
     let aside = session.root.join("aside");
     let id = okcvm::protocol::TurnId::now();
     ledger.submit(id, "two", &[], Vec::new()).expect("submit");
@@ -218,7 +218,6 @@ fn differences_have_lines_counts_and_limits() {
         symlink("b", session.work().join("link")).expect("link");
         session.write("new", "no end");
         fs::create_dir(session.work().join("empty")).expect("folder");
-        use std::os::unix::fs::PermissionsExt as _;
         fs::set_permissions(session.work().join("mode"), fs::Permissions::from_mode(0o755)).expect("mode");
     });
     let stored = ledger.diff(short(&one.id), Some(short(&two.id))).expect("diff");
