@@ -24,7 +24,7 @@ fn reply() -> String {
                 - first, a point\n- second, another one that is longer than a row of the screen can be and hangs\n  - \
                 nested\n\n| Name | Count | Note |\n|---|--:|---|\n| Ada | 3 | wrote the first program |\n| Bob | 14 | \
                 nothing |\n\n```rust\nfn main() {\n    let answer = 42; // of course\n    println!(\"{answer}\");\n}\n```\n\n";
-    part.repeat(30)
+    part.repeat(42)
 }
 
 /// Pieces of about four characters, as tokens are.
