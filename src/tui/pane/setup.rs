@@ -8,10 +8,11 @@
 //!   └── demo
 //! ```
 //!
-//! [`state`] decides, [`draw`] draws, and the loop here does what takes time. Nothing is written before its lines were
+//! `state` decides, `draw` draws, and the loop here does what takes time. Nothing is written before its lines were
 //! shown, and no key is ever drawn: typed ones are dots, and what the user's file holds is only known to be there.
 
 mod draw;
+mod fields;
 mod form;
 mod picker;
 mod review;
@@ -27,7 +28,8 @@ use futures::future::BoxFuture;
 
 use self::state::{Job, Next, SetupState};
 use crate::config::ShownValue;
-use crate::support::secret::Secret;
+use crate::support::sanitize;
+use crate::support::secret::{Redactor, Secret};
 use crate::tui::TuiError;
 use crate::tui::input::{EventSource, Input, TerminalSource};
 use crate::tui::output::Sink;
@@ -86,6 +88,14 @@ pub struct TrialError {
     pub message: String,
     /// What to do next.
     pub hint: Option<String>,
+}
+
+impl TrialError {
+    /// Fit for the screen, without the keys.
+    fn clean(&self, redactor: &Redactor) -> Self {
+        let clean = |text: &str| sanitize::text(&redactor.redact(text));
+        Self { message: clean(&self.message), hint: self.hint.as_deref().map(clean) }
+    }
 }
 
 /// Asks an endpoint for its models.

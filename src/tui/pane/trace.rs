@@ -8,7 +8,7 @@
 //! ```
 //!
 //! What is kept is bounded: the end of the live output, what the model was given, and so many calls. The whole output
-//! of a call is read from its spill file only as far as someone looks at it ([`output`]).
+//! of a call is read from its spill file only as far as someone looks at it (`output`).
 
 mod call;
 mod detail;

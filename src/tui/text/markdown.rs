@@ -17,11 +17,10 @@ use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, T
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
-use self::inline::is_inline;
+use self::inline::{clean, clean_line, is_inline};
 use super::code;
 use super::table::{Cell, Table};
 use super::wrap::{Break, Indent, spans_width, wrap_spans};
-use crate::support::sanitize;
 use crate::tui::theme::Theme;
 
 /// Containers deeper than this are drawn as plain text: the renderer recurses, and hostile text nests without end.
@@ -388,18 +387,6 @@ fn trimmed(mut row: Vec<Span<'static>>) -> Vec<Span<'static>> {
         *last = Span::styled(last.content.trim_end().to_owned(), last.style);
     }
     row
-}
-
-fn is_plain(text: &str) -> bool {
-    text.bytes().all(|byte| (b' '..=b'~').contains(&byte) || byte == b'\n')
-}
-
-fn clean(text: &str) -> Cow<'_, str> {
-    if is_plain(text) { Cow::Borrowed(text) } else { Cow::Owned(sanitize::text(text)) }
-}
-
-fn clean_line(text: &str) -> Cow<'_, str> {
-    if is_plain(text) && !text.contains('\n') { Cow::Borrowed(text) } else { Cow::Owned(sanitize::line(text)) }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! The full output of a call can have 64 MiB. [`FileWindow`] never holds more than a few pages of it: a position is
 //! the byte at which a line begins, and lines are read forwards and backwards from there. A line without end is taken
-//! in pieces of [`PIECE`] bytes. A search goes through the file a slice at a time, so that no frame waits for it.
+//! in pieces of 8 KiB. A search goes through the file a slice at a time, so that no frame waits for it.
 
 use std::fs::File;
 use std::io;

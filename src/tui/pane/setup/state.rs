@@ -355,7 +355,7 @@ impl SetupState {
         if let Some(Page::Pick(picker)) = self.pages.last_mut() {
             match found {
                 Ok(names) => picker.answer(&names),
-                Err(error) => picker.error = Some(clean_error(&error, &redactor)),
+                Err(error) => picker.error = Some(error.clean(&redactor)),
             }
         }
     }
@@ -369,7 +369,7 @@ impl SetupState {
                     form.focus = Row::Save;
                     Test::Answered(sanitize::line(&redactor.redact(text.trim())))
                 }
-                Err(error) => Test::Failed(clean_error(&error, &redactor)),
+                Err(error) => Test::Failed(error.clean(&redactor)),
             };
         }
     }
@@ -382,11 +382,6 @@ impl SetupState {
         });
         Redactor::new(keys)
     }
-}
-
-fn clean_error(error: &TrialError, redactor: &Redactor) -> TrialError {
-    let clean = |text: &str| sanitize::text(&redactor.redact(text));
-    TrialError { message: clean(&error.message), hint: error.hint.as_deref().map(clean) }
 }
 
 /// Keys that move in a list. Letters are left alone where text can be typed, so only `j` and `k` are taken elsewhere.

@@ -1,5 +1,6 @@
 //! The inside of a paragraph: emphasis, code, links, pictures.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use pulldown_cmark::{Event, LinkType, Tag, TagEnd};
@@ -7,7 +8,8 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::Span;
 use unicode_width::UnicodeWidthChar as _;
 
-use super::{Writer, clean_line};
+use super::Writer;
+use crate::support::sanitize;
 
 impl Writer<'_> {
     /// The inline content up to the end of its block, which is left for the caller, or up to a block inside of a list
@@ -185,4 +187,18 @@ fn is_inline_end(end: TagEnd) -> bool {
 fn is_line_break(tag: &str) -> bool {
     let name = tag.trim_start_matches('<').trim_end_matches('>').trim_end_matches('/').trim();
     name.eq_ignore_ascii_case("br")
+}
+
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| (b' '..=b'~').contains(&byte) || byte == b'\n')
+}
+
+/// The sanitizer, which most texts need not pass.
+pub(super) fn clean(text: &str) -> Cow<'_, str> {
+    if is_plain(text) { Cow::Borrowed(text) } else { Cow::Owned(sanitize::text(text)) }
+}
+
+/// As [`clean`], for text on one line.
+pub(super) fn clean_line(text: &str) -> Cow<'_, str> {
+    if is_plain(text) && !text.contains('\n') { Cow::Borrowed(text) } else { Cow::Owned(sanitize::line(text)) }
 }
