@@ -41,6 +41,7 @@ pub struct Store {
     pub(super) nodes: HashMap<NodeId, Arc<NodeInfo>>,
     pub(super) head: Option<NodeId>,
     trip: Option<Trip>,
+    damage: Vec<String>,
 }
 
 /// What adoption of a node needs to know.
@@ -74,10 +75,16 @@ impl Store {
         let repo = Repo::open(git_dir)?;
         let (_, head) = repo.read_head()?;
         let cache = statcache::load(&stat_file(&repo));
-        let mut store = Self { repo, options, cache, nodes: HashMap::new(), head: None, trip: None };
+        let mut store =
+            Self { repo, options, cache, nodes: HashMap::new(), head: None, trip: None, damage: Vec::new() };
         store.load_nodes()?;
         store.head = head.and_then(|id| id.to_string().parse().ok());
         Ok(store)
+    }
+
+    /// What could not be read when the store was opened, one sentence each.
+    pub fn damage(&self) -> &[String] {
+        &self.damage
     }
 
     /// Where the store lies.
@@ -288,7 +295,15 @@ impl Store {
             if !seen.insert(id) {
                 continue;
             }
-            let info = NodeInfo::parse(id, &self.repo.read(id, ObjectKind::Commit)?)?;
+            let info = match self.repo.read(id, ObjectKind::Commit).and_then(|bytes| NodeInfo::parse(id, &bytes)) {
+                Ok(info) => info,
+                // Without its head a session has no present; any other node is missed alone.
+                Err(error) if head == Some(id) => return Err(error),
+                Err(error) => {
+                    self.damage.push(format!("A snapshot cannot be read: {error}."));
+                    continue;
+                }
+            };
             if let Some(parent) = &info.parent {
                 open.push(oid(parent)?);
             }

@@ -211,8 +211,13 @@ impl Repo {
             let name = format!("{folder}/{name}");
             if entry.file_type().map_err(SnapshotError::io("read", &path))?.is_dir() {
                 self.collect_refs(&name, found)?;
-            } else if let Some(id) = self.read_ref(&name)? {
-                found.push((name, id));
+            } else {
+                // A file that is no ref (an editor's, a lock of git's) must not close the session.
+                match self.read_ref(&name) {
+                    Ok(Some(id)) => found.push((name, id)),
+                    Ok(None) => {}
+                    Err(error) => tracing::warn!(%error, "a file among the refs was passed over"),
+                }
             }
         }
         Ok(())

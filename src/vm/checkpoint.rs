@@ -361,23 +361,24 @@ impl Ledger {
     ) -> Result<(), LedgerError> {
         self.store.step("before the closing record")?;
         let operation = operation_of(input.kind);
+        // The node is there: even where the closing record cannot be written, no later node may hold its records again.
+        self.open.clear();
+        self.tree.insert(captured.id.clone(), input.parent.clone());
+        if let Some(operation) = operation {
+            self.ops.push(&OpEntry { operation, before: before.clone(), after: captured.id.clone() });
+        }
         self.log.append(&Record::Node {
             id: captured.id.clone(),
             tree: captured.tree.clone(),
             node: input.kind,
             label: captured.label.clone(),
             turn: input.turn,
-            before: before.clone(),
+            before,
             operation,
             through: input.seq,
         })?;
         self.log.sync()?;
         self.store.step("closing record")?;
-        self.open.clear();
-        self.tree.insert(captured.id.clone(), input.parent.clone());
-        if let Some(operation) = operation {
-            self.ops.push(&OpEntry { operation, before, after: captured.id.clone() });
-        }
         Ok(())
     }
 }

@@ -121,6 +121,7 @@ impl Ledger {
             tree.insert(id.clone(), parent.cloned());
         }
         let mut warnings = damage.sentences();
+        warnings.extend(store.damage().iter().cloned());
         let mut ledger =
             Self { folder, _lock: lock, log, store, tree, ops: told.ops, work, clock, open: told.open, turn: None };
         ledger.adopt(&told.known, told.head, &mut warnings)?;
@@ -172,8 +173,13 @@ impl Ledger {
         told_head: Option<NodeId>,
         warnings: &mut Vec<String>,
     ) -> Result<(), LedgerError> {
+        // A node that the log's head continues was closed by its child at the latest: only its record could not be
+        // written.
+        let continued: HashSet<NodeId> =
+            told_head.as_ref().map(|head| self.tree.path(head)).unwrap_or_default().into_iter().collect();
+        let is_stranger = |id: &NodeId| !known.contains(id) && !continued.contains(id);
         let mut strangers: Vec<NodeId> =
-            self.store.nodes()?.into_iter().map(|node| node.id).filter(|id| !known.contains(id)).collect();
+            self.store.nodes()?.into_iter().map(|node| node.id).filter(is_stranger).collect();
         strangers.reverse();
         let rebuilt = known.is_empty() && strangers.len() > 1;
         let stored_head = self.head();

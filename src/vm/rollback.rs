@@ -87,11 +87,7 @@ impl Ledger {
             before,
             state: to_text(&participant::after(scope, &state, &then)),
         };
-        if !moves_files(scope) {
-            return self.finish_restore(&note, &Applied::default());
-        }
-        let applied = self.move_files(&note)?;
-        self.finish_restore(&note, &applied)
+        if moves_files(scope) { self.move_all(&note) } else { self.finish_restore(&note, &Applied::default()) }
     }
 
     /// Takes the latest movement of the head back, files and conversation.
@@ -115,8 +111,7 @@ impl Ledger {
         let word = if operation == Operation::Undo { "undo" } else { "redo" };
         let before = if changed { self.capture_before(&format!("Before {word}"), state)? } else { head };
         let note = Note { operation, scope: RestoreScope::All, target, before, state: to_text(&then) };
-        let applied = self.move_files(&note)?;
-        self.finish_move(&note, &applied)
+        self.move_all(&note)
     }
 
     /// Whether everything that would come back can: files, records, participants. Nothing is made before this.
@@ -139,17 +134,32 @@ impl Ledger {
         }
     }
 
-    /// Moves the files under a journal. Where that fails, they go back to what they were.
-    fn move_files(&mut self, note: &Note) -> Result<Applied, LedgerError> {
+    /// Moves the files under a journal, then the head. Where that fails, the files go back to what they were.
+    fn move_all(&mut self, note: &Note) -> Result<Rolled, LedgerError> {
         let value = serde_json::to_value(note).map_err(|error| SnapshotError::Damaged(error.to_string()))?;
         let journal = Journal::new(note.target.clone(), value);
-        match self.store.restore(self.work.as_fd(), &journal, &note.before) {
-            Ok(applied) => Ok(applied),
-            Err(error @ SnapshotError::Killed(_)) => Err(error.into()),
+        let moved = self
+            .store
+            .restore(self.work.as_fd(), &journal, &note.before)
+            .map_err(LedgerError::from)
+            .and_then(|applied| self.finish(note, &applied));
+        match moved {
+            Err(LedgerError::Snapshot(SnapshotError::Killed(_))) | Ok(_) => moved,
             Err(error) => {
-                self.take_back(&journal, note)?;
-                Err(error.into())
+                // A head that has moved stays: only its record could not be written, and the next start adopts it.
+                if !self.has_moved(note)? {
+                    self.take_back(&journal, note)?;
+                }
+                Err(error)
             }
+        }
+    }
+
+    /// The files are there: the head moves.
+    fn finish(&mut self, note: &Note, applied: &Applied) -> Result<Rolled, LedgerError> {
+        match note.operation {
+            Operation::Restore => self.finish_restore(note, applied),
+            _ => self.finish_move(note, applied),
         }
     }
 
@@ -239,9 +249,8 @@ impl Ledger {
         let note: Note = serde_json::from_value(journal.note.clone())
             .map_err(|error| SnapshotError::Damaged(format!("the journal of a rollback cannot be read: {error}")))?;
         self.store.clean_after(self.work.as_fd(), &journal)?;
-        if self.has_moved(&note)? {
-            self.store.end_restore()?;
-            return Ok(());
+        if self.has_moved(&note)? || self.has_gone_on(&note)? {
+            return Ok(self.store.end_restore()?);
         }
         // People may have worked on the files in the meantime: what is in no node gets one.
         if !self.store.is_mixture(self.work.as_fd(), &note.before, &note.target)? {
@@ -249,10 +258,7 @@ impl Ledger {
         }
         match self.store.resume_restore(self.work.as_fd(), &journal) {
             Ok(applied) => {
-                match note.operation {
-                    Operation::Restore => self.finish_restore(&note, &applied)?,
-                    _ => self.finish_move(&note, &applied)?,
-                };
+                self.finish(&note, &applied)?;
                 warnings.push(format!("An unfinished rollback to {} was finished.", note.target.short()));
             }
             Err(error @ SnapshotError::Killed(_)) => return Err(error.into()),
@@ -262,6 +268,22 @@ impl Ledger {
             }
         }
         Ok(())
+    }
+
+    /// Whether the session went on from another node since: then the journal is of no use any more. What a recovery
+    /// itself captures does not count.
+    fn has_gone_on(&self, note: &Note) -> Result<bool, LedgerError> {
+        let mut next = self.head();
+        while let Some(node) = next {
+            if node == note.before {
+                return Ok(false);
+            }
+            if self.store.kind(&node)? != NodeKind::BeforeRestore {
+                break;
+            }
+            next = self.tree.parent(&node).cloned();
+        }
+        Ok(true)
     }
 
     /// Whether the head had moved already when the process was killed.

@@ -379,3 +379,89 @@ fn a_torn_log_is_told_and_the_session_goes_on() {
     assert_eq!(asked(&mut ledger), ["one", "two"]);
     session.fsck();
 }
+
+#[test]
+fn a_closing_record_that_cannot_be_written_repeats_nothing() {
+    let session = Session::new();
+    let (mut ledger, _) = session.open();
+    turn(&mut ledger, "one", || session.write("a", "1"));
+    // Stands for a full disk: the node is there, its closing record is not.
+    ledger.store_mut().set_trip(Some(Arc::new(|name| name == "closing record")));
+    let id = TurnId::now();
+    ledger.submit(id, "two", &[], Vec::new()).expect("submit");
+    session.write("a", "2");
+    assert!(is_killed(&ledger.close_turn(close(id, "done", Vec::new()))));
+    ledger.store_mut().set_trip(None);
+    let log = session.root.join("log.jsonl");
+    let text = fs::read_to_string(&log).expect("read");
+    let kept: Vec<&str> = text.lines().collect();
+    turn(&mut ledger, "three", || session.write("a", "3"));
+    assert_eq!(asked(&mut ledger), ["one", "two", "three"]);
+    drop(ledger);
+    // Without that record in the log, as if it had never been written.
+    let text = fs::read_to_string(&log).expect("read");
+    let gone = kept.last().expect("a record");
+    assert!(gone.contains("\"kind\":\"node\""), "{gone}");
+    let without: String = text.lines().filter(|line| line != gone).map(|line| format!("{line}\n")).collect();
+    fs::write(&log, without).expect("write");
+    let (mut ledger, _) = session.open();
+    assert_eq!(asked(&mut ledger), ["one", "two", "three"], "the head does not jump back");
+    assert_eq!(session.read("a"), "3");
+    assert_eq!(ledger.changed_since_head().expect("changed"), 0);
+    session.fsck();
+}
+
+#[test]
+fn a_damaged_snapshot_is_told_and_the_others_stay() {
+    let session = Session::new();
+    let (mut ledger, _) = session.open();
+    let one = turn(&mut ledger, "one", || session.write("a", "1"));
+    turn(&mut ledger, "two", || session.write("a", "2"));
+    ledger.undo(Vec::new()).expect("undo");
+    let lost = ledger.nodes().expect("nodes")[0].id.clone();
+    assert_ne!(lost, one.id);
+    drop(ledger);
+    fs::write(session.root.join("state.git/refs/heads/stray.lock"), "no ref").expect("write");
+    let path = session.root.join("state.git/objects").join(&lost.as_str()[..2]).join(&lost.as_str()[2..]);
+    fs::remove_file(path).expect("remove");
+    let (mut ledger, resumed) = session.open();
+    assert!(resumed.warnings.iter().any(|line| line.contains(lost.as_str())), "{:?}", resumed.warnings);
+    assert_eq!(asked(&mut ledger), ["one"]);
+    turn(&mut ledger, "three", || session.write("a", "3"));
+    assert!(ledger.check().expect("check").problems.iter().any(|line| line.contains(lost.as_str())));
+}
+
+#[test]
+fn a_rollback_that_fails_in_the_middle_puts_the_files_back() {
+    let session = Session::new();
+    let (mut ledger, _) = session.open();
+    let one = turn(&mut ledger, "one", || {
+        session.write("a", "1");
+        session.write("z", "1");
+    });
+    turn(&mut ledger, "two", || {
+        session.write("a", "2");
+        session.write("b", "2");
+        session.write("z", "2");
+    });
+    let second = listing(&session.work());
+    // An object goes away between its check and its use.
+    let blob = session.git(&["rev-parse", &format!("{}:work/z", one.id)]).trim().to_owned();
+    let path = session.root.join("state.git/objects").join(&blob[..2]).join(&blob[2..]);
+    ledger.store_mut().set_trip(Some(Arc::new(move |name| {
+        if name == "journal" {
+            fs::remove_file(&path).expect("remove");
+        }
+        false
+    })));
+    let error = ledger.restore(short(&one.id), RestoreScope::All, Vec::new()).expect_err("fails");
+    assert!(error.to_string().contains(&blob), "{error}");
+    assert_eq!(listing(&session.work()), second);
+    ledger.store_mut().set_trip(None);
+    assert_eq!(asked(&mut ledger), ["one", "two"]);
+    assert_eq!(ledger.changed_since_head().expect("changed"), 0);
+    turn(&mut ledger, "three", || session.write("a", "3"));
+    drop(ledger);
+    let (_, resumed) = session.open();
+    assert!(resumed.warnings.is_empty(), "{:?}", resumed.warnings);
+}

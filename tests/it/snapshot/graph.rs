@@ -4,6 +4,12 @@ use okcvm::protocol::{NodeKind, RestoreScope};
 
 use super::{Session, asked, listing, short, turn, turn_with};
 
+/// A todo list of one item, as the toolbox hands it over.
+fn todo(content: &str) -> Vec<(String, Vec<u8>)> {
+    let list = serde_json::json!([{"content": content, "priority": "high", "status": "pending"}]);
+    vec![("todo.json".to_owned(), list.to_string().into_bytes())]
+}
+
 #[test]
 fn a_turn_is_a_node_with_its_files_and_its_conversation() {
     let session = Session::new();
@@ -83,7 +89,6 @@ fn files_changed_by_hand_get_a_node_before_the_next_turn() {
 fn a_rollback_brings_files_conversation_and_participants_back_and_can_be_undone_after_a_restart() {
     let session = Session::new();
     let (mut ledger, _) = session.open();
-    let todo = |text: &str| vec![("todo.json".to_owned(), text.as_bytes().to_vec())];
     let first = turn_with(&mut ledger, "one", todo("[1]"), || {
         session.write("a", "1");
         session.write("dir/b", "b");
@@ -154,7 +159,6 @@ fn redo_after_a_change_by_hand_loses_neither() {
 fn half_a_rollback_leaves_the_other_half() {
     let session = Session::new();
     let (mut ledger, _) = session.open();
-    let todo = |text: &str| vec![("todo.json".to_owned(), text.as_bytes().to_vec())];
     let first = turn_with(&mut ledger, "one", todo("[1]"), || session.write("a", "1"));
     turn_with(&mut ledger, "two", todo("[2]"), || session.write("a", "2"));
 

@@ -264,3 +264,16 @@ fn packing_keeps_every_node_and_large_files_loose() {
     assert!(ledger.check().expect("check").problems.is_empty());
     session.fsck();
 }
+
+#[test]
+fn a_participant_that_cannot_come_back_stops_the_rollback() {
+    let session = Session::new();
+    let (mut ledger, _) = session.open();
+    let state = vec![("todo.json".to_owned(), b"no list".to_vec())];
+    let one = super::turn_with(&mut ledger, "one", state, || session.write("a", "1"));
+    turn(&mut ledger, "two", || session.write("a", "2"));
+    let nodes = ledger.nodes().expect("nodes").len();
+    let error = ledger.restore(short(&one.id), RestoreScope::All, Vec::new()).expect_err("refused");
+    assert!(error.to_string().contains("todo.json"), "{error}");
+    assert_eq!((session.read("a"), ledger.nodes().expect("nodes").len()), ("2".to_owned(), nodes));
+}
