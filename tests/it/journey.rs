@@ -62,7 +62,8 @@ fn the_main_job_at_80_by_24() {
     terminal.wait_for("Start");
     terminal.keys("G");
     terminal.keys("r");
-    terminal.wait_for("files and conversation");
+    // Enter means nothing before the dry run has come: nobody agrees to what they have not seen.
+    terminal.wait_for("4 to remove");
     terminal.keys("\r");
     terminal.wait_for("verified");
     assert!(!work.exists());
