@@ -21,6 +21,7 @@ pub mod tool;
 pub use crate::sandbox::{LazySandbox, SandboxFolders};
 pub use dispatch::{CallContext, Finished, Spill, Toolbox, ToolboxParts};
 pub use registry::{Availability, ToolRegistry, ToolRow};
+pub use state::TodoFile;
 pub use tool::{Tool, ToolContext, ToolEffect, ToolError, ToolOutput};
 
 /// Characters of one call's output that the model is given at most.

@@ -21,8 +21,9 @@ struct ReadFile {
     files: BTreeMap<String, String>,
 }
 
+/// What stands in `todo.json` of a node: the todo list, with the version of its form.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct TodoFile {
+pub struct TodoFile {
     version: u32,
     todos: Vec<TodoItem>,
 }

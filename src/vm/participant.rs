@@ -5,7 +5,8 @@
 //! whether a stored state can be taken. All agree before anything moves, or none moves.
 
 use super::checkpoint::{LedgerError, State};
-use crate::protocol::{RestoreScope, TodoItem};
+use crate::protocol::RestoreScope;
+use crate::tools::TodoFile;
 
 /// The half of a session that a participant belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +27,7 @@ struct Participant {
 }
 
 const PARTICIPANTS: &[Participant] = &[
-    Participant { file: "todo.json", half: Half::Conversation, check: is::<Vec<TodoItem>> },
+    Participant { file: "todo.json", half: Half::Conversation, check: is::<TodoFile> },
     // What has been read is void anyway where a file's hash has changed since.
     Participant { file: "read.json", half: Half::Conversation, check: is::<serde_json::Value> },
 ];
@@ -80,8 +81,8 @@ mod tests {
 
     #[test]
     fn a_state_that_cannot_be_taken_stops_the_rollback() {
-        assert!(check(&state("[]", "anything")).is_ok());
-        let error = check(&state("{}", "")).expect_err("no list").to_string();
+        assert!(check(&state(r#"{"version": 1, "todos": []}"#, "anything")).is_ok());
+        let error = check(&state("[]", "")).expect_err("no list").to_string();
         assert!(error.contains("todo.json"), "{error}");
     }
 }
