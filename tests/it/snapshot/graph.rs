@@ -7,7 +7,7 @@ use super::{Session, asked, listing, short, turn, turn_with};
 /// A todo list of one item, as the toolbox hands it over.
 fn todo(content: &str) -> Vec<(String, Vec<u8>)> {
     let list = serde_json::json!([{"content": content, "priority": "high", "status": "pending"}]);
-    vec![("todo.json".to_owned(), list.to_string().into_bytes())]
+    vec![("todo.json".to_owned(), serde_json::json!({"version": 1, "todos": list}).to_string().into_bytes())]
 }
 
 #[test]
