@@ -80,8 +80,10 @@ impl SessionLock {
 
 impl Drop for SessionLock {
     fn drop(&mut self) {
-        // The lock goes with the descriptor; an empty file says that nobody holds it.
+        // An empty file says that nobody holds it. Given back by name and not by closing: a child that is just being
+        // started shares the open file until it executes its program, and would hold the lock for as long.
         let _ = self.file.set_len(0);
+        let _ = flock(&self.file, FlockOperation::Unlock);
     }
 }
 
@@ -103,5 +105,18 @@ mod tests {
         assert!(words.contains(&std::process::id().to_string()), "{words}");
         drop(lock);
         SessionLock::acquire(&folder, "okcvm").expect("free again");
+    }
+
+    #[test]
+    fn a_lock_is_free_at_once_even_when_its_file_is_shared() {
+        let dir = tempfile::tempdir().expect("folder");
+        let folder =
+            SessionFolder::create(dir.path(), &SessionId::from_random(2), &jiff::Zoned::now()).expect("create");
+        let lock = SessionLock::acquire(&folder, "okcvm").expect("first");
+        // As a child has it between fork and exec.
+        let shared = lock.file.try_clone().expect("shared");
+        drop(lock);
+        SessionLock::acquire(&folder, "okcvm").expect("free again");
+        drop(shared);
     }
 }
