@@ -126,6 +126,14 @@ fn table(dir: &Path) {
     measure("is anything changed? (nothing is)", ROUNDS, |_| {
         store.changed_since(&head, handle.as_fd()).unwrap();
     });
+    let full = capture(&mut store, &handle);
+    for folder in 0..FOLDERS / 2 {
+        fs::rename(work.join(format!("d{folder}")), dir.join(format!("aside{folder}"))).unwrap();
+    }
+    let half = capture(&mut store, &handle);
+    measure("rollback that writes 5,000 files", 1, |_| roll(&mut store, &handle, &half, &full));
+    measure("rollback that removes 5,000 files", 1, |_| roll(&mut store, &handle, &full, &half));
+    roll(&mut store, &handle, &half, &full);
     println!(
         "one change against git status: {:.2} (store open), {:.2} (opened each time)",
         same / status,
