@@ -131,6 +131,16 @@ impl App {
 
     /// Takes a message and says what is to be done.
     pub fn update(&mut self, msg: Msg) -> Vec<UiEffect> {
+        let effects = self.take(msg);
+        for effect in &effects {
+            if let UiEffect::Send(op) = effect {
+                self.chat.asked(op);
+            }
+        }
+        effects
+    }
+
+    fn take(&mut self, msg: Msg) -> Vec<UiEffect> {
         match msg {
             Msg::Key(key) => self.on_key(key),
             Msg::Paste(text) => self.on_paste(&text),

@@ -15,6 +15,10 @@ use super::pane::{DrawContext, Pane as _, PaneId};
 use super::slash;
 use super::text::wrap::{spans_width, width_of};
 
+mod status;
+
+use status::{count_words, draw_status};
+
 /// Suggestions of commands that are shown at once.
 const SUGGESTIONS: usize = 8;
 
@@ -66,93 +70,6 @@ fn draw_row(area: Rect, left: Line<'_>, right: Vec<Span<'_>>, frame: &mut Frame<
     let gap = u16::from(width > 0 && room > 0);
     frame.render_widget(left, Rect { width: room - gap, ..inner });
     frame.render_widget(Line::from(right), Rect { x: inner.x + room, width, ..inner });
-}
-
-fn draw_status(app: &App, frame: &mut Frame<'_>) {
-    let area = app.layout.status;
-    if area.is_empty() {
-        return;
-    }
-    let theme = app.theme;
-    let title = if app.session.title.is_empty() { "new session" } else { app.session.title.as_str() };
-    // The parts, the first to go last in line.
-    let mut parts: Vec<(u8, Span<'_>)> = Vec::new();
-    if app.demo {
-        parts.push((9, Span::styled("demo model", theme.waiting())));
-    } else if !app.session.model.is_empty() {
-        parts.push((7, Span::raw(app.session.model.as_str())));
-    }
-    if let Some(words) = context_words(app) {
-        parts.push((6, Span::raw(words)));
-    }
-    if area.width >= super::layout::THREE_PANES && !app.session.mount.is_empty() {
-        parts.push((1, Span::styled(short_mount(app), theme.dim())));
-    } else if !app.session.id.is_empty() {
-        parts.push((1, Span::styled(short_id(&app.session.id, theme.is_ascii()), theme.dim())));
-    }
-    if app.session.sandbox == "off" {
-        parts.push((10, Span::styled("NO SANDBOX", theme.alarm())));
-    } else if !app.session.sandbox.is_empty() {
-        parts.push((5, Span::styled(app.session.sandbox.as_str(), theme.dim())));
-    }
-    if !app.session.network.is_empty() {
-        let style = if app.session.network == "off" { theme.dim() } else { theme.waiting() };
-        parts.push((4, Span::styled(format!("net {}", app.session.network), style)));
-    }
-    let separator = theme.glyphs().separator;
-    let total = |parts: &[(u8, Span<'_>)]| {
-        parts.iter().map(|(_, span)| width_of(&span.content)).sum::<usize>()
-            + width_of(separator) * parts.len().saturating_sub(1)
-    };
-    // The title keeps a third of the row, or what it needs.
-    let keep = width_of(title).min(usize::from(area.width) / 3) + 3;
-    while parts.len() > 1 && total(&parts) + keep > usize::from(area.width) {
-        let Some(least) = parts.iter().map(|(rank, _)| *rank).min() else { break };
-        parts.retain(|(rank, _)| *rank != least);
-    }
-    let mut right = Vec::new();
-    for (_, span) in parts {
-        if !right.is_empty() {
-            right.push(Span::styled(separator, theme.dim()));
-        }
-        right.push(span);
-    }
-    let room = usize::from(area.width).saturating_sub(spans_width(&right) + 3);
-    let title = truncate::cells(title, room, theme.glyphs().ellipsis);
-    draw_row(area, Line::styled(title, theme.strong()), right, frame);
-}
-
-/// `41%`, or `12.3k` where the model's context is not known.
-fn context_words(app: &App) -> Option<String> {
-    let used = app.tokens.context;
-    match app.context_window {
-        _ if used == 0 => None,
-        Some(window) if window > 0 => Some(format!("{}%", (used * 100).div_ceil(window))),
-        _ => Some(format!("{} tokens", count_words(used))),
-    }
-}
-
-fn count_words(count: u64) -> String {
-    match count {
-        0..1000 => count.to_string(),
-        1000..1_000_000 => format!("{:.1}k", count as f64 / 1000.0),
-        _ => format!("{:.1}M", count as f64 / 1_000_000.0),
-    }
-}
-
-/// `okcvm-12ab…cd34`.
-fn short_id(id: &str, ascii: bool) -> String {
-    match (id.get(..10), id.get(18..)) {
-        (Some(head), Some(tail)) => format!("{head}{}{tail}", if ascii { ".." } else { "…" }),
-        _ => id.to_owned(),
-    }
-}
-
-fn short_mount(app: &App) -> String {
-    match app.session.mount.strip_suffix('/').and_then(|mount| mount.strip_suffix(app.session.id.as_str())) {
-        Some(parent) => format!("{parent}{}", short_id(&app.session.id, app.theme.is_ascii())),
-        None => app.session.mount.clone(),
-    }
 }
 
 fn draw_pane(app: &App, place: &PanePlace, frame: &mut Frame<'_>) {
@@ -359,7 +276,14 @@ fn open_box(app: &App, area: Rect, title: &str, frame: &mut Frame<'_>) -> Rect {
     frame.render_widget(line, Rect { height: area.height.min(1), ..area });
     let last = Rect { y: area.bottom().saturating_sub(1), height: u16::from(area.height > 3), ..area };
     frame.render_widget(Span::styled(rule.repeat(usize::from(area.width)), theme.dim()), last);
-    let side = u16::from(area.width > 4);
+    // A line at either side, where there is room for it, keeps what is behind apart.
+    let framed = area.width > 20;
+    for x in [area.left(), area.right().saturating_sub(1)].into_iter().filter(|_| framed) {
+        for y in area.top() + 1..last.top() {
+            frame.render_widget(Span::styled(theme.glyphs().vertical, theme.dim()), Rect { x, y, width: 1, height: 1 });
+        }
+    }
+    let side = u16::from(area.width > 4) + u16::from(framed);
     Rect {
         x: area.x + side,
         y: area.y + 1.min(area.height),

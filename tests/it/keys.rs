@@ -483,3 +483,43 @@ async fn a_stream_costs_few_bytes() {
     let written = bench.sink.bytes().len() - before;
     assert!(written < text * 4, "{written} bytes for {text} bytes of text");
 }
+
+#[test]
+fn the_program_starts_types_resizes_and_leaves_the_terminal_as_it_was() {
+    let home = super::support::TestHome::new();
+    let mut terminal = super::support::Terminal::start(&home, &["--demo", "--sandbox", "off"], 80, 24);
+    terminal.wait_for("Say what you want made");
+    let first = terminal.wait_for("demo model");
+    assert!(first.contains("NO SANDBOX") && first.contains("demo model"), "{first}");
+    terminal.keys("hello 日本");
+    terminal.wait_for("> hello 日本");
+    assert_eq!(terminal.parsed().cursor_position(), (22, 13));
+    terminal.resize(130, 40);
+    terminal.wait_until("three panes", |screen| screen.contains("Trace") && screen.contains("Snapshots"));
+    terminal.resize(40, 12);
+    terminal.wait_until("one pane", |screen| !screen.contains("Trace") && screen.contains("> hello 日本"));
+    terminal.keys("\x03");
+    terminal.wait_gone("hello");
+    terminal.keys("/quit\r");
+    assert_eq!(terminal.wait_exit(), 0);
+    assert!(!terminal.parsed().alternate_screen() && !terminal.parsed().bracketed_paste());
+    assert!(!terminal.parsed().hide_cursor());
+}
+
+#[test]
+fn sigterm_saves_restores_the_terminal_and_exits_143() {
+    let home = super::support::TestHome::new();
+    let mut terminal = super::support::Terminal::start(&home, &["--demo", "--sandbox", "off"], 80, 24);
+    terminal.wait_for("Say what you want made");
+    terminal.keys("Make a page about the moon\r");
+    terminal.wait_for("Esc stop");
+    let pid = i32::try_from(terminal.pid()).ok().and_then(rustix::process::Pid::from_raw).expect("a process");
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("signal");
+    assert_eq!(terminal.wait_exit(), 143);
+    assert!(!terminal.parsed().alternate_screen() && !terminal.parsed().hide_cursor());
+    // The turn was closed and can be seen by the next start.
+    let mut again = super::support::Terminal::start(&home, &["--demo", "--sandbox", "off", "--continue"], 80, 24);
+    again.wait_for("Make a page about the moon");
+    again.keys("/quit\r");
+    assert_eq!(again.wait_exit(), 0);
+}

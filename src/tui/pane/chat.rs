@@ -8,7 +8,7 @@ use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::{Rect, Size};
 use ratatui::text::{Line, Span};
 
-use crate::protocol::{Event, Phase};
+use crate::protocol::{Event, Op, Phase, RestoreReport};
 use crate::support::sanitize;
 use crate::tui::action::{Action, Scope};
 use crate::tui::effect::UiEffect;
@@ -46,6 +46,8 @@ pub struct ChatState {
     /// Turn that is running: when it began, and whether it said anything.
     turn: Option<(u64, bool)>,
     retrying: bool,
+    /// The rollback, undo or redo that was asked for.
+    movement: Option<Op>,
     /// Words for the welcome.
     help_key: String,
     facts: Option<(String, bool)>,
@@ -79,6 +81,7 @@ impl ChatState {
             search: None,
             turn: None,
             retrying: false,
+            movement: None,
             help_key,
             facts: None,
             size: Size::ZERO,
@@ -103,6 +106,24 @@ impl ChatState {
             self.cells.pop();
         }
         self.cells.push(Cell::new(Body::Notice { kind, text }));
+    }
+
+    /// An op is on its way: a rollback that answers it is told in its words.
+    pub fn asked(&mut self, op: &Op) {
+        if matches!(op, Op::Restore { .. } | Op::Undo | Op::Redo) {
+            self.movement = Some(op.clone());
+        }
+    }
+
+    fn moved(&mut self, report: &RestoreReport) {
+        let how = if report.verified { "verified" } else { "NOT verified" };
+        let (what, next) = match self.movement.take() {
+            Some(Op::Undo) => ("undone: back at", "/redo brings it back"),
+            Some(Op::Redo) => ("redone: back at", "/undo undoes"),
+            _ => ("rolled back to", "/undo undoes"),
+        };
+        let separator = self.theme.glyphs().separator;
+        self.notice(NoticeKind::Done, &format!("{what} {}, {how}{separator}{next}", report.target.short()));
     }
 
     /// The latest message of the user.
@@ -175,10 +196,7 @@ impl Pane for ChatState {
                 self.cells.push(Cell::new(Body::Notice { kind: NoticeKind::Made, text }));
             }
             Event::TurnEnded { outcome, reply, .. } => self.end_turn(*outcome, reply, now_ms),
-            Event::Restored(report) => {
-                let how = if report.verified { "verified" } else { "NOT verified" };
-                self.notice(NoticeKind::Done, &format!("rolled back to {}, {how} · u undoes", report.target.short()));
-            }
+            Event::Restored(report) => self.moved(report),
             _ => {}
         }
     }

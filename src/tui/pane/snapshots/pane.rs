@@ -203,7 +203,8 @@ impl Pane for SnapshotsState {
             open.draw(rest, cx, frame);
         }
         if foot > 0 {
-            let row = Rect { y: body.bottom(), height: 1, ..area };
+            let margin = 1.min(area.width);
+            let row = Rect { x: area.x + margin, y: body.bottom(), width: area.width - margin, height: 1 };
             match (&self.prompt, &self.news) {
                 (Some(prompt), _) => {
                     let label = match &prompt.branch {
