@@ -48,7 +48,6 @@ impl Activity {
             Event::TurnStarted { .. } => {
                 self.turn_began = now_ms;
                 self.last_byte = now_ms;
-                self.stopping = false;
             }
             Event::PhaseChanged(phase) => {
                 if *phase == Phase::Waiting {
@@ -71,6 +70,7 @@ impl Activity {
 
     /// A message is on its way to the engine.
     pub fn sent(&mut self, now_ms: u64) {
+        self.stopping = false;
         self.phase = Phase::Waiting;
         self.phase_began = now_ms;
         self.turn_began = now_ms;

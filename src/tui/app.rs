@@ -33,6 +33,8 @@ pub use msg::{AppOptions, Focus, Modal, Msg, Session, Tokens};
 
 /// How long a notice stays while a turn runs; while idle it stays until the next key.
 const NOTICE_MS: u64 = 4_000;
+/// Rows by which a growing reply moves up at once where panes stand side by side.
+const GROWTH_STEP: usize = 4;
 /// How long the engine may take to close before the screen leaves without it.
 const CLOSE_MS: u64 = 20_000;
 
@@ -268,7 +270,13 @@ impl App {
                 self.tokens.output += output;
                 self.tokens.context = input + output;
             }
-            Event::TurnStarted { .. } => self.turn_started = true,
+            Event::TurnStarted { .. } => {
+                self.turn_started = true;
+                // Esc was quicker than the turn's beginning: interrupts overtake, so the first may have met no turn.
+                if self.activity.is_closing() {
+                    return vec![UiEffect::Send(Op::Interrupt)];
+                }
+            }
             Event::Error { .. } if !self.turn_started && !self.activity.is_closing() => self.activity.refused(),
             Event::TurnEnded { outcome, .. } => {
                 self.turn_started = false;
@@ -357,6 +365,7 @@ impl App {
         }
         self.composer
             .fit(self.layout.composer.height - u16::from(self.queued.is_some() && self.layout.composer.height > 1));
+        self.chat.set_step(if self.layout.wide { GROWTH_STEP } else { 1 });
         let places = self.layout.panes.clone();
         let (theme, now_ms, wall, focus) = (self.theme, self.now_ms, self.wall.clone(), self.focus);
         for place in places {

@@ -12,6 +12,7 @@
 
 use std::io::{self, Write as _};
 
+use compact_str::CompactString;
 use ratatui::backend::{Backend, ClearType, WindowSize};
 use ratatui::buffer::Cell;
 use ratatui::layout::{Position, Size};
@@ -27,16 +28,23 @@ use pen::Pen;
 /// A frame of more bytes than this is wrapped into a synchronized update, so that terminals show it at once.
 const SYNCHRONIZE_FROM: usize = 512;
 
+/// Fewer changed rows than this are never scrolled.
+const SCROLL_FROM: usize = 4;
+
+const BLANK: CompactString = CompactString::const_new(" ");
+/// Stands for whatever the terminal may show.
+const UNKNOWN: CompactString = CompactString::const_new("\0");
+
 /// One physical cell: the symbol is empty where the left neighbour is two cells wide.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Glyph {
-    symbol: String,
+    symbol: CompactString,
     pen: Pen,
 }
 
 impl Glyph {
     fn blank() -> Self {
-        Self { symbol: " ".to_owned(), pen: Pen::PLAIN }
+        Self { symbol: BLANK, pen: Pen::PLAIN }
     }
 
     fn is_blank(&self) -> bool {
@@ -51,6 +59,8 @@ pub struct FrugalBackend<S> {
     size: Size,
     wanted: Vec<Cell>,
     shown: Vec<Glyph>,
+    /// Rows in which a cell was given since the last flush; the others are shown as they are wanted.
+    dirty: Vec<bool>,
     /// Where the cursor should be, `None` for hidden.
     cursor: Option<Position>,
     cursor_visible: Option<bool>,
@@ -73,6 +83,7 @@ impl<S: Sink> FrugalBackend<S> {
             size,
             wanted: Vec::new(),
             shown: Vec::new(),
+            dirty: Vec::new(),
             cursor: None,
             cursor_visible: None,
             at: None,
@@ -111,6 +122,7 @@ impl<S: Sink> FrugalBackend<S> {
         let cells = usize::from(size.width) * usize::from(size.height);
         self.wanted = vec![Cell::EMPTY; cells];
         self.shown = vec![Glyph::blank(); cells];
+        self.dirty = vec![true; usize::from(size.height)];
         self.stale = true;
     }
 
@@ -122,26 +134,12 @@ impl<S: Sink> FrugalBackend<S> {
     fn target(&self) -> Vec<Glyph> {
         let width = self.width();
         let mut target = Vec::with_capacity(self.wanted.len());
-        for row in self.wanted.chunks(width.max(1)) {
-            let mut x = 0;
-            while x < row.len() {
-                let cell = &row[x];
-                let symbol = cell.symbol();
-                let wide = !symbol.is_ascii() && symbol.width() > 1;
-                if wide && x + 1 == row.len() {
-                    // Half a glyph does not fit.
-                    target.push(Glyph::blank());
-                } else if symbol == " " || symbol.is_empty() {
-                    target.push(Glyph { symbol: " ".to_owned(), pen: Pen::of(cell).for_blank() });
-                } else {
-                    target.push(Glyph { symbol: symbol.to_owned(), pen: Pen::of(cell) });
-                    if wide {
-                        target.push(Glyph { symbol: String::new(), pen: Pen::of(cell) });
-                        x += 1;
-                    }
-                }
-                x += 1;
+        for (y, row) in self.wanted.chunks(width.max(1)).enumerate() {
+            if !self.dirty[y] {
+                target.extend_from_slice(&self.shown[y * width..(y + 1) * width]);
+                continue;
             }
+            target.extend(target_row(row));
         }
         target
     }
@@ -156,6 +154,17 @@ impl<S: Sink> FrugalBackend<S> {
             self.pen = Some(Pen::PLAIN);
             self.at = None;
             self.shown.fill(Glyph::blank());
+            self.dirty.fill(true);
+        }
+        // A scroll pays from a few rows on; without one, rows that are not dirty need not be looked at.
+        if self.dirty.iter().filter(|dirty| **dirty).count() < SCROLL_FROM {
+            for y in 0..usize::from(self.size.height) {
+                if std::mem::take(&mut self.dirty[y]) {
+                    let row = target_row(&self.wanted[y * width..(y + 1) * width]);
+                    self.write_row(y, &row);
+                }
+            }
+            return;
         }
         let target = self.target();
         if let Some(band) = scroll::find(&self.shown, &target, width) {
@@ -164,6 +173,7 @@ impl<S: Sink> FrugalBackend<S> {
         for y in 0..usize::from(self.size.height) {
             self.write_row(y, &target[y * width..(y + 1) * width]);
         }
+        self.dirty.fill(false);
     }
 
     /// Scrolls a band of rows in the terminal and in the grid.
@@ -230,7 +240,7 @@ impl<S: Sink> FrugalBackend<S> {
             // A terminal that does not join a sequence draws its parts side by side, over the cells that follow.
             let parts = target[start].symbol.chars().filter_map(UnicodeWidthChar::width).sum::<usize>();
             for unknown in x..(start + parts).min(width) {
-                self.shown[base + unknown] = Glyph { symbol: "\0".to_owned(), pen: Pen::PLAIN };
+                self.shown[base + unknown] = Glyph { symbol: UNKNOWN, pen: Pen::PLAIN };
             }
         }
     }
@@ -323,6 +333,31 @@ impl<S: Sink> FrugalBackend<S> {
     }
 }
 
+/// What a row should look like, with the second halves of wide glyphs marked.
+fn target_row(row: &[Cell]) -> Vec<Glyph> {
+    let mut target = Vec::with_capacity(row.len());
+    let mut x = 0;
+    while x < row.len() {
+        let cell = &row[x];
+        let symbol = cell.symbol();
+        let wide = !symbol.is_ascii() && symbol.width() > 1;
+        if wide && x + 1 == row.len() {
+            // Half a glyph does not fit.
+            target.push(Glyph::blank());
+        } else if symbol == " " || symbol.is_empty() {
+            target.push(Glyph { symbol: BLANK, pen: Pen::of(cell).for_blank() });
+        } else {
+            target.push(Glyph { symbol: CompactString::new(symbol), pen: Pen::of(cell) });
+            if wide {
+                target.push(Glyph { symbol: CompactString::const_new(""), pen: Pen::of(cell) });
+                x += 1;
+            }
+        }
+        x += 1;
+    }
+    target
+}
+
 impl<S: Sink> Backend for FrugalBackend<S> {
     type Error = io::Error;
 
@@ -337,6 +372,7 @@ impl<S: Sink> Backend for FrugalBackend<S> {
             }
             let index = usize::from(y) * width + usize::from(x);
             self.wanted[index] = cell.clone();
+            self.dirty[usize::from(y)] = true;
             // ratatui does not send the second half of a wide glyph; it is blank in its own buffer.
             let symbol = cell.symbol();
             if !symbol.is_ascii() && symbol.width() > 1 && usize::from(x) + 1 < width {

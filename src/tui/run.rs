@@ -152,6 +152,8 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
         loop {
             let tick = [self.app.next_tick(), self.frame_due()].into_iter().flatten().min();
             let deadline = tick.map(|at| tokio::time::Instant::from_std(self.began + Duration::from_millis(at)));
+            // While a frame is about to be drawn, what comes in meanwhile is taken together, just before it.
+            let listens = self.engine_open && self.frame_due().is_none();
             let waits_for_screen = self.frames.wants() && self.screen.busy();
             let mut messages = Vec::new();
             tokio::select! {
@@ -160,19 +162,17 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
                 input = self.source.next(), if self.input_open => self.take_inputs(input, &mut messages).await,
                 Some(msg) = self.jobs.1.recv() => messages.push((msg, Urgency::AtOnce)),
                 () = wake.notified() => self.frames.request(Urgency::Paced),
-                event = self.handle.next_event(), if self.engine_open => if let Some(event) = event {
-                    messages.push((Msg::Engine(event), Urgency::Paced));
-                    while messages.len() < EVENTS_AT_ONCE {
-                        let Some(event) = self.handle.try_event() else { break };
-                        messages.push((Msg::Engine(event), Urgency::Paced));
+                event = self.handle.next_event(), if listens => messages.push(match event {
+                    Some(event) => (Msg::Engine(event), Urgency::Paced),
+                    None => {
+                        self.engine_open = false;
+                        (Msg::EngineEnded, Urgency::AtOnce)
                     }
-                } else {
-                    self.engine_open = false;
-                    messages.push((Msg::EngineEnded, Urgency::AtOnce));
-                },
+                }),
                 () = self.screen.drained(), if waits_for_screen => {}
                 () = sleep(deadline), if deadline.is_some() => messages.push((Msg::Tick, Urgency::Paced)),
             }
+            self.take_events(&mut messages);
             self.tell_time();
             for (msg, urgency) in messages {
                 // A tick is a message only for what moves by itself.
@@ -214,6 +214,14 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
         if !std::mem::replace(&mut self.blind, true) {
             self.input_open = false;
             let _ = self.jobs.0.send(Msg::TerminalGone);
+        }
+    }
+
+    /// Takes the events that are there already.
+    fn take_events(&mut self, messages: &mut Vec<(Msg, Urgency)>) {
+        while self.engine_open && messages.len() < EVENTS_AT_ONCE {
+            let Some(event) = self.handle.try_event() else { break };
+            messages.push((Msg::Engine(event), Urgency::Paced));
         }
     }
 

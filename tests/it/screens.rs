@@ -404,3 +404,14 @@ fn no_size_makes_it_panic() {
         }
     }
 }
+
+#[test]
+fn a_stop_that_overtakes_the_beginning_of_its_turn_is_sent_again() {
+    let mut stage = Stage::new();
+    stage.write("work");
+    stage.press(KeyCode::Enter);
+    let interrupt = [UiEffect::Send(okcvm::protocol::Op::Interrupt)];
+    assert_eq!(stage.press(KeyCode::Esc), interrupt);
+    assert_eq!(stage.tell(Event::TurnStarted { turn: TurnId::now() }), interrupt);
+    assert!(stage.text(80, 24).contains("closing"));
+}

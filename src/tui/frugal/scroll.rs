@@ -17,6 +17,8 @@ pub(super) struct Band {
 
 /// Farthest scroll that is looked for. Farther ones are jumps of a person, and rare.
 const FARTHEST: usize = 12;
+/// Cells of a row's beginning by which it is recognised.
+const HEAD: usize = 24;
 /// Cells that a scroll must save to be worth its own sequences (about twenty bytes).
 const WORTH: i64 = 32;
 
@@ -40,6 +42,9 @@ pub(super) fn find(shown: &[Glyph], target: &[Glyph], width: usize) -> Option<Ba
     let mut best: Option<(i64, Band)> = None;
     for by in 1..=FARTHEST.min(height.saturating_sub(1)) {
         for up in [true, false] {
+            if !plausible(shown, target, width, by, up) {
+                continue;
+            }
             // Rows y of the target that would come from rows y + by (up) or y - by (down) of what is shown.
             let (first, last) = if up { (0, height - by) } else { (by, height) };
             // The best run of such rows (Kadane), by cells saved.
@@ -65,4 +70,18 @@ pub(super) fn find(shown: &[Glyph], target: &[Glyph], width: usize) -> Option<Ba
         }
     }
     best.map(|(_, band)| band)
+}
+
+/// Whether the beginnings of at least two rows with text stand that far from where they were: a cheap look before the
+/// costs are counted.
+fn plausible(shown: &[Glyph], target: &[Glyph], width: usize, by: usize, up: bool) -> bool {
+    let height = target.len() / width;
+    let head = width.min(HEAD);
+    let matches = (0..height - by).filter(|y| {
+        let (to, from) = if up { (*y, y + by) } else { (y + by, *y) };
+        let (to, from) = (to * width, from * width);
+        let words = &target[to..to + head];
+        words == &shown[from..from + head] && words.iter().any(|glyph| !glyph.is_blank())
+    });
+    matches.take(2).count() == 2
 }

@@ -16,7 +16,7 @@ use crate::tui::theme::Theme;
 
 use super::cell::{Body, Cell, NoticeKind, Step};
 use super::line_input::{LineInput, LineOutcome};
-use super::scroll::Anchor;
+use super::scroll::{self, Anchor};
 use super::{DrawContext, Pane, PaneTitle};
 
 /// Cells on either side of the screen that keep their rows.
@@ -54,6 +54,9 @@ pub struct ChatState {
     size: Size,
     theme: Theme,
     visible: Vec<Row>,
+    /// Rows by which a growing reply moves up at once (see [`ChatState::set_step`]).
+    step: usize,
+    held: Anchor,
     below: bool,
 }
 
@@ -87,6 +90,8 @@ impl ChatState {
             size: Size::ZERO,
             theme: Theme::default(),
             visible: Vec::new(),
+            step: 1,
+            held: Anchor::default(),
             below: false,
         }
     }
@@ -95,6 +100,22 @@ impl ChatState {
     pub fn say(&mut self, text: &str) {
         self.cells.push(Cell::new(Body::User(sanitize::text(text))));
         self.position = Position::Follow;
+    }
+
+    /// A reply that grows at the end of the area moves up by this many rows at once. Beside other panes each move
+    /// costs much (a terminal scrolls whole rows only), so several are made into one.
+    pub fn set_step(&mut self, rows: usize) {
+        self.step = rows.max(1);
+    }
+
+    /// The top row while a reply grows: the last one, as long as the end fits below it.
+    fn growing_top(&mut self, limit: Anchor) -> Anchor {
+        let end = Anchor { item: self.cells.len(), row: 0 };
+        let farthest = scroll::down(limit, self.step - 1, end, |item| self.rows(item));
+        if self.held < limit || self.held > farthest {
+            self.held = if limit == Anchor::default() { limit } else { farthest };
+        }
+        self.held
     }
 
     /// News that stays in the conversation.
@@ -297,7 +318,7 @@ impl Pane for ChatState {
             Position::At(at) if at < limit => at,
             _ => {
                 self.position = Position::Follow;
-                limit
+                if self.turn.is_some() && self.step > 1 { self.growing_top(limit) } else { limit }
             }
         };
         self.below = top < limit;
