@@ -162,13 +162,11 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
                 input = self.source.next(), if self.input_open => self.take_inputs(input, &mut messages).await,
                 Some(msg) = self.jobs.1.recv() => messages.push((msg, Urgency::AtOnce)),
                 () = wake.notified() => self.frames.request(Urgency::Paced),
-                event = self.handle.next_event(), if listens => messages.push(match event {
-                    Some(event) => (Msg::Engine(event), Urgency::Paced),
-                    None => {
-                        self.engine_open = false;
-                        (Msg::EngineEnded, Urgency::AtOnce)
-                    }
-                }),
+                event = self.handle.next_event(), if listens => {
+                    self.engine_open = event.is_some();
+                    let ended = (Msg::EngineEnded, Urgency::AtOnce);
+                    messages.push(event.map_or(ended, |event| (Msg::Engine(event), Urgency::Paced)));
+                }
                 () = self.screen.drained(), if waits_for_screen => {}
                 () = sleep(deadline), if deadline.is_some() => messages.push((Msg::Tick, Urgency::Paced)),
             }
