@@ -24,6 +24,8 @@ const READ: usize = 32 << 10;
 const QUEUE: usize = 8;
 /// After the command's own end, how long a silent pipe that somebody still holds is waited for.
 const LINGER: Duration = Duration::from_millis(300);
+/// After a killed group's signal, how long its end is waited for.
+const GROUP_END: Duration = Duration::from_millis(500);
 /// How long a sandbox may take to come up, on a machine with much to do.
 const START_LIMIT: Duration = Duration::from_secs(20);
 /// The longest list of reports and the longest reason that are read.
@@ -146,6 +148,11 @@ impl Killer {
         {}
         if self.leads_group {
             self.signal(Signal::KILL);
+            // The signal is sent, its effect comes later; whoever waits for the end must find nothing that still writes.
+            let limit = Instant::now() + GROUP_END;
+            while super::unconfined::group_runs(self.pid) && Instant::now() < limit {
+                std::thread::sleep(Duration::from_millis(1));
+            }
         }
         let mut reaped = lock(&self.reaped);
         *reaped = true;

@@ -53,3 +53,16 @@ pub(super) fn descendants(root: Pid) -> Vec<Pid> {
     }
     found.into_iter().skip(1).filter_map(Pid::from_raw).collect()
 }
+
+/// Whether a process of this group still runs; one that has ended and is not reaped yet does not.
+pub(super) fn group_runs(group: Pid) -> bool {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return false };
+    let group = group.as_raw_nonzero().get().to_string();
+    entries.flatten().any(|entry| {
+        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { return false };
+        // After the name: the state, the parent, the group.
+        let mut fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace();
+        let ended = fields.next().is_none_or(|state| matches!(state, "Z" | "X"));
+        !ended && fields.nth(1) == Some(group.as_str())
+    })
+}
