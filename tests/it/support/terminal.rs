@@ -149,7 +149,10 @@ impl Terminal {
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
             }
             if let Some(status) = self.child.try_wait().expect("status") {
-                self.drain();
+                // What it wrote last may still be on its way through the reading thread, which ends with the terminal.
+                while let Ok(chunk) = self.bytes.recv_timeout(Duration::from_secs(5)) {
+                    self.take(&chunk);
+                }
                 return status.exit_code();
             }
             assert!(!left.is_zero(), "the program did not end; the screen is:\n{}", self.parser.screen().contents());
