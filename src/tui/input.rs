@@ -1,10 +1,21 @@
 //! Where keys come from: the terminal, or a test.
 
+use std::collections::VecDeque;
 use std::future::Future;
+use std::os::fd::{AsFd, OwnedFd};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
-use futures::StreamExt as _;
-use ratatui::crossterm::event::{Event as TerminalEvent, EventStream, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::crossterm::event::{self, Event as TerminalEvent, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use rustix::event::{PollFd, PollFlags};
+use rustix::pipe::PipeFlags;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
+
+/// Keys closer together than this arrived together: typed by nobody.
+const TOGETHER: Duration = Duration::from_millis(1);
+/// Inputs that are handed over at once.
+const BATCH: usize = 4096;
 
 /// Something that the user or the terminal did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,42 +41,144 @@ pub trait EventSource {
     fn reclaim(&mut self) {}
 }
 
-/// The terminal.
+/// The terminal: keys from a thread of its own, the size from SIGWINCH.
+///
+/// Not `EventStream`: with its default source a key that comes together with a change of the size stays unread until
+/// the next key (readiness is told once and dropped), and a terminal that hangs up keeps a core busy. Here `poll(2)` is
+/// asked anew each time, so nothing that is there can be overlooked.
 #[derive(Debug, Default)]
 pub struct TerminalSource {
-    stream: Option<EventStream>,
+    reader: Option<Reader>,
+    resized: Option<Signal>,
+    /// What arrived together and was not asked for yet.
+    waiting: VecDeque<Input>,
 }
 
 impl TerminalSource {
-    /// Starts to read the terminal.
+    /// Starts to read the terminal. Within a Tokio runtime.
     pub fn new() -> Self {
-        Self { stream: Some(EventStream::new()) }
+        // Without the signal the size is still looked up with each frame.
+        let resized = signal(SignalKind::window_change()).ok();
+        Self { reader: Some(Reader::start()), resized, waiting: VecDeque::new() }
     }
 }
 
 impl EventSource for TerminalSource {
     async fn next(&mut self) -> Input {
-        let Some(stream) = &mut self.stream else {
-            return std::future::pending().await;
-        };
         loop {
-            match stream.next().await {
-                Some(Ok(TerminalEvent::Key(key))) if key.kind != KeyEventKind::Release => return Input::Key(key),
-                Some(Ok(TerminalEvent::Paste(text))) => return Input::Paste(text),
-                Some(Ok(TerminalEvent::Resize(columns, rows))) => return Input::Resize(columns, rows),
-                Some(Ok(_)) => {}
-                Some(Err(_)) | None => return Input::Ended,
+            if let Some(input) = self.waiting.pop_front() {
+                return input;
+            }
+            let resized = async {
+                match &mut self.resized {
+                    Some(signal) => signal.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
+            let read = async {
+                match &mut self.reader {
+                    Some(reader) => reader.batches.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                Some(()) = resized => {
+                    let (columns, rows) = ratatui::crossterm::terminal::size().unwrap_or((80, 24));
+                    return Input::Resize(columns, rows);
+                }
+                batch = read => match batch {
+                    Some(batch) => self.waiting.extend(batch),
+                    None => return Input::Ended,
+                },
             }
         }
     }
 
     fn release(&mut self) {
-        self.stream = None;
+        self.reader = None;
     }
 
     fn reclaim(&mut self) {
-        self.stream = Some(EventStream::new());
+        self.reader = Some(Reader::start());
     }
+}
+
+/// The thread that reads the keys; dropping it ends the thread before the next reader begins.
+#[derive(Debug)]
+struct Reader {
+    batches: mpsc::UnboundedReceiver<Vec<Input>>,
+    /// Closed to end the thread.
+    stop: Option<OwnedFd>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Reader {
+    fn start() -> Self {
+        let (send, batches) = mpsc::unbounded_channel();
+        let started =
+            rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(std::io::Error::from).and_then(|(end, stop)| {
+                let body = move || read_keys(&end, &send);
+                Ok((stop, std::thread::Builder::new().name("okcvm-keys".to_owned()).spawn(body)?))
+            });
+        // Without the thread the channel is closed, which reads as the end of the terminal.
+        match started {
+            Ok((stop, thread)) => Self { batches, stop: Some(stop), thread: Some(thread) },
+            Err(error) => {
+                tracing::error!(%error, "the keys cannot be read");
+                Self { batches, stop: None, thread: None }
+            }
+        }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Reads keys until told to stop or until the terminal is gone.
+fn read_keys(stop: &OwnedFd, send: &mpsc::UnboundedSender<Vec<Input>>) {
+    let stdin = rustix::stdio::stdin();
+    // As crossterm chooses it.
+    let other = if rustix::termios::isatty(stdin) { None } else { std::fs::File::open("/dev/tty").ok() };
+    let tty = other.as_ref().map_or(stdin, AsFd::as_fd);
+    loop {
+        let mut fds = [PollFd::new(&tty, PollFlags::IN), PollFd::new(stop, PollFlags::IN)];
+        match rustix::event::poll(&mut fds, None) {
+            Err(rustix::io::Errno::INTR) => continue,
+            Err(_) => return,
+            Ok(_) => {}
+        }
+        if !fds[1].revents().is_empty() || !fds[0].revents().contains(PollFlags::IN) {
+            return;
+        }
+        // Hung up and read to its end: input is told as ready for ever, and nothing comes.
+        if fds[0].revents().contains(PollFlags::HUP) && rustix::io::ioctl_fionread(tty).is_ok_and(|count| count == 0) {
+            return;
+        }
+        let Some(batch) = read_batch() else { return };
+        if send.send(batch).is_err() {
+            return;
+        }
+    }
+}
+
+/// Everything that arrived together; `None` when the terminal cannot be read.
+fn read_batch() -> Option<Vec<Input>> {
+    let mut batch = Vec::new();
+    while batch.len() < BATCH && event::poll(TOGETHER).ok()? {
+        batch.extend(match event::read().ok()? {
+            TerminalEvent::Key(key) if key.kind != KeyEventKind::Release => Some(Input::Key(key)),
+            TerminalEvent::Paste(text) => Some(Input::Paste(text)),
+            // Its size is told by the signal.
+            _ => None,
+        });
+    }
+    Some(batch)
 }
 
 /// Joins what looks like a paste of a terminal without bracketed paste: a line break with more text right behind it,

@@ -507,6 +507,20 @@ fn the_program_starts_types_resizes_and_leaves_the_terminal_as_it_was() {
 }
 
 #[test]
+fn keys_that_come_with_a_change_of_the_size_are_not_overlooked() {
+    let home = super::support::TestHome::new();
+    let mut terminal = super::support::Terminal::start(&home, &["--demo", "--sandbox", "off"], 80, 24);
+    terminal.wait_for("demo model");
+    let mut typed = String::from("> ");
+    for (number, letter) in ('a'..='z').enumerate() {
+        terminal.resize(if number % 2 == 0 { 100 } else { 80 }, 24);
+        terminal.keys(&letter.to_string());
+        typed.push(letter);
+        terminal.wait_for(&typed);
+    }
+}
+
+#[test]
 fn sigterm_saves_restores_the_terminal_and_exits_143() {
     let home = super::support::TestHome::new();
     let mut terminal = super::support::Terminal::start(&home, &["--demo", "--sandbox", "off"], 80, 24);
