@@ -48,6 +48,43 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! A machine without a model: a session on disk whose tools are called by hand. Commands run inside the sandbox that the
+//! configuration names; a program of its own has to say [`config::schema::SandboxBackend::Off`] for them, because
+//! bubblewrap starts the `okcvm` binary inside. File tools need none.
+//!
+//! ```
+//! use okcvm::config::schema::{SandboxBackend, SandboxSection};
+//! use okcvm::protocol::ToolStatus;
+//! use okcvm::tools::LazySandbox;
+//! use okcvm::vm::{SessionOptions, VirtualMachine};
+//! use serde_json::json;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let data = folder.path();
+//! let section = SandboxSection { backend: SandboxBackend::Off, ..SandboxSection::default() };
+//! let options = SessionOptions::new(LazySandbox::new(&section, &data.join("cache")));
+//! let mut machine = VirtualMachine::create(&data.join("sessions"), &options)?;
+//!
+//! let page = machine.folder().mount() + "notes/hello.txt";
+//! let written =
+//!     machine.call_tool("mshtools-write_file", &json!({"file_path": page, "content": "hello\n"})).await?;
+//! assert_eq!(written.status, ToolStatus::Ok, "{}", written.output);
+//! assert_eq!(std::fs::read(machine.folder().work().join("notes/hello.txt"))?, b"hello\n");
+//!
+//! let ran = machine.call_tool("mshtools-shell", &json!({"command": "wc -c notes/*"})).await?;
+//! assert_eq!(ran.status, ToolStatus::Ok, "{}", ran.output);
+//! assert!(ran.output.contains("6 notes/hello.txt"), "{}", ran.output);
+//!
+//! // A tool that fails is an answer, not an error: it says why.
+//! let missing = json!({"file_path": machine.folder().mount() + "nothing.txt"});
+//! let refused = machine.call_tool("mshtools-read_file", &missing).await?;
+//! assert_eq!(refused.status, ToolStatus::Error);
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod cli;
 pub mod config;

@@ -209,6 +209,9 @@ mod tests {
             assert_eq!(text(kept), kept);
         }
         assert_eq!(text("a\u{200d}b"), "a<U+200D>b");
+        // A joiner kept for what comes behind it must not lose its reason when that is made visible.
+        let clean = text("⭶\u{200d}\u{202a}");
+        assert_eq!(text(&clean), clean);
     }
 
     #[test]

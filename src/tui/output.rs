@@ -78,7 +78,11 @@ impl TerminalSink {
 
 impl Sink for TerminalSink {
     fn size(&self) -> io::Result<Size> {
-        let (width, height) = terminal::size()?;
+        // Not crossterm's: it opens /dev/tty each time, and this is asked once a frame.
+        let (width, height) = match rustix::termios::tcgetwinsize(rustix::stdio::stdout()) {
+            Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (size.ws_col, size.ws_row),
+            _ => terminal::size()?,
+        };
         Ok(Size { width, height })
     }
 

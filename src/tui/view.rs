@@ -98,7 +98,8 @@ fn draw_activity(app: &App, frame: &mut Frame<'_>) {
             Span::raw(" saving the session"),
         ])
     } else if let Some(notice) = app.notice() {
-        Line::styled(notice.to_owned(), theme.hint())
+        let room = usize::from(area.width).saturating_sub(3);
+        Line::from(clip(vec![Span::styled(notice.to_owned(), theme.hint())], room, theme.glyphs().ellipsis))
     } else if app.lost_the_engine() {
         Line::styled("the engine has ended; what was done is saved", theme.error())
     } else if let Some((words, time)) = app.activity.words(app.running().as_ref(), area.width, &cx) {
@@ -114,6 +115,9 @@ fn draw_activity(app: &App, frame: &mut Frame<'_>) {
     }
     // Where the status row has gone, what must be known stands here.
     if app.layout.status.is_empty() && app.session.sandbox == "off" && !app.activity.is_busy() {
+        if !right.is_empty() {
+            right.push(Span::raw(" "));
+        }
         right.push(Span::styled("NO SANDBOX", theme.alarm()));
     }
     draw_row(area, left, right, frame);

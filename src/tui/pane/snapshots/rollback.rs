@@ -150,8 +150,11 @@ impl Rollback {
             return out;
         };
         if plan.turns_left > 0 {
-            let turns = if plan.turns_left == 1 { "1 turn".to_owned() } else { format!("{} turns", plan.turns_left) };
-            say(&format!("{turns} of the conversation stay behind; undo brings them back."), theme.text());
+            let words = match plan.turns_left {
+                1 => "1 turn of the conversation stays behind; undo brings it back.".to_owned(),
+                turns => format!("{turns} turns of the conversation stay behind; undo brings them back."),
+            };
+            say(&words, theme.text());
         }
         let glyphs = theme.glyphs();
         if plan.write.is_empty() && plan.remove.is_empty() && self.scope != RestoreScope::ConversationOnly {

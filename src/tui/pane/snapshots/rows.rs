@@ -142,7 +142,7 @@ pub(super) fn words_of(node: &NodeSummary) -> String {
         NodeKind::Turn => "",
         NodeKind::Manual => "changed by hand",
         NodeKind::Named => "named",
-        NodeKind::BeforeRestore => "before the rollback",
+        NodeKind::BeforeRestore => "before rollback",
         NodeKind::Restore => "rollback",
         NodeKind::Interrupted => "interrupted",
         NodeKind::Crash => "crashed",

@@ -138,6 +138,12 @@ fn a_sequence_without_end_is_let_go() {
     assert!(out.len() > 4_000, "{}", out.len());
 }
 
+#[test]
+fn a_reference_before_an_open_fence_is_as_in_one_go() {
+    let text = "\n[r]: /u\n- \n````\n\n\n````\n";
+    assert_eq!(texts(&streamed(text, &[1], 1)), texts(&markdown::render(text, 1, PLAIN)));
+}
+
 fn markdown_text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         Just("\n".to_owned()),
