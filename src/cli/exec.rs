@@ -1,6 +1,6 @@
 //! `okcvm exec`: turns without a screen.
 
-use std::io::{self, Read as _};
+use std::io::{self, Read};
 use std::path::Path;
 
 use super::args::{ExecArgs, GlobalArgs};
@@ -56,7 +56,7 @@ pub fn run(global: &GlobalArgs, args: ExecArgs) -> Outcome {
 /// The messages to run, one turn each.
 fn prompts(args: &ExecArgs) -> Result<Vec<String>, Failure> {
     if let Some(file) = &args.prompts {
-        let text = read_limited(file)?;
+        let text = read_file(file)?;
         let prompts = split_prompts(&text);
         if prompts.is_empty() {
             return Err(Failure::usage(format!("{} holds no message", file.display()))
@@ -65,14 +65,7 @@ fn prompts(args: &ExecArgs) -> Result<Vec<String>, Failure> {
         return Ok(prompts);
     }
     let prompt = match args.prompt.as_deref() {
-        Some("-") => {
-            let mut text = String::new();
-            io::stdin()
-                .take(PROMPT_LIMIT)
-                .read_to_string(&mut text)
-                .map_err(|error| Failure::usage(format!("cannot read the message from standard input: {error}")))?;
-            text
-        }
+        Some("-") => read_limited(io::stdin(), "the message on standard input")?,
         Some(text) => text.to_owned(),
         None => String::new(),
     };
@@ -96,17 +89,29 @@ fn split_prompts(text: &str) -> Vec<String> {
     prompts.iter().map(|prompt| prompt.trim().to_owned()).filter(|prompt| !prompt.is_empty()).collect()
 }
 
-fn read_limited(file: &Path) -> Result<String, Failure> {
-    let mut text = String::new();
-    std::fs::File::open(file)
-        .and_then(|handle| handle.take(PROMPT_LIMIT).read_to_string(&mut text))
-        .map_err(|error| Failure::usage(format!("cannot read {}: {error}", file.display())))?;
-    Ok(text)
+fn read_file(file: &Path) -> Result<String, Failure> {
+    let what = file.display().to_string();
+    let handle = std::fs::File::open(file).map_err(|error| Failure::usage(format!("cannot read {what}: {error}")))?;
+    read_limited(handle, &what)
+}
+
+/// Reads text of a bounded length; longer text is refused whole, since half a message is another message.
+fn read_limited(from: impl Read, what: &str) -> Result<String, Failure> {
+    let mut bytes = Vec::new();
+    from.take(PROMPT_LIMIT + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::usage(format!("cannot read {what}: {error}")))?;
+    if bytes.len() as u64 > PROMPT_LIMIT {
+        return Err(Failure::usage(format!("{what} is longer than {} MiB", PROMPT_LIMIT >> 20))
+            .hint("Attach long texts as files with --attach: the model reads them with its tools."));
+    }
+    String::from_utf8(bytes)
+        .map_err(|error| Failure::usage(format!("{what} is not UTF-8 at byte {}", error.utf8_error().valid_up_to())))
 }
 
 /// Reads and compiles the schema that the final reply has to fit.
 fn schema(file: &Path) -> Result<OutputSchema, Failure> {
-    let text = read_limited(file)?;
+    let text = read_file(file)?;
     OutputSchema::parse(&text).map_err(|reason| {
         Failure::usage(format!("{}: {reason}", file.display())).hint("The file has to hold one JSON Schema.")
     })
@@ -115,6 +120,17 @@ fn schema(file: &Path) -> Result<OutputSchema, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_is_read_whole_or_refused() {
+        let fits = "é".repeat(PROMPT_LIMIT as usize / 2);
+        assert_eq!(read_limited(fits.as_bytes(), "it").expect("fits"), fits);
+        let longer = format!("{fits}x");
+        let refused = read_limited(longer.as_bytes(), "it").expect_err("too long");
+        assert!(refused.message.contains("longer than 4 MiB"), "{refused:?}");
+        let broken = read_limited(&b"ab\xff"[..], "it").expect_err("no text");
+        assert!(broken.message.contains("not UTF-8 at byte 2"), "{broken:?}");
+    }
 
     #[test]
     fn a_line_of_dashes_stands_between_two_messages() {

@@ -134,6 +134,10 @@ struct Exec<E> {
     ended: Option<(TurnOutcome, String)>,
     /// Set when something other than the turn decides how this ends.
     cut: Option<ExitKind>,
+    /// The user asked to stop: nothing further is begun, also where the turn itself was over already.
+    interrupted: bool,
+    /// An error was told since the latest message was sent.
+    trouble: bool,
     last_interrupt: Option<Instant>,
 }
 
@@ -153,6 +157,8 @@ impl<E: Write> Exec<E> {
             turn_began: false,
             ended: None,
             cut: None,
+            interrupted: false,
+            trouble: false,
             last_interrupt: None,
         }
     }
@@ -192,6 +198,7 @@ impl<E: Write> Exec<E> {
                     return true;
                 }
                 self.last_interrupt = Some(Instant::now());
+                self.interrupted = true;
                 self.tell("stopping; once more to leave at once");
                 if self.turn_began {
                     self.send(handle, Op::Interrupt);
@@ -231,6 +238,7 @@ impl<E: Write> Exec<E> {
     fn event(&mut self, event: &Event, handle: &VmHandle) {
         match event {
             Event::TurnStarted { .. } => self.turn_began = true,
+            Event::Error { .. } => self.trouble = true,
             Event::PhaseChanged(Phase::Waiting) => self.sent = true,
             // The message was refused; an error said why.
             Event::PhaseChanged(Phase::Idle) if self.sent && !self.turn_began => self.end(handle, ExitKind::Failed),
@@ -264,11 +272,21 @@ impl<E: Write> Exec<E> {
     /// Goes on with the next turn, or ends.
     fn turn_ended(&mut self, outcome: TurnOutcome, reply: &str, handle: &VmHandle) {
         let mut reply = reply.to_owned();
+        let more = !self.interrupted && self.cut.is_none();
+        // The model was done and its snapshot failed: who rolls back to it later must have been told.
+        let outcome = match outcome {
+            TurnOutcome::Completed if self.trouble => TurnOutcome::Failed,
+            outcome => outcome,
+        };
         if outcome == TurnOutcome::Completed
             && let Some(schema) = &self.options.schema
         {
             match schema.check(&reply) {
                 Ok(value) => reply = value.to_string(),
+                Err(_) if !more => {
+                    self.ended = Some((TurnOutcome::Interrupted, reply));
+                    return self.send(handle, Op::Shutdown);
+                }
                 Err(complaint) if !std::mem::replace(&mut self.complained, true) => {
                     return self.submit(complaint, handle);
                 }
@@ -282,7 +300,11 @@ impl<E: Write> Exec<E> {
             }
         }
         self.complained = false;
-        let next = if outcome == TurnOutcome::Completed && self.cut.is_none() { self.left.pop_front() } else { None };
+        if self.interrupted && outcome == TurnOutcome::Completed && !self.left.is_empty() {
+            self.ended = Some((TurnOutcome::Interrupted, reply));
+            return self.send(handle, Op::Shutdown);
+        }
+        let next = if outcome == TurnOutcome::Completed && more { self.left.pop_front() } else { None };
         if let Some(prompt) = next {
             if !self.options.json && !reply.trim().is_empty() {
                 // A writer that is gone has said why.
@@ -299,6 +321,7 @@ impl<E: Write> Exec<E> {
     fn submit(&mut self, text: String, handle: &VmHandle) {
         self.sent = false;
         self.turn_began = false;
+        self.trouble = false;
         self.send(handle, Op::Submit { text, attachments: Vec::new() });
     }
 
@@ -320,7 +343,8 @@ impl<E: Write> Exec<E> {
             (None, Some((TurnOutcome::Failed, _)) | None) => ExitKind::Failed,
         };
         let reply = self.ended.take().map(|(_, reply)| reply).unwrap_or_default();
-        if let Some(file) = self.options.last_message.take()
+        // Without a reply the file keeps what an earlier run wrote.
+        if let Some(file) = self.options.last_message.take().filter(|_| !reply.is_empty())
             && let Err(error) = atomic_file::write(&file, reply.as_bytes(), 0o644)
         {
             self.tell(&sanitize::line(&format!("error: cannot write {}: {error}", file.display())));

@@ -250,6 +250,49 @@ async fn the_last_message_is_written_to_its_file() {
 }
 
 #[tokio::test]
+async fn without_a_reply_the_file_of_the_last_message_stays() {
+    let folder = tempfile::tempdir().expect("folder");
+    let file = folder.path().join("reply.txt");
+    std::fs::write(&file, "precious").expect("file");
+    let mut run = start(ExecOptions { last_message: Some(file.clone()), ..options(true) }, Shared::default());
+    run.op().await;
+    run.began();
+    run.ended(TurnOutcome::Failed, "");
+    let (exit, _, _) = run.closes().await;
+    assert_eq!(exit, ExitKind::Failed);
+    assert_eq!(std::fs::read_to_string(&file).expect("file"), "precious");
+}
+
+#[tokio::test]
+async fn ctrl_c_while_a_snapshot_is_taken_begins_no_further_turn() {
+    let prompts = vec!["one".to_owned(), "two".to_owned()];
+    let mut run = start(ExecOptions { prompts, ..options(false) }, Shared::default());
+    run.op().await;
+    run.began();
+    while !run.err.text().contains("session") {
+        tokio::task::yield_now().await;
+    }
+    run.signals.send(Signal::Interrupt).expect("listens");
+    assert_eq!(run.op().await, Op::Interrupt);
+    // The model was done already.
+    run.ended(TurnOutcome::Completed, "One.");
+    let (exit, out, _) = run.closes().await;
+    assert_eq!((exit.code(), &*out), (130, "One.\n"));
+}
+
+#[tokio::test]
+async fn a_turn_whose_snapshot_failed_is_a_failure() {
+    let mut run = start(options(false), Shared::default());
+    run.op().await;
+    run.began();
+    run.tell(Event::Error { message: "snapshot failed: no space left".into(), hint: None });
+    run.ended(TurnOutcome::Completed, "Done.");
+    let (exit, out, err) = run.closes().await;
+    assert_eq!((exit, exit.code(), &*out), (ExitKind::Failed, 1, "Done.\n"));
+    assert!(err.contains("snapshot failed"), "{err}");
+}
+
+#[tokio::test]
 async fn an_engine_that_ends_by_itself_is_a_failure() {
     let mut run = start(options(false), Shared::default());
     run.op().await;
