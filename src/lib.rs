@@ -68,7 +68,7 @@
 //! let options = SessionOptions::new(LazySandbox::new(&section, &data.join("cache")));
 //! let mut machine = VirtualMachine::create(&data.join("sessions"), &options)?;
 //!
-//! let page = machine.folder().mount() + "notes/hello.txt";
+//! let page = machine.folder().mount() + "/notes/hello.txt";
 //! let written =
 //!     machine.call_tool("mshtools-write_file", &json!({"file_path": page, "content": "hello\n"})).await?;
 //! assert_eq!(written.status, ToolStatus::Ok, "{}", written.output);
@@ -79,7 +79,7 @@
 //! assert!(ran.output.contains("6 notes/hello.txt"), "{}", ran.output);
 //!
 //! // A tool that fails is an answer, not an error: it says why.
-//! let missing = json!({"file_path": machine.folder().mount() + "nothing.txt"});
+//! let missing = json!({"file_path": machine.folder().mount() + "/nothing.txt"});
 //! let refused = machine.call_tool("mshtools-read_file", &missing).await?;
 //! assert_eq!(refused.status, ToolStatus::Error);
 //! # Ok(())
