@@ -245,7 +245,7 @@ pub fn ask(question: &str) -> Result<bool, Failure> {
 /// A runtime for the commands that need one: two workers are plenty, the work is waiting.
 pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
+        .worker_threads(2)
         .enable_all()
         .thread_name("okcvm")
         .build()

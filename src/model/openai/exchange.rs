@@ -10,7 +10,7 @@ use std::time::Duration;
 use reqwest::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use reqwest::{Response, Version};
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 use uuid::Uuid;
 
 use super::assemble::Assembler;
@@ -190,10 +190,21 @@ impl Reader<'_> {
             || response.headers().contains_key(TRANSFER_ENCODING)
             || response.headers().contains_key(CONTENT_LENGTH);
         let mut total = 0usize;
+        let mut pace = Pace::default();
         loop {
             let whole = self.assembler.looks_whole();
             let limit = if whole { silence.min(EPILOGUE) } else { silence };
-            match timeout(limit, response.chunk()).await {
+            let at_hand = match pace.began {
+                Some(_) => timeout(Pace::HAND_OVER, response.chunk()).await.ok(),
+                None => None,
+            };
+            let chunk = if let Some(chunk) = at_hand {
+                Ok(chunk)
+            } else {
+                pace.rest().await;
+                timeout(limit, response.chunk()).await
+            };
+            match chunk {
                 Err(_) if whole => return Ok(()),
                 Err(_) => return Err(self.connection.idle(CHAT, silence)),
                 Ok(Err(_)) if self.assembler.has_finish_reason() => return Ok(()),
@@ -205,6 +216,9 @@ impl Reader<'_> {
                         return Err(ModelError::TooLong { url: self.connection.shown_url(CHAT), limit: LONGEST_REPLY });
                     }
                     self.take(&bytes)?;
+                    if *self.shown {
+                        pace.begin();
+                    }
                     if self.assembler.is_done() {
                         // Reads the last bytes aside, so that the connection can serve the next request.
                         tokio::spawn(async move { timeout(Duration::from_secs(1), drain(response)).await });
@@ -313,6 +327,34 @@ impl Reader<'_> {
             Fault::NotUnderstood(excerpt) => {
                 self.connection.broken_because(CHAT, &format!("a part of it is not JSON: {excerpt}"))
             }
+        }
+    }
+}
+
+/// Reads a stream as often as a screen shows it: what comes in between is taken together. Waking up for each token of a
+/// quick model costs more than everything else that is done with it.
+///
+/// The first bytes after a pause are taken at once; only the ones behind them wait.
+#[derive(Debug, Default)]
+struct Pace {
+    /// When the bytes came that this look began with; `None` before the reply shows anything.
+    began: Option<Instant>,
+}
+
+impl Pace {
+    /// Time between two looks: about a frame.
+    const LOOK: Duration = Duration::from_millis(30);
+    /// How long the connection may take to hand over what it has read.
+    const HAND_OVER: Duration = Duration::from_millis(2);
+
+    fn begin(&mut self) {
+        self.began.get_or_insert_with(Instant::now);
+    }
+
+    /// Waits until the next look.
+    async fn rest(&mut self) {
+        if let Some(began) = self.began.take() {
+            sleep_until(began + Self::LOOK).await;
         }
     }
 }
