@@ -9,7 +9,7 @@ use super::args::{GlobalArgs, SessionCommand};
 use super::bootstrap::{Choice, Keys, Setup, ask};
 use super::report::{Failure, Outcome};
 use crate::protocol::Message;
-use crate::session::{self, SessionFolder, SessionLock};
+use crate::session::{self, LockError, SessionFolder, SessionLock};
 use crate::support::{clock, sanitize, truncate};
 
 /// Runs one of the verbs.
@@ -163,7 +163,10 @@ fn fsck(setup: &Setup, id: String, out: &mut dyn Write) -> Outcome {
 }
 
 fn lock(folder: &SessionFolder, holder: &str) -> Result<SessionLock, Failure> {
-    SessionLock::acquire(folder, holder).map_err(|error| Failure::from_error(&error).hint("Close it there first."))
+    SessionLock::acquire(folder, holder).map_err(|error| {
+        let held = matches!(error, LockError::Held { .. });
+        Failure::from_error(&error).maybe_hint(held.then(|| "Close it there first.".to_owned()))
+    })
 }
 
 /// A file time as a moment in the user's time zone.

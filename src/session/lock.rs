@@ -66,9 +66,11 @@ impl SessionLock {
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let since = jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S").to_string();
         let words = format!("{holder} (process {} on {host}, since {since})\n", std::process::id());
-        file.set_len(0).map_err(failed)?;
-        file.rewind().map_err(failed)?;
-        file.write_all(words.as_bytes()).map_err(failed)?;
+        // The words are for people only: on a full disk the lock holds without them.
+        let told = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(words.as_bytes()));
+        if let Err(error) = told {
+            tracing::warn!(%error, path = %path.display(), "the holder of the lock is not named");
+        }
         Ok(Self { file, root: folder.root().to_owned() })
     }
 
@@ -118,5 +120,16 @@ mod tests {
         drop(lock);
         SessionLock::acquire(&folder, "okcvm").expect("free again");
         drop(shared);
+    }
+
+    #[test]
+    fn a_lock_holds_where_the_holder_cannot_be_named() {
+        let dir = tempfile::tempdir().expect("folder");
+        let folder =
+            SessionFolder::create(dir.path(), &SessionId::from_random(3), &jiff::Zoned::now()).expect("create");
+        // Stands for a full disk: it can be locked, but holds no words.
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, folder.lock_file(), rustix::fs::FileType::Fifo, mode, 0).expect("pipe");
+        let _lock = SessionLock::acquire(&folder, "okcvm").expect("locked without words");
     }
 }
