@@ -89,9 +89,10 @@ fn list(machine: &mut OpenSession, json: bool, out: &mut dyn Write) -> Outcome {
     if json {
         return print_json(&nodes, out);
     }
-    let changed = machine.ledger.changed_since_head().map_err(failure)?;
-    if changed > 0 {
-        writeln!(out, "  now       {changed} {} changed since head", files(changed))?;
+    match machine.ledger.changed_since_head() {
+        Ok(0) => {}
+        Ok(changed) => writeln!(out, "  now       {changed} {} changed since head", files(changed))?,
+        Err(error) => writeln!(out, "  now       cannot be compared: {}", sanitize::line(&error.to_string()))?,
     }
     let now = Zoned::now();
     for node in &nodes {

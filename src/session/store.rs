@@ -178,6 +178,12 @@ impl Log {
         Ok(RawLine { seq, time, kind, bytes })
     }
 
+    /// All good lines of the log once more, for what lies behind a node that is lost.
+    pub fn lines(&self) -> Result<Vec<RawLine>, LogError> {
+        let bytes = std::fs::read(&self.path).map_err(io_error("read", &self.path))?;
+        Ok(read_lines(&bytes).0)
+    }
+
     /// Brings everything that was appended to the disk.
     pub fn sync(&self) -> Result<(), LogError> {
         self.file.sync_data().map_err(io_error("sync", &self.path))

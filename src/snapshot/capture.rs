@@ -96,7 +96,7 @@ impl Walk<'_> {
         depth: usize,
     ) -> Result<(CachedDir, bool), SnapshotError> {
         let names = self.list(fd)?;
-        let old_tree = old.as_ref().map(|dir| dir.tree);
+        let old_tree = old.as_ref().and_then(CachedDir::stored_tree);
         let mut old = old.map(|dir| dir.entries).unwrap_or_default().into_iter().peekable();
         let mut changed = old_tree.is_none();
         let mut entries = Vec::with_capacity(names.len());
@@ -130,6 +130,11 @@ impl Walk<'_> {
         Ok((CachedDir { tree, entries }, true))
     }
 
+    /// Where the walk is, for people.
+    fn here(&self) -> PathBuf {
+        if self.path.is_empty() { "the workspace".into() } else { name::display(&self.path).into() }
+    }
+
     /// The names in a folder, sorted by their bytes.
     fn list(&mut self, fd: &OwnedFd) -> Result<Vec<(CString, FileType)>, SnapshotError> {
         let mut names = Vec::new();
@@ -138,7 +143,7 @@ impl Walk<'_> {
             let entry = match entry {
                 Ok(entry) => entry,
                 Err(error) => {
-                    return Err(SnapshotError::io("read", &PathBuf::from(name::display(&self.path)))(error.into()));
+                    return Err(SnapshotError::io("read", &self.here())(error.into()));
                 }
             };
             let name = entry.file_name();
@@ -215,13 +220,11 @@ impl Walk<'_> {
                 return Ok(self.leave_out(Reason::Changing, 0, before.as_ref(), changed));
             }
             Err(Errno::MFILE | Errno::NFILE) => {
-                let path = PathBuf::from(name::display(&self.path));
-                return Err(SnapshotError::io("open", &path)(Errno::MFILE.into()));
+                return Err(SnapshotError::io("open", &self.here())(Errno::MFILE.into()));
             }
             Err(_) => return Ok(self.leave_out(Reason::Unreadable, 0, before.as_ref(), changed)),
         };
-        let stat = fstat(&fd)
-            .map_err(|error| SnapshotError::io("read", &PathBuf::from(name::display(&self.path)))(error.into()))?;
+        let stat = fstat(&fd).map_err(|error| SnapshotError::io("read", &self.here())(error.into()))?;
         if stat.st_dev != self.device {
             return Ok(self.leave_out(Reason::Mount, 0, before.as_ref(), changed));
         }

@@ -40,7 +40,7 @@ impl Store {
             Some(to) => Scan { state: self.files(to)?, trees: std::collections::HashMap::new() },
             None => self.scan(dir)?,
         };
-        let trees = Trees { repo: &self.repo, found: Some(&scan.trees) };
+        let trees = Trees::new(&self.repo, &scan.trees);
         let workspace = to.is_none().then_some(dir);
         let mut maker = Maker { store: self, workspace, left: MAX_PATCHES, until: Instant::now() + MAX_TIME };
         let mut files = Vec::new();

@@ -38,6 +38,8 @@ pub struct Store {
     pub(super) repo: Repo,
     pub(super) options: StoreOptions,
     pub(super) cache: Option<CachedDir>,
+    /// The cache names objects that are missing, and is marked so that the next capture writes them again.
+    pub(super) mending: bool,
     pub(super) nodes: HashMap<NodeId, Arc<NodeInfo>>,
     pub(super) head: Option<NodeId>,
     trip: Option<Trip>,
@@ -72,13 +74,25 @@ impl std::fmt::Debug for Store {
 impl Store {
     /// Opens the store in `git_dir`, or makes it.
     pub fn open(git_dir: &Path, options: StoreOptions) -> Result<Self, SnapshotError> {
+        Self::open_knowing(git_dir, options, &[])
+    }
+
+    /// Opens the store. `known` are nodes that must have been made, oldest first: what lies before a commit that
+    /// cannot be read is found by them.
+    pub fn open_knowing(git_dir: &Path, options: StoreOptions, known: &[NodeId]) -> Result<Self, SnapshotError> {
         let repo = Repo::open(git_dir)?;
-        let (_, head) = repo.read_head()?;
         let cache = statcache::load(&stat_file(&repo));
-        let mut store =
-            Self { repo, options, cache, nodes: HashMap::new(), head: None, trip: None, damage: Vec::new() };
-        store.load_nodes()?;
-        store.head = head.and_then(|id| id.to_string().parse().ok());
+        let mut store = Self {
+            repo,
+            options,
+            cache,
+            mending: false,
+            nodes: HashMap::new(),
+            head: None,
+            trip: None,
+            damage: Vec::new(),
+        };
+        store.load_nodes(known)?;
         Ok(store)
     }
 
@@ -286,32 +300,48 @@ impl Store {
         self.nodes.get(id).ok_or_else(|| SnapshotError::Unknown(id.short().to_owned()))
     }
 
-    fn load_nodes(&mut self) -> Result<(), SnapshotError> {
+    fn load_nodes(&mut self, known: &[NodeId]) -> Result<(), SnapshotError> {
         let (_, head) = self.repo.read_head()?;
         let refs = self.repo.list_refs("refs/")?;
-        let mut open: Vec<Oid> = refs.into_iter().map(|(_, id)| id).chain(head).collect();
         let mut seen: HashSet<Oid> = HashSet::new();
+        for error in self.follow(refs.into_iter().map(|(_, id)| id).chain(head).collect(), &mut seen) {
+            self.damage.push(format!("A snapshot cannot be read: {error}."));
+        }
+        // What no ref reaches lay before a commit that is lost. The newest first: their ancestors need no ref.
+        for id in known.iter().rev() {
+            let commit = oid(id)?;
+            if seen.contains(&commit) || !self.repo.exists(commit) {
+                continue;
+            }
+            self.follow(vec![commit], &mut seen);
+            if self.nodes.contains_key(id)
+                && let Err(error) = self.repo.write_ref(&tip_name(id), commit)
+            {
+                tracing::warn!(%error, "a snapshot that no ref reached got none");
+            }
+        }
+        self.head = head.and_then(|id| id.to_string().parse().ok()).filter(|id| self.nodes.contains_key(id));
+        Ok(())
+    }
+
+    /// Reads commits and what they continue; tells of each that cannot be read.
+    fn follow(&mut self, mut open: Vec<Oid>, seen: &mut HashSet<Oid>) -> Vec<SnapshotError> {
+        let mut lost = Vec::new();
         while let Some(id) = open.pop() {
             if !seen.insert(id) {
                 continue;
             }
-            let info = match self.repo.read(id, ObjectKind::Commit).and_then(|bytes| NodeInfo::parse(id, &bytes)) {
-                Ok(info) => info,
-                // Without its head a session has no present; any other node is missed alone.
-                Err(error) if head == Some(id) => return Err(error),
-                Err(error) => {
-                    self.damage.push(format!("A snapshot cannot be read: {error}."));
-                    continue;
+            match self.repo.read(id, ObjectKind::Commit).and_then(|bytes| NodeInfo::parse(id, &bytes)) {
+                Ok(info) => {
+                    open.extend(info.parent.as_ref().and_then(|parent| oid(parent).ok()));
+                    if let Ok(node) = id.to_string().parse() {
+                        self.nodes.insert(node, Arc::new(info));
+                    }
                 }
-            };
-            if let Some(parent) = &info.parent {
-                open.push(oid(parent)?);
-            }
-            if let Ok(node) = id.to_string().parse() {
-                self.nodes.insert(node, Arc::new(info));
+                Err(error) => lost.push(error),
             }
         }
-        Ok(())
+        lost
     }
 
     /// Bytes that the store takes on the disk.

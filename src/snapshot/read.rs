@@ -29,6 +29,11 @@ impl Store {
         Ok(self.node_file(id, &["turn.jsonl"])?.unwrap_or_default())
     }
 
+    /// Whether the conversation can go on from a node: its records and the participants' files can be read.
+    pub fn is_readable(&self, id: &NodeId) -> bool {
+        self.records(id).is_ok() && self.state(id).is_ok()
+    }
+
     /// A long text or full output of the node, by its hash.
     pub fn spill(&self, id: &NodeId, hash: &str) -> Result<Option<Vec<u8>>, SnapshotError> {
         self.node_file(id, &["spill", hash])
@@ -51,14 +56,16 @@ impl Store {
 
     /// Walks the workspace without writing anything.
     pub(super) fn scan(&mut self, dir: BorrowedFd<'_>) -> Result<Scan, SnapshotError> {
+        self.check_cache();
         let mut sink = HashSink::default();
         let found = capture::walk(dir, self.options.caps, self.cache.clone(), &mut sink)?;
         let tree = found.cache.tree;
         let state = State { tree: Some(tree), modes: found.modes.into_iter().collect(), not_kept: found.not_kept };
-        // The cache may name stored objects only: those it named before, or those of a node.
+        // The cache may name stored objects only: those it named before, or those of a node. One that is marked stays
+        // so until a capture has written what is missing.
         let stored = (!found.changed && self.cache.is_some())
             || self.head.as_ref().is_some_and(|head| self.files(head).is_ok_and(|files| files.tree == Some(tree)));
-        if stored {
+        if stored && !self.mending {
             self.cache = Some(found.cache);
         }
         Ok(Scan { state, trees: sink.trees })
@@ -71,7 +78,7 @@ impl Store {
             None => State::default(),
         };
         let scan = self.scan(dir)?;
-        let trees = Trees { repo: &self.repo, found: Some(&scan.trees) };
+        let trees = Trees::new(&self.repo, &scan.trees);
         let differences = compare::compare(&trees, &old, &scan.state)?;
         let is_file = |side: Option<compare::Side>| side.is_some_and(|side| side.kind != Kind::Dir);
         let files = differences.iter().filter(|difference| {
@@ -81,12 +88,14 @@ impl Store {
         Ok(files.count() as u64)
     }
 
-    /// Whether the workspace differs from a node in anything that a snapshot keeps, folders and bits included.
+    /// Whether the workspace differs from a node in anything that a snapshot keeps, folders and bits included. It does
+    /// from a node whose files nobody can tell.
     pub fn differs(&mut self, node: &NodeId, dir: BorrowedFd<'_>) -> Result<bool, SnapshotError> {
-        if self.info(node)?.failed.is_some() {
-            return Ok(true);
-        }
-        let old = self.files(node)?;
+        let old = match self.files(node) {
+            Ok(old) => old,
+            Err(SnapshotError::Red { .. } | SnapshotError::Damaged(_)) => return Ok(true),
+            Err(error) => return Err(error),
+        };
         let scan = self.scan(dir)?;
         Ok(scan.state.tree != old.tree || scan.state.modes != old.modes)
     }

@@ -5,6 +5,8 @@
 //! environment (`GIT_*`), the user's and the system's Git configuration, owners of folders and hooks cannot matter:
 //! they are never looked at. For the git command line the folder is an ordinary bare repository.
 
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -37,6 +39,10 @@ const CONFIG: &str = "\
 pub(crate) struct Repo {
     dir: PathBuf,
     git: Repository,
+    /// Objects that could not be read: they count as missing, so that the next capture writes them again.
+    bad: RefCell<HashSet<Oid>>,
+    /// Whether objects may be missing that the stat cache relies on.
+    suspect: Cell<bool>,
 }
 
 impl std::fmt::Debug for Repo {
@@ -51,14 +57,16 @@ impl Repo {
         if fs::symlink_metadata(dir).is_err() {
             create(dir)?;
         }
+        let objects = dir.join("objects");
+        if !objects.is_dir() {
+            return Err(SnapshotError::Damaged(format!("{} is missing", objects.display())));
+        }
+        // Folders that may be empty are lost by many a program that copies.
         for part in ["objects/pack", "refs", "okcvm"] {
             let path = dir.join(part);
-            if !path.is_dir() {
-                return Err(SnapshotError::Damaged(format!("{} is missing", path.display())));
-            }
+            fs::create_dir_all(&path).map_err(SnapshotError::io("make", &path))?;
         }
         git2::opts::enable_caching(false);
-        let objects = dir.join("objects");
         let text =
             objects.to_str().ok_or_else(|| SnapshotError::Damaged(format!("{} is not UTF-8", objects.display())))?;
         let odb = Odb::new().map_err(SnapshotError::git("open the object database"))?;
@@ -66,7 +74,7 @@ impl Repo {
         let git = Repository::from_odb(odb).map_err(SnapshotError::git("open the object database"))?;
         let empty = git2::Config::new().map_err(SnapshotError::git("make an empty configuration"))?;
         git.set_config(&empty).map_err(SnapshotError::git("set an empty configuration"))?;
-        Ok(Self { dir: dir.to_owned(), git })
+        Ok(Self { dir: dir.to_owned(), git, bad: RefCell::default(), suspect: Cell::new(true) })
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -104,17 +112,38 @@ impl Repo {
         self.odb()?.refresh().map_err(SnapshotError::git("read the object database"))
     }
 
+    /// Whether an object was found missing or damaged since this was asked last, or it was never asked: what was known
+    /// of stored objects may be wrong.
+    pub(crate) fn take_suspicion(&self) -> bool {
+        self.suspect.replace(false)
+    }
+
+    /// A capture has written again what was found damaged, as far as it is in the workspace.
+    pub(crate) fn forgive(&self) {
+        self.bad.borrow_mut().clear();
+    }
+
+    /// From now on what is known of stored objects may be wrong.
+    pub(crate) fn suspect(&self) {
+        self.suspect.set(true);
+    }
+
+    fn unreadable(&self, id: Oid, error: &git2::Error) -> SnapshotError {
+        self.suspect.set(true);
+        self.bad.borrow_mut().insert(id);
+        SnapshotError::Damaged(format!("object {id} cannot be read: {}", error.message()))
+    }
+
     /// Whether an object is there, as far as is known without looking for new packs.
     pub(crate) fn exists(&self, id: Oid) -> bool {
-        self.git.odb().is_ok_and(|odb| odb.exists_ext(id, OdbLookupFlags::NO_REFRESH))
+        !self.bad.borrow().contains(&id)
+            && self.git.odb().is_ok_and(|odb| odb.exists_ext(id, OdbLookupFlags::NO_REFRESH))
     }
 
     /// Reads an object whole; libgit2 checks its hash.
     pub(crate) fn read(&self, id: Oid, kind: ObjectKind) -> Result<Vec<u8>, SnapshotError> {
         let odb = self.odb()?;
-        let object = odb
-            .read(id)
-            .map_err(|error| SnapshotError::Damaged(format!("object {id} cannot be read: {}", error.message())))?;
+        let object = odb.read(id).map_err(|error| self.unreadable(id, &error))?;
         let found = match object.kind() {
             git2::ObjectType::Blob => Some(ObjectKind::Blob),
             git2::ObjectType::Tree => Some(ObjectKind::Tree),
@@ -130,10 +159,7 @@ impl Repo {
 
     /// Size of an object without reading it whole.
     pub(crate) fn size(&self, id: Oid) -> Result<u64, SnapshotError> {
-        let (size, _) = self
-            .odb()?
-            .read_header(id)
-            .map_err(|error| SnapshotError::Damaged(format!("object {id} cannot be read: {}", error.message())))?;
+        let (size, _) = self.odb()?.read_header(id).map_err(|error| self.unreadable(id, &error))?;
         Ok(size as u64)
     }
 
@@ -230,20 +256,26 @@ impl Repo {
             Err(error) if is_absent(&error) => return Ok(Vec::new()),
             Err(error) => return Err(SnapshotError::io("read", &path)(error)),
         };
-        text.lines()
-            .filter(|line| !line.starts_with(['#', '^']))
-            .filter_map(|line| line.split_once(' '))
-            .map(|(id, name)| Ok((name.to_owned(), parse_ref(name, id)?)))
-            .collect()
+        // A line that is no ref is passed over: the others must stay reachable.
+        let refs = text.lines().filter(|line| !line.starts_with(['#', '^'])).filter_map(|line| line.split_once(' '));
+        Ok(refs.filter_map(|(id, name)| Some((name.to_owned(), parse_ref(name, id).ok()?))).collect())
     }
 
-    /// What HEAD names: the branch that the head is on, if any, and the head.
+    /// What HEAD names: the branch that the head is on, if any, and the head. One that says nothing of use names
+    /// nothing: the log knows the head as well.
     pub(crate) fn read_head(&self) -> Result<(Option<String>, Option<Oid>), SnapshotError> {
         let path = self.dir.join("HEAD");
-        let text = fs::read_to_string(&path).map_err(SnapshotError::io("read", &path))?;
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if is_absent(&error) => return Ok((None, None)),
+            Err(error) => return Err(SnapshotError::io("read", &path)(error)),
+        };
+        let text = String::from_utf8_lossy(&bytes);
         match text.trim().strip_prefix("ref: ") {
-            Some(name) => Ok((Some(name.to_owned()), self.read_ref(name)?)),
-            None => parse_ref("HEAD", text.trim()).map(|id| (None, Some(id))),
+            Some(name) if git2::Reference::is_valid_name(name) => {
+                Ok((Some(name.to_owned()), self.read_ref(name).unwrap_or_default()))
+            }
+            _ => Ok((None, parse_ref("HEAD", text.trim()).ok())),
         }
     }
 

@@ -165,7 +165,7 @@ impl Store {
     pub fn plan_restore(&mut self, files: &NodeId, dir: BorrowedFd<'_>) -> Result<Plan, SnapshotError> {
         let target = self.files(files)?;
         let scan = self.scan(dir)?;
-        let trees = Trees { repo: &self.repo, found: Some(&scan.trees) };
+        let trees = Trees::new(&self.repo, &scan.trees);
         plan(&trees, &scan.state, &target)
     }
 
@@ -176,7 +176,7 @@ impl Store {
         let target = self.files(&journal.files)?;
         let scan = self.scan(dir)?;
         self.check_captured(&scan, base)?;
-        let trees = Trees { repo: &self.repo, found: Some(&scan.trees) };
+        let trees = Trees::new(&self.repo, &scan.trees);
         let plan = plan(&trees, &scan.state, &target)?;
         self.verify_objects(&plan)?;
         self.step("planned")?;
@@ -190,7 +190,7 @@ impl Store {
     pub fn resume_restore(&mut self, dir: BorrowedFd<'_>, journal: &Journal) -> Result<Applied, SnapshotError> {
         let target = self.files(&journal.files)?;
         let scan = self.scan(dir)?;
-        let trees = Trees { repo: &self.repo, found: Some(&scan.trees) };
+        let trees = Trees::new(&self.repo, &scan.trees);
         let plan = plan(&trees, &scan.state, &target)?;
         self.verify_objects(&plan)?;
         self.carry_out(dir, journal, &target, &plan)
@@ -200,7 +200,7 @@ impl Store {
     /// was killed, and nothing else.
     pub fn is_mixture(&mut self, dir: BorrowedFd<'_>, a: &NodeId, b: &NodeId) -> Result<bool, SnapshotError> {
         let scan = self.scan(dir)?;
-        let trees = Trees { repo: &self.repo, found: Some(&scan.trees) };
+        let trees = Trees::new(&self.repo, &scan.trees);
         let from_a = compare::compare(&trees, &self.files(a)?, &scan.state)?;
         let from_b: BTreeSet<Vec<u8>> =
             compare::compare(&trees, &self.files(b)?, &scan.state)?.into_iter().map(|item| item.path).collect();
@@ -223,8 +223,7 @@ impl Store {
         Ok(Applied { written: counts.written, removed: counts.removed, differing, kept: plan.keep() })
     }
 
-    /// A rollback that a kill left unfinished. A journal that cannot be read was never relied on: it is written
-    /// aside and renamed before anything is touched.
+    /// A rollback that a kill left unfinished.
     pub fn pending_restore(&self) -> Result<Option<Journal>, SnapshotError> {
         let path = self.journal_file();
         match fs::read(&path) {
@@ -234,6 +233,20 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(SnapshotError::io("read", &path)(error)),
         }
+    }
+
+    /// Gives up a rollback that can neither be finished nor undone: its journal is moved aside, and the files stay.
+    pub fn give_up_restore(&mut self) -> Result<PathBuf, SnapshotError> {
+        let path = self.journal_file();
+        let mut aside = path.with_extension("bad");
+        let mut number = 1;
+        while fs::symlink_metadata(&aside).is_ok() {
+            number += 1;
+            aside = path.with_extension(format!("bad-{number}"));
+        }
+        fs::rename(&path, &aside).map_err(SnapshotError::io("move", &path))?;
+        atomic_file::sync_parent(&path).map_err(SnapshotError::io("sync", &path))?;
+        Ok(aside)
     }
 
     /// Ends a rollback: the journal goes.
@@ -278,7 +291,7 @@ impl Store {
     /// Nothing is written over that is in no node.
     fn check_captured(&self, now: &Scan, base: &NodeId) -> Result<(), SnapshotError> {
         let base = self.files(base)?;
-        let trees = Trees { repo: &self.repo, found: Some(&now.trees) };
+        let trees = Trees::new(&self.repo, &now.trees);
         match compare::compare(&trees, &base, &now.state)?.first() {
             None => Ok(()),
             Some(difference) => Err(SnapshotError::Moved { path: name::display(&difference.path) }),
@@ -291,13 +304,13 @@ impl Store {
         let found = super::capture::walk(dir, self.options.caps, self.cache.clone(), &mut sink)?;
         let state =
             State { tree: Some(found.cache.tree), modes: found.modes.into_iter().collect(), not_kept: found.not_kept };
-        let trees = Trees { repo: &self.repo, found: Some(&sink.trees) };
+        let trees = Trees::new(&self.repo, &sink.trees);
         let differing = compare::compare(&trees, &state, target)?
             .into_iter()
             .filter(|difference| !kept.covers(&difference.path) && !kept.has_below(&difference.path))
             .map(|difference| name::display(&difference.path))
             .collect();
-        if state.tree == target.tree {
+        if state.tree == target.tree && !self.mending {
             // All of it is stored, so the next capture need not read it again.
             if let Err(error) = statcache::save(&super::graph::stat_file(&self.repo), &found.cache) {
                 tracing::warn!(%error, "the stat cache was not saved");

@@ -73,6 +73,34 @@ pub(crate) enum CachedNode {
     Dir(Box<CachedDir>),
 }
 
+impl CachedDir {
+    /// The tree, where it is known to be stored.
+    pub(crate) fn stored_tree(&self) -> Option<Oid> {
+        (!self.tree.is_zero()).then_some(self.tree)
+    }
+
+    /// Marks files whose object is missing as to be read again, and folders as to be written again; tells how many.
+    pub(crate) fn doubt_missing(&mut self, exists: &dyn Fn(Oid) -> bool) -> usize {
+        let mut missing = 0;
+        if !self.tree.is_zero() && !exists(self.tree) {
+            self.tree = Oid::ZERO_SHA1;
+            missing += 1;
+        }
+        for entry in &mut self.entries {
+            match &mut entry.node {
+                CachedNode::Dir(dir) => missing += dir.doubt_missing(exists),
+                CachedNode::Leaf { id, racy, .. } => {
+                    if !exists(*id) {
+                        *racy = true;
+                        missing += 1;
+                    }
+                }
+            }
+        }
+        missing
+    }
+}
+
 /// Reads the cache; `None` where there is none that can be trusted.
 pub(crate) fn load(path: &Path) -> Option<CachedDir> {
     let bytes = fs::read(path).ok()?;

@@ -12,6 +12,7 @@
 //!   virtual_machine.rs  opening a session; its machine without a model
 //! ```
 
+mod adopt;
 pub mod checkpoint;
 mod closing;
 pub mod effect;

@@ -1,5 +1,6 @@
 //! The records of a conversation: those of each node from the root to the head, then those that no node holds yet.
 
+use crate::protocol::NodeId;
 use crate::session::Record;
 use crate::session::store::read_lines;
 
@@ -8,19 +9,26 @@ use super::checkpoint::{Ledger, LedgerError};
 impl Ledger {
     /// What led to the present state of the conversation, oldest first; pictures and long texts are brought back.
     pub fn records(&mut self) -> Result<Vec<Record>, LedgerError> {
+        Ok(self.read_path().0)
+    }
+
+    /// The records, and the nodes whose records cannot be read: a gap is better than no conversation at all.
+    pub(super) fn read_path(&self) -> (Vec<Record>, Vec<NodeId>) {
         let mut records = Vec::new();
-        if let Some(head) = self.head() {
-            for node in self.tree.path(&head) {
-                let (lines, bad) = read_lines(&self.store.records(&node)?);
-                if bad > 0 {
-                    tracing::warn!(node = node.short(), bad, "records of a snapshot are damaged");
-                }
-                let get =
-                    |hash: &str| self.log.blobs().get(hash).or_else(|| self.store.spill(&node, hash).ok().flatten());
-                records.extend(lines.iter().filter_map(|line| line.parse(&get).ok()));
+        let mut gaps = Vec::new();
+        for node in self.head().map(|head| self.tree.path(&head)).unwrap_or_default() {
+            let Ok(bytes) = self.store.records(&node) else {
+                gaps.push(node);
+                continue;
+            };
+            let (lines, bad) = read_lines(&bytes);
+            if bad > 0 {
+                tracing::warn!(node = node.short(), bad, "records of a snapshot are damaged");
             }
+            let get = |hash: &str| self.log.blobs().get(hash).or_else(|| self.store.spill(&node, hash).ok().flatten());
+            records.extend(lines.iter().filter_map(|line| line.parse(&get).ok()));
         }
         records.extend(self.open_records());
-        Ok(records)
+        (records, gaps)
     }
 }

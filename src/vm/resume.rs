@@ -7,15 +7,15 @@
 //! head: the log's word; HEAD follows
 //! ```
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags, openat};
 
-use super::checkpoint::{Ledger, LedgerError, Making, State, operation_of};
+use super::adopt::Told;
+use super::checkpoint::{Ledger, LedgerError, Making, State};
 use crate::config::SnapshotSection;
 use crate::protocol::{Message, NodeId, NodeKind, TurnId, TurnOutcome};
-use crate::session::{Log, OpEntry, OpLog, Operation, RawLine, Record, SessionFolder, SessionLock, Tree};
+use crate::session::{Log, OpLog, Record, SessionFolder, SessionLock, Tree, conversation};
 use crate::snapshot::{Caps, Captured, Store, StoreOptions, label_after};
 use crate::support::clock::Clock;
 
@@ -56,43 +56,6 @@ pub struct Unfinished {
     pub kind: NodeKind,
 }
 
-/// What the log says, line by line.
-#[derive(Default)]
-struct Told {
-    open: Vec<RawLine>,
-    known: HashSet<NodeId>,
-    ops: OpLog,
-    head: Option<NodeId>,
-}
-
-impl Told {
-    fn take(&mut self, line: RawLine) {
-        // Closing records are short and never refer to blobs.
-        let record = match line.kind.as_str() {
-            "node" | "head" => line.parse(&|_| None),
-            _ => {
-                self.open.push(line);
-                return;
-            }
-        };
-        match record {
-            Ok(Record::Node { id, before, operation, through, .. }) => {
-                self.open.retain(|line| line.seq > through);
-                self.known.insert(id.clone());
-                self.head = Some(id.clone());
-                if let Some(operation) = operation {
-                    self.ops.push(&OpEntry { operation, before, after: id });
-                }
-            }
-            Ok(Record::Head { operation, before, after }) => {
-                self.head = Some(after.clone());
-                self.ops.push(&OpEntry { operation, before: Some(before), after });
-            }
-            _ => {}
-        }
-    }
-}
-
 impl Ledger {
     /// Opens a session, new or old.
     pub fn open(
@@ -115,25 +78,35 @@ impl Ledger {
             file: options.snapshots.max_file_mb.saturating_mul(MIB),
             total: options.snapshots.max_total_mb.saturating_mul(MIB),
         };
-        let store = Store::open(&folder.state_git(), StoreOptions { caps, owner: options.owner })?;
+        let options = StoreOptions { caps, owner: options.owner };
+        let store = Store::open_knowing(&folder.state_git(), options, &told.nodes())?;
         let mut tree = Tree::default();
         for (id, parent) in store.parents() {
             tree.insert(id.clone(), parent.cloned());
         }
         let mut warnings = damage.sentences();
         warnings.extend(store.damage().iter().cloned());
-        let mut ledger =
-            Self { folder, _lock: lock, log, store, tree, ops: told.ops, work, clock, open: told.open, turn: None };
-        ledger.adopt(&told.known, told.head, &mut warnings)?;
+        let (open, ops) = (Vec::new(), OpLog::default());
+        let mut ledger = Self { folder, _lock: lock, log, store, tree, ops, work, clock, open, turn: None };
+        ledger.adopt(&told, !damage.is_none(), &mut warnings)?;
         ledger.finish_rollback(&mut warnings)?;
         if ledger.store.head().is_none() {
+            // What is open belongs to the turn that is yet to be closed.
+            let open = std::mem::take(&mut ledger.open);
             ledger.make(Making::new(NodeKind::Start, "Start", Vec::new()), 0)?;
+            ledger.open = open;
         }
         let unfinished = ledger.unfinished();
         if let Some(unfinished) = &unfinished {
             ledger.turn = Some((unfinished.turn, unfinished.text.clone()));
         }
-        let resumed = Resumed { messages: ledger.conversation()?, state: ledger.state()?, unfinished, warnings };
+        let (records, gaps) = ledger.read_path();
+        if !gaps.is_empty() {
+            let gaps = gaps.iter().map(NodeId::short).collect::<Vec<_>>().join(", ");
+            warnings.push(format!("The conversation has a gap: the words of snapshot {gaps} cannot be read."));
+        }
+        let messages = conversation(&records);
+        let resumed = Resumed { messages, state: ledger.state()?, unfinished, warnings };
         Ok((ledger, resumed))
     }
 
@@ -164,75 +137,5 @@ impl Ledger {
         }
         let kind = if stopped { NodeKind::Interrupted } else { NodeKind::Crash };
         found.map(|(turn, text)| Unfinished { turn, text, kind })
-    }
-
-    /// Writes the closing records that are missing, and lets the head be the log's.
-    fn adopt(
-        &mut self,
-        known: &HashSet<NodeId>,
-        told_head: Option<NodeId>,
-        warnings: &mut Vec<String>,
-    ) -> Result<(), LedgerError> {
-        // A node that the log's head continues was closed by its child at the latest: only its record could not be
-        // written.
-        let continued: HashSet<NodeId> =
-            told_head.as_ref().map(|head| self.tree.path(head)).unwrap_or_default().into_iter().collect();
-        let is_stranger = |id: &NodeId| !known.contains(id) && !continued.contains(id);
-        let mut strangers: Vec<NodeId> =
-            self.store.nodes()?.into_iter().map(|node| node.id).filter(is_stranger).collect();
-        strangers.reverse();
-        let rebuilt = known.is_empty() && strangers.len() > 1;
-        let stored_head = self.head();
-        let mut head = told_head;
-        // Numbers go on above all that a node knows of, without a gap between two records.
-        for id in &strangers {
-            self.log.continue_after(self.store.details(id)?.seq);
-        }
-        for id in &strangers {
-            let node = self.store.details(id)?;
-            let operation = operation_of(node.kind);
-            let before = node.before.or(node.parent);
-            self.log.append(&Record::Node {
-                id: id.clone(),
-                tree: node.tree,
-                node: node.kind,
-                label: node.label,
-                turn: node.turn,
-                before: before.clone(),
-                operation,
-                through: node.seq,
-            })?;
-            self.open.retain(|line| line.seq > node.seq);
-            if let Some(operation) = operation {
-                self.ops.push(&OpEntry { operation, before, after: id.clone() });
-            }
-            head = Some(id.clone());
-        }
-        if rebuilt {
-            warnings.push(format!("The log was rebuilt from {} snapshots.", strangers.len()));
-        } else if !strangers.is_empty() {
-            warnings.push(format!(
-                "Snapshot {} was complete although the process ended before it was entered in the log.",
-                strangers.iter().map(NodeId::short).collect::<Vec<_>>().join(", ")
-            ));
-        }
-        match (head, stored_head) {
-            (Some(told), Some(stored)) if rebuilt && told != stored => {
-                let operation = Operation::Other;
-                self.log.append(&Record::Head { operation, before: told, after: stored })?;
-            }
-            (Some(told), stored) if stored.as_ref() != Some(&told) => {
-                if self.store.contains(&told) {
-                    self.store.set_head(&told)?;
-                } else {
-                    warnings.push(format!("Snapshot {} is in the log but not in the store.", told.short()));
-                }
-            }
-            _ => {}
-        }
-        if !strangers.is_empty() {
-            self.log.sync()?;
-        }
-        Ok(())
     }
 }

@@ -55,8 +55,8 @@ impl Ledger {
             (_, Some(head)) => {
                 let mut turns = 0;
                 for node in self.tree.left_behind(&head, &target) {
-                    let kind = self.store.kind(&node)?;
-                    turns += u64::from(matches!(kind, NodeKind::Turn | NodeKind::Interrupted | NodeKind::Crash));
+                    let kind = self.store.kind(&node);
+                    turns += u64::from(matches!(kind, Ok(NodeKind::Turn | NodeKind::Interrupted | NodeKind::Crash)));
                 }
                 turns
             }
@@ -117,9 +117,8 @@ impl Ledger {
     /// Whether everything that would come back can: files, records, participants. Nothing is made before this.
     fn ask_all(&mut self, target: &NodeId) -> Result<State, LedgerError> {
         self.store.plan_restore(target, self.work.as_fd())?;
-        for node in self.tree.path(target) {
-            self.store.records(&node)?;
-        }
+        // What is lost of the conversation before it is lost now as well, and no reason to stay.
+        self.store.records(target)?;
         let then = self.store.state(target)?;
         participant::check(&then)?;
         Ok(then)
@@ -241,8 +240,26 @@ impl Ledger {
         })
     }
 
-    /// Finishes a rollback that a kill left unfinished; undoes it where it cannot be finished.
+    /// Finishes a rollback that a kill left unfinished; undoes it where it cannot be finished. Where the store is too
+    /// damaged for either, the files stay as they are: a session must open.
     pub(super) fn finish_rollback(&mut self, warnings: &mut Vec<String>) -> Result<(), LedgerError> {
+        match self.finish_pending(warnings) {
+            Err(LedgerError::Snapshot(
+                error @ (SnapshotError::Damaged(_) | SnapshotError::Unknown(_) | SnapshotError::Red { .. }),
+            )) => {
+                let aside = self.store.give_up_restore()?;
+                warnings.push(format!(
+                    "An unfinished rollback could neither be finished nor undone: {error}. Its journal is now {}, and \
+                     the files are as they were found.",
+                    aside.display()
+                ));
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn finish_pending(&mut self, warnings: &mut Vec<String>) -> Result<(), LedgerError> {
         let Some(journal) = self.store.pending_restore()? else {
             return Ok(());
         };
@@ -252,8 +269,14 @@ impl Ledger {
         if self.has_moved(&note)? || self.has_gone_on(&note)? {
             return Ok(self.store.end_restore()?);
         }
-        // People may have worked on the files in the meantime: what is in no node gets one.
-        if !self.store.is_mixture(self.work.as_fd(), &note.before, &note.target)? {
+        // People may have worked on the files in the meantime: what is in no node gets one. So does what cannot be
+        // told from that because a node is damaged.
+        let mixture = match self.store.is_mixture(self.work.as_fd(), &note.before, &note.target) {
+            Ok(mixture) => mixture,
+            Err(error @ SnapshotError::Killed(_)) => return Err(error.into()),
+            Err(_) => false,
+        };
+        if !mixture {
             self.capture_before("Files found in an unfinished rollback", self.state()?)?;
         }
         match self.store.resume_restore(self.work.as_fd(), &journal) {

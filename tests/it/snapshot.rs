@@ -2,6 +2,7 @@
 
 mod capture;
 mod crash;
+mod damage;
 mod graph;
 mod restore;
 

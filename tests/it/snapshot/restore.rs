@@ -166,17 +166,16 @@ fn a_capture_that_fails_is_a_red_node_that_nothing_goes_back_to() {
     let session = Session::new();
     let (mut ledger, _) = session.open();
     let one = turn(&mut ledger, "one", || session.write("a", "1"));
-    // The tree of the parent is gone, so the capture cannot be completed.
-    let folder = session.git(&["rev-parse", &format!("{}:work", one.id)]).trim().to_owned();
-    let path = session.root.join("state.git/objects").join(&folder[..2]).join(&folder[2..]);
-    let aside = session.root.join("aside");
     let id = okcvm::protocol::TurnId::now();
     ledger.submit(id, "two", &[], Vec::new()).expect("submit");
-    session.write("a", "2");
-    fs::rename(&path, &aside).expect("take away");
+    // The workspace goes away under the session, so nothing can be read.
+    fs::remove_dir_all(session.work()).expect("take away");
     let red = ledger.close_turn(super::close(id, "done", Vec::new())).expect("close");
-    fs::rename(&aside, &path).expect("put back");
-    assert!(red.failed.as_deref().is_some_and(|why| why.contains("damaged")), "{red:?}");
+    drop(ledger);
+    fs::create_dir(session.work()).expect("put back");
+    session.write("a", "2");
+    let (mut ledger, _) = session.open();
+    assert!(red.failed.as_deref().is_some_and(|why| why.contains("the workspace")), "{red:?}");
     let row = &ledger.nodes().expect("nodes")[0];
     assert!(row.head && row.failed.is_some() && row.kind == NodeKind::Turn);
     assert_eq!(super::asked(&mut ledger), ["one", "two"], "the conversation is kept");
