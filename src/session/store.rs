@@ -64,6 +64,15 @@ impl RawLine {
     pub fn blobs(&self) -> Vec<String> {
         serde_json::from_slice(&self.bytes).map(|value| blob::references(&value)).unwrap_or_default()
     }
+
+    /// The hash of the whole output that the line refers to, where the line has it and not a blob.
+    pub fn output(&self) -> Option<String> {
+        if self.kind != "tool_finished" {
+            return None;
+        }
+        let value: serde_json::Value = serde_json::from_slice(&self.bytes).ok()?;
+        value.get("spill")?.get("sha256")?.as_str().filter(|hash| blob::is_hash(hash)).map(str::to_owned)
+    }
 }
 
 /// The lines of a node's `turn.jsonl`, and how many of its lines are damaged.

@@ -96,6 +96,11 @@ impl Store {
         Ok(store)
     }
 
+    /// What is too large to be kept.
+    pub fn caps(&self) -> Caps {
+        self.options.caps
+    }
+
     /// What could not be read when the store was opened, one sentence each.
     pub fn damage(&self) -> &[String] {
         &self.damage

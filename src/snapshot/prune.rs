@@ -15,8 +15,8 @@ use super::object::STREAM_FROM;
 
 /// From this many loose objects on, packing is worth its while.
 const MANY: usize = 2000;
-/// Objects of one pack at most; what is above waits for the next run.
-const AT_MOST: usize = 50_000;
+/// Objects of one pack at most; what is above waits for the next run, so that nobody waits long for this one.
+const AT_MOST: usize = 8_000;
 /// A file aside of this age belongs to a process that is gone.
 const STALE: Duration = Duration::from_secs(3600);
 

@@ -233,10 +233,13 @@ impl Writer {
         Ok(end == text.len())
     }
 
+    /// Gives the file its hash as its name, by which records and snapshots find it.
     fn finish(mut self) -> io::Result<Spill> {
         self.file.flush()?;
         let sha256 = hex(&self.hash.finalize());
-        Ok(Spill { path: self.path, sha256, bytes: self.bytes })
+        let path = self.path.with_file_name(&sha256);
+        std::fs::rename(&self.path, &path)?;
+        Ok(Spill { path, sha256, bytes: self.bytes })
     }
 }
 

@@ -9,7 +9,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::checkpoint::{Ledger, LedgerError, operation_of};
+use super::checkpoint::{Ledger, LedgerError};
+use super::making::operation_of;
 use crate::protocol::NodeId;
 use crate::session::{OpEntry, OpLog, Operation, RawLine, Record};
 

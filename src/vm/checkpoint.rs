@@ -13,13 +13,12 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::making::Making;
 use crate::protocol::{
     Attachment, FileDiff, Message, NodeId, NodeKind, NodeSummary, RestoreScope, TurnId, TurnOutcome,
 };
-use crate::session::{
-    Log, LogError, OpEntry, OpLog, Operation, RawLine, Record, SessionFolder, SessionLock, Tree, conversation,
-};
-use crate::snapshot::{Captured, Checked, NodeInput, SnapshotError, Store, label_after};
+use crate::session::{Log, LogError, OpLog, RawLine, Record, SessionFolder, SessionLock, Tree, conversation};
+use crate::snapshot::{Captured, Checked, SnapshotError, Store, label_after};
 use crate::support::clock::Clock;
 
 /// One file a participant: what `Toolbox::state` gives and `Toolbox::restore_state` takes.
@@ -112,21 +111,6 @@ pub struct Ledger {
     pub(super) open: Vec<RawLine>,
     /// The running turn, and what the user said.
     pub(super) turn: Option<(TurnId, String)>,
-}
-
-/// A node to be made.
-pub(super) struct Making {
-    pub(super) kind: NodeKind,
-    pub(super) label: String,
-    pub(super) turn: Option<TurnId>,
-    pub(super) state: State,
-    pub(super) spill: Vec<(String, PathBuf)>,
-}
-
-impl Making {
-    pub(super) fn new(kind: NodeKind, label: impl Into<String>, state: State) -> Self {
-        Self { kind, label: label.into(), turn: None, state, spill: Vec::new() }
-    }
 }
 
 impl Ledger {
@@ -291,11 +275,6 @@ impl Ledger {
         Ok(self.store.check()?)
     }
 
-    /// A full output or long text of a node, by its hash.
-    pub fn spilled(&self, node: &NodeId, hash: &str) -> Result<Option<Vec<u8>>, LedgerError> {
-        Ok(self.store.spill(node, hash)?)
-    }
-
     pub(super) fn refuse_in_turn(&self) -> Result<(), LedgerError> {
         if self.turn.is_some() { Err(LedgerError::TurnRuns) } else { Ok(()) }
     }
@@ -303,95 +282,6 @@ impl Ledger {
     pub(super) fn open_records(&self) -> impl Iterator<Item = Record> + '_ {
         let get = |hash: &str| self.log.blobs().get(hash);
         self.open.iter().filter_map(move |line| line.parse(&get).ok())
-    }
-
-    fn by_hand(&mut self, state: State, through: u64) -> Result<Option<Captured>, LedgerError> {
-        let Some(head) = self.head() else {
-            return Ok(None);
-        };
-        let calls = !self.open.is_empty();
-        if !calls && !self.store.differs(&head, self.work.as_fd())? {
-            return Ok(None);
-        }
-        let label = if calls { "Tool calls outside of a turn" } else { "Files changed by hand" };
-        self.make(Making::new(NodeKind::Manual, label, state), through).map(Some)
-    }
-
-    /// Captures the files and makes a node of them and of all open records: objects, commit, ref, closing record.
-    pub(super) fn make(&mut self, making: Making, through: u64) -> Result<Captured, LedgerError> {
-        let input = self.input(making, through);
-        let before = self.head();
-        let captured = self.store.capture(self.work.as_fd(), &input)?;
-        self.close(&captured, &input, before)?;
-        Ok(captured)
-    }
-
-    fn input(&self, making: Making, through: u64) -> NodeInput {
-        let mut records = Vec::new();
-        let mut spill = making.spill;
-        for line in &self.open {
-            records.extend_from_slice(&line.bytes);
-            records.push(b'\n');
-            spill.extend(line.blobs().into_iter().map(|hash| {
-                let path = self.log.blobs().path(&hash);
-                (hash, path)
-            }));
-        }
-        NodeInput {
-            kind: making.kind,
-            label: making.label,
-            parent: self.head(),
-            turn: making.turn,
-            records,
-            state: making.state,
-            spill,
-            files_from: None,
-            before: None,
-            seq: through,
-            time: self.clock.now(),
-        }
-    }
-
-    /// Writes the closing record of a node that was just made.
-    pub(super) fn close(
-        &mut self,
-        captured: &Captured,
-        input: &NodeInput,
-        before: Option<NodeId>,
-    ) -> Result<(), LedgerError> {
-        self.store.step("before the closing record")?;
-        let operation = operation_of(input.kind);
-        // The node is there: even where the closing record cannot be written, no later node may hold its records again.
-        self.open.clear();
-        self.tree.insert(captured.id.clone(), input.parent.clone());
-        if let Some(operation) = operation {
-            self.ops.push(&OpEntry { operation, before: before.clone(), after: captured.id.clone() });
-        }
-        self.log.append(&Record::Node {
-            id: captured.id.clone(),
-            tree: captured.tree.clone(),
-            node: input.kind,
-            label: captured.label.clone(),
-            turn: input.turn,
-            before,
-            operation,
-            through: input.seq,
-        })?;
-        self.log.sync()?;
-        self.store.step("closing record")?;
-        Ok(())
-    }
-}
-
-/// What undo knows a node's making as; none for nodes that undo passes over.
-pub(super) fn operation_of(kind: NodeKind) -> Option<Operation> {
-    match kind {
-        NodeKind::Start => Some(Operation::Start),
-        NodeKind::Turn | NodeKind::Interrupted | NodeKind::Crash => Some(Operation::Turn),
-        NodeKind::Manual => Some(Operation::Manual),
-        NodeKind::Named => Some(Operation::Named),
-        NodeKind::Restore => Some(Operation::Restore),
-        NodeKind::BeforeRestore => None,
     }
 }
 

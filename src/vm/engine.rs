@@ -89,7 +89,7 @@ pub fn open(parts: EngineParts) -> Result<(VmHandle, Engine), VmError> {
 pub fn open_on(port: EnginePort, parts: EngineParts) -> Result<Engine, VmError> {
     let EngineParts { mut ledger, resumed, workspace, toolbox, model, prompt, max_rounds, clock, redactor, announce } =
         parts;
-    let history = History::of(&facts(ledger.records()?));
+    let history = History::of(&facts(ledger.records()?, &ledger.folder().spill()));
     toolbox.restore_state(&resumed.state);
     let folder = ledger.folder();
     let place = Place {

@@ -10,12 +10,13 @@
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
+use std::path::Path;
 
-use crate::protocol::{Attachment, CallId, Message, ToolCall, ToolReply, TurnId, TurnOutcome};
-use crate::session::Record;
+use crate::protocol::{Attachment, CallId, Event, Message, ToolCall, ToolReply, TurnId, TurnOutcome};
+use crate::session::{Record, SpillRef};
 use crate::support::truncate;
 
-use super::effect::Fact;
+use super::effect::{Fact, SpilledOutput};
 use super::machine::cancelled;
 
 /// What stands in for the result of a call that never got one.
@@ -44,6 +45,8 @@ struct Entry {
 pub struct History {
     entries: Vec<Entry>,
     ids: HashSet<CallId>,
+    /// What calls left beside their replies, as screens are told of it.
+    details: Vec<Event>,
 }
 
 impl History {
@@ -73,7 +76,11 @@ impl History {
                 self.latest().steps.push(step);
             }
             Fact::ToolStarted { .. } => {}
-            Fact::ToolFinished { reply, .. } => {
+            Fact::ToolFinished { reply, spill, diff, .. } => {
+                if spill.is_some() || diff.is_some() {
+                    let spill = spill.as_ref().map(|spill| spill.path.clone());
+                    self.details.push(Event::ToolDetail { call: reply.call.clone(), spill, diff: diff.clone() });
+                }
                 let steps = self.entries.iter_mut().rev().flat_map(|entry| entry.steps.iter_mut().rev());
                 let slot = steps.flat_map(|step| step.calls.iter_mut()).find(|(call, _)| call.id == reply.call);
                 if let Some((_, slot @ None)) = slot {
@@ -152,6 +159,11 @@ impl History {
         out
     }
 
+    /// Where the whole outputs lie and what edits changed, for screens that show the conversation anew.
+    pub fn details(&self) -> Vec<Event> {
+        self.details.clone()
+    }
+
     /// The conversation for the model: attachments are named in the text, and a turn that did not end by itself says
     /// so, because a model that sees half a sentence and then a new question tends to go on with the old one.
     pub fn request_messages(&self) -> Vec<Message> {
@@ -182,14 +194,19 @@ impl History {
     }
 }
 
-/// What the records of a path tell of the conversation; the others are left out.
-pub(super) fn facts(records: Vec<Record>) -> Vec<Fact> {
+/// What the records of a path tell of the conversation; the others are left out. Whole outputs are looked for in the
+/// folder `spill`.
+pub(super) fn facts(records: Vec<Record>, spill: &Path) -> Vec<Fact> {
+    let whole = |SpillRef { sha256, bytes }: SpillRef| {
+        let path = spill.join(&sha256);
+        path.is_file().then_some(SpilledOutput { path, sha256, bytes })
+    };
     let fact = |record| match record {
         Record::TurnOpened { turn, text, attachments, .. } => Some(Fact::TurnOpened { turn, text, attachments }),
         Record::Assistant { text, reasoning, tool_calls, .. } => Some(Fact::Assistant { text, reasoning, tool_calls }),
         // Calls by hand answer no reply.
-        Record::ToolFinished { turn: Some(_), reply, duration_ms, diff, .. } => {
-            Some(Fact::ToolFinished { reply, duration_ms, spill: None, diff })
+        Record::ToolFinished { turn: Some(_), reply, duration_ms, spill, diff } => {
+            Some(Fact::ToolFinished { reply, duration_ms, spill: spill.and_then(whole), diff })
         }
         Record::TurnClosed { outcome, .. } => Some(Fact::TurnClosed { outcome }),
         _ => None,

@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 
-use crate::protocol::{Attachment, Event, NodeKind, Op, Phase, RestoreScope, TurnId, TurnOutcome};
+use crate::protocol::{Attachment, Event, Op, Phase, RestoreScope, TurnId, TurnOutcome};
 use crate::snapshot::Captured;
 use crate::support::truncate;
 use crate::workspace::uploads::{self, UploadError};
@@ -16,6 +16,7 @@ use super::effect::{Fact, Input};
 use super::engine::{Engine, OpenTurn};
 use super::history::{History, facts};
 use super::job::{Changed, Listing, Trouble};
+use super::resume::Unfinished;
 use super::rollback::Rolled;
 
 /// Characters of a title made from a prompt.
@@ -40,6 +41,19 @@ struct Opened {
     warning: Option<String>,
 }
 
+/// What became of a message.
+enum Submitted {
+    Opened(Opened),
+    /// It is written down, but the turn could not begin and was closed at once.
+    Stuck {
+        text: String,
+        attachments: Vec<Attachment>,
+        trouble: Trouble,
+        captured: Captured,
+        listing: Listing,
+    },
+}
+
 impl Engine {
     /// The first words, and the end of a turn that the last process left open.
     pub(super) fn begin(&mut self) {
@@ -57,13 +71,13 @@ impl Engine {
         self.desk.start(
             move |ledger| {
                 let captured = ledger.close_unfinished(state).map_err(Trouble::from);
-                let facts = facts(ledger.records()?);
+                let facts = facts(ledger.records()?, &ledger.folder().spill());
                 Ok((captured, facts, Listing::read(ledger, Changed::Walk)))
             },
             move |engine, result| match result {
                 Ok((captured, facts, listing)) => {
                     engine.history = History::of(&facts);
-                    engine.tell_recovered(unfinished.kind, captured);
+                    engine.tell_recovered(&unfinished, captured);
                     engine.tell_conversation();
                     engine.tell_listing(listing);
                 }
@@ -75,19 +89,15 @@ impl Engine {
         );
     }
 
-    fn tell_recovered(&mut self, kind: NodeKind, captured: Result<Captured, Trouble>) {
-        let how = if kind == NodeKind::Interrupted { "was stopped" } else { "ended with the program" };
+    fn tell_recovered(&mut self, unfinished: &Unfinished, captured: Result<Captured, Trouble>) {
         match captured {
             Ok(captured) => {
-                let message = format!(
-                    "the last turn {how} before it was saved; its files and words are kept as snapshot {}",
-                    captured.id.short()
-                );
-                self.emit(Event::Warning { message });
+                self.emit(Event::Warning { message: unfinished.sentence(Some(&captured.id)) });
                 self.tell_captured(captured);
             }
             Err(trouble) => {
-                self.emit(trouble.while_doing(&format!("the last turn {how}, and its snapshot failed")).into());
+                let what = format!("the last turn {}, and its snapshot failed", unfinished.how());
+                self.emit(trouble.while_doing(&what).into());
             }
         }
     }
@@ -211,19 +221,30 @@ impl Engine {
                 Err(error) => {
                     // Written down but not begun: it must not stay open. Where nothing was written there is nothing
                     // to close, which is an error that says nothing new.
-                    let reply = String::new();
-                    let state = state_then;
-                    let outcome = TurnOutcome::Failed;
-                    let _ = ledger.close_turn(CloseTurn { turn: id, outcome, reply, state, spill: Vec::new() });
-                    return Err(error.into());
+                    let (reply, spill, outcome) = (String::new(), Vec::new(), TurnOutcome::Failed);
+                    let close = CloseTurn { turn: id, outcome, reply, state: state_then, spill };
+                    let Ok(captured) = ledger.close_turn(close) else { return Err(error.into()) };
+                    let listing = Listing::read(ledger, Changed::Nothing)?;
+                    return Ok(Submitted::Stuck { text, attachments, trouble: error.into(), captured, listing });
                 }
             };
             let copied = uploads::copy_all(&workspace, &uploads, || stopped.is_cancelled());
             let (title, warning) = name_session(ledger, &text, &attachments);
-            Ok(Opened { text, attachments, manual, copied, title, warning })
+            Ok(Submitted::Opened(Opened { text, attachments, manual, copied, title, warning }))
         };
         self.desk.start(work, move |engine, result| match result {
-            Ok(opened) => engine.opened(id, opened),
+            Ok(Submitted::Opened(opened)) => engine.opened(id, opened),
+            Ok(Submitted::Stuck { text, attachments, trouble, captured, listing }) => {
+                let outcome = TurnOutcome::Failed;
+                engine.turn = None;
+                engine.history.apply(&Fact::TurnOpened { turn: id, text, attachments });
+                engine.history.apply(&Fact::TurnClosed { outcome });
+                engine.emit(Event::TurnStarted { turn: id });
+                engine.emit(trouble.while_doing("the turn could not begin").into());
+                engine.tell_captured(captured);
+                engine.emit(Event::TurnEnded { turn: id, outcome, reply: String::new() });
+                engine.tell_listing(Ok(listing));
+            }
             Err(trouble) => {
                 engine.turn = None;
                 engine.emit(trouble.while_doing("the message was not sent").into());
@@ -269,7 +290,7 @@ impl Engine {
                     Movement::Redo => ledger.redo(state),
                 }
                 .map_err(Trouble::from);
-                let facts = facts(ledger.records()?);
+                let facts = facts(ledger.records()?, &ledger.folder().spill());
                 Ok((rolled, facts, Listing::read(ledger, Changed::Walk)))
             },
             |engine, result| match result {

@@ -12,7 +12,8 @@ use std::sync::Arc;
 use rustix::fs::{Mode, OFlags, openat};
 
 use super::adopt::Told;
-use super::checkpoint::{Ledger, LedgerError, Making, State};
+use super::checkpoint::{Ledger, LedgerError, State};
+use super::making::Making;
 use crate::config::SnapshotSection;
 use crate::protocol::{Message, NodeId, NodeKind, TurnId, TurnOutcome};
 use crate::session::{Log, OpLog, Record, SessionFolder, SessionLock, Tree, conversation};
@@ -56,6 +57,25 @@ pub struct Unfinished {
     pub kind: NodeKind,
 }
 
+impl Unfinished {
+    /// What became of it, as a sentence for people; `node` is the snapshot that it was closed with, if any.
+    pub fn sentence(&self, node: Option<&NodeId>) -> String {
+        let how = self.how();
+        match node {
+            Some(node) => format!(
+                "the last turn {how} before it was saved; its files and words are kept as snapshot {}",
+                node.short()
+            ),
+            None => format!("the last turn {how} before it was saved; the next start keeps its files and words"),
+        }
+    }
+
+    /// How it ended, in words that follow "the last turn".
+    pub(super) fn how(&self) -> &'static str {
+        if self.kind == NodeKind::Interrupted { "was stopped" } else { "ended with the program" }
+    }
+}
+
 impl Ledger {
     /// Opens a session, new or old.
     pub fn open(
@@ -96,6 +116,11 @@ impl Ledger {
             ledger.make(Making::new(NodeKind::Start, "Start", Vec::new()), 0)?;
             ledger.open = open;
         }
+        ledger.sweep_spill(true);
+        // `exec` and single commands never rest, so this is where their loose objects are packed.
+        if let Err(error) = ledger.store.pack_if_needed() {
+            tracing::warn!(%error, "packing failed");
+        }
         let unfinished = ledger.unfinished();
         if let Some(unfinished) = &unfinished {
             ledger.turn = Some((unfinished.turn, unfinished.text.clone()));
@@ -126,16 +151,8 @@ impl Ledger {
     }
 
     fn unfinished(&self) -> Option<Unfinished> {
-        let mut found = None;
-        let mut stopped = false;
-        for record in self.open_records() {
-            match record {
-                Record::TurnOpened { turn, text, .. } => found = Some((turn, text)),
-                Record::TurnClosed { outcome, .. } => stopped = outcome == TurnOutcome::Interrupted,
-                _ => {}
-            }
-        }
-        let kind = if stopped { NodeKind::Interrupted } else { NodeKind::Crash };
-        found.map(|(turn, text)| Unfinished { turn, text, kind })
+        let (turn, text, outcome) = self.unsaved_turn()?;
+        let stopped = outcome == Some(TurnOutcome::Interrupted);
+        Some(Unfinished { turn, text, kind: if stopped { NodeKind::Interrupted } else { NodeKind::Crash } })
     }
 }

@@ -14,7 +14,8 @@ use std::os::fd::AsFd as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::checkpoint::{Ledger, LedgerError, Making, State, moves_files};
+use super::checkpoint::{Ledger, LedgerError, State, moves_files};
+use super::making::Making;
 use super::participant;
 use crate::protocol::{Message, NodeId, NodeKind, RestorePlan, RestoreReport, RestoreScope};
 use crate::session::{OpEntry, Operation, Record};

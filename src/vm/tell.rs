@@ -72,5 +72,8 @@ impl Engine {
         let messages: Vec<Message> = self.history.messages();
         let todos = self.toolbox.todos();
         self.emit(Event::ConversationReplaced { messages, todos });
+        for detail in self.history.details() {
+            self.emit(detail);
+        }
     }
 }

@@ -58,6 +58,57 @@ async fn a_session_goes_on_where_it_was_with_the_same_prefix() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whole_outputs_and_differences_can_be_opened_after_a_restart_and_a_rollback() {
+    let script = [
+        Answer::calls(&[
+            ("s", "mshtools-shell", json!({"command": "seq 1 5000"})),
+            ("w", "mshtools-write_file", json!({"file_path": "a.txt", "content": "A\n"})),
+        ]),
+        Answer::text("Counted."),
+        Answer::text("Bye."),
+    ];
+    let mut session = TestSession::start(script);
+    session.turn("Count").await;
+    session.turn("Go").await;
+    let mut session = session.close().await.reopen();
+    let whole = |events: &[Event]| {
+        events.iter().find_map(|event| match event {
+            Event::ToolDetail { call, spill: Some(path), .. } if call.0 == "s" => Some(path.clone()),
+            _ => None,
+        })
+    };
+    let edit = |events: &[Event]| {
+        let is_edit = |event: &Event| matches!(event, Event::ToolDetail { call, diff: Some(_), .. } if call.0 == "w");
+        events.iter().any(is_edit)
+    };
+    let events = session.until_idle().await;
+    let text = std::fs::read_to_string(whole(&events).expect("a whole output")).expect("read");
+    assert!(text.contains("\n2500\n") && text.contains("\n5000"), "{}", text.len());
+    assert!(edit(&events), "{events:?}");
+    session.send(Op::Undo);
+    let events = session.until_idle().await;
+    assert!(whole(&events).is_some_and(|path| path.is_file()) && edit(&events), "{events:?}");
+    session.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_turn_that_could_not_begin_is_told_as_a_turn_that_failed() {
+    let mut session = TestSession::start([]);
+    session.until_idle().await;
+    // The files go away under the session, so nobody can tell what changed by hand.
+    std::fs::remove_dir_all(session.root.join("work")).expect("remove");
+    let events = session.turn("one").await;
+    assert_eq!(story(&events), ["turn", "error", "error", "ended failed"], "{events:?}");
+    assert_eq!(kinds(&events).len(), 2, "the node of the turn is listed");
+    std::fs::create_dir(session.root.join("work")).expect("folder");
+    let mut session = session.close().await.reopen();
+    let events = session.until_idle().await;
+    let told = conversation(&events);
+    assert!(matches!(&told[0], Message::User { text, .. } if text == "one"), "{told:?}");
+    session.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_read_before_may_be_edited_after_a_restart() {
     let write = json!({"file_path": "a.txt", "content": "A\n"});
     let edit = json!({"file_path": "a.txt", "old_string": "A", "new_string": "B"});

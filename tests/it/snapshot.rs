@@ -5,6 +5,7 @@ mod crash;
 mod damage;
 mod graph;
 mod restore;
+mod spill;
 
 use std::collections::BTreeMap;
 use std::fs;
