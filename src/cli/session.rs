@@ -61,6 +61,13 @@ fn list(setup: &Setup, json: bool, out: &mut dyn Write) -> Outcome {
 fn show(setup: &Setup, id: String, json: bool, out: &mut dyn Write) -> Outcome {
     let folder = setup.session(&Choice::Existing(id))?;
     let machine = setup.open(folder, setup.sandbox(), "okcvm session show")?;
+    let mut err = io::stderr().lock();
+    for warning in &machine.resumed.warnings {
+        writeln!(err, "note: {}", sanitize::text(warning))?;
+    }
+    if let Some(unfinished) = &machine.resumed.unfinished {
+        writeln!(err, "note: {}", unfinished.sentence(None))?;
+    }
     let messages = machine.resumed.messages;
     if json {
         writeln!(out, "{}", serde_json::to_string(&messages).map_err(|error| Failure::from_error(&error))?)?;

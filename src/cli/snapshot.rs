@@ -65,9 +65,13 @@ fn settle(machine: &mut OpenSession) -> Result<(), Failure> {
     for warning in &machine.resumed.warnings {
         writeln!(err, "note: {}", sanitize::text(warning))?;
     }
-    if machine.resumed.unfinished.is_some() {
+    if let Some(unfinished) = &machine.resumed.unfinished {
         let state = machine.toolbox.state();
-        machine.ledger.close_unfinished(state).map_err(failure)?;
+        let captured = machine.ledger.close_unfinished(state).map_err(failure)?;
+        writeln!(err, "note: {}", unfinished.sentence(Some(&captured.id)))?;
+        if let Some(reason) = &captured.failed {
+            writeln!(err, "note: its files could not be captured: {}", sanitize::line(reason))?;
+        }
     }
     Ok(())
 }

@@ -235,6 +235,36 @@ fn a_locked_session_names_its_holder() {
 }
 
 #[test]
+fn a_turn_that_was_killed_is_told_by_whatever_command_comes_first() {
+    let home = TestHome::new();
+    let session = |number| {
+        let id = okcvm::protocol::SessionId::from_random(number);
+        let folder =
+            okcvm::session::SessionFolder::create(&home.sessions(), &id, &jiff::Zoned::now()).expect("session");
+        let lock = okcvm::session::SessionLock::acquire(&folder, "test").expect("lock");
+        let options = okcvm::vm::LedgerOptions {
+            snapshots: okcvm::config::SnapshotSection::default(),
+            owner: None,
+            clock: std::sync::Arc::new(okcvm::support::clock::SystemClock),
+        };
+        let (mut ledger, _) = okcvm::vm::Ledger::open(folder, lock, options).expect("open");
+        ledger.submit(okcvm::protocol::TurnId::now(), "cut off", &[], Vec::new()).expect("submit");
+        id.to_string()
+    };
+    let id = session(0xaa);
+    for _ in 0..2 {
+        let ran = home.run(&["session", "show", &id]).assert_code(0);
+        assert!(ran.err.contains("the last turn ended with the program before it was saved"), "{ran:?}");
+        assert!(ran.out.contains("cut off"), "{ran:?}");
+    }
+    let ran = home.run(&["snapshot", "list", "--session", &id]).assert_code(0);
+    assert!(ran.err.contains("the last turn ended with the program before it was saved"), "{ran:?}");
+    assert!(ran.err.contains("kept as snapshot "), "{ran:?}");
+    let ran = home.run(&["snapshot", "list", "--session", &id]).assert_code(0);
+    assert!(ran.err.is_empty(), "told once: {ran:?}");
+}
+
+#[test]
 fn completions_man_and_help_are_printed() {
     let home = TestHome::new();
     assert!(home.run(&["completions", "bash"]).assert_code(0).out.contains("snapshot"));
