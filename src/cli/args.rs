@@ -2,9 +2,11 @@
 //!
 //! A stable interface: later work adds, never renames.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 /// An OK Computer agent in your terminal: a model that works in a machine of its own, and snapshots you can roll back.
@@ -14,7 +16,6 @@ use clap_complete::Shell;
     version,
     about,
     long_about = None,
-    args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     max_term_width = 100,
     after_help = "Without a command okcvm opens the screen in a new session. `okcvm --demo` needs no configuration.\n\
@@ -30,6 +31,31 @@ pub struct Cli {
     /// What to do instead of opening the screen.
     #[command(subcommand)]
     pub command: Option<Command>,
+}
+
+impl Cli {
+    /// Reads a command line. What stands before a command may be an option that every command takes, but none of the
+    /// screen's: it would be left unheard.
+    pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let cli = Self::try_parse_from(words)?;
+        let ScreenArgs { prompt, continue_latest, resume, demo } = &cli.screen;
+        let given = [
+            (prompt.is_some(), "a message"),
+            (*continue_latest, "--continue"),
+            (resume.is_some(), "--resume"),
+            (*demo, "--demo"),
+        ];
+        if let Some(command) = &cli.command
+            && let Some((_, what)) = given.into_iter().find(|(given, _)| *given)
+        {
+            let mut told = format!("{what} before a command belongs to the screen and cannot be used with the command");
+            if matches!(command, Command::Exec(_)) {
+                told.push_str("; options of exec stand after the word exec");
+            }
+            return Err(Self::command().error(ErrorKind::ArgumentConflict, told));
+        }
+        Ok(cli)
+    }
 }
 
 /// Options of the screen.
@@ -368,8 +394,6 @@ pub enum ConfigCommand {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
@@ -390,5 +414,24 @@ mod tests {
         assert!(matches!(cli.command, Some(Command::Snapshot(SnapshotArgs { json: true, .. }))));
         assert!(Cli::try_parse_from(["okcvm", "exec"]).is_err());
         assert!(Cli::try_parse_from(["okcvm", "--continue", "--resume", "x"]).is_err());
+    }
+
+    #[test]
+    fn options_of_every_command_may_stand_before_it_and_those_of_the_screen_may_not() {
+        let read = |words: &[&str]| Cli::read(words.iter().map(OsString::from));
+        let cli = read(&["okcvm", "--sandbox", "off", "--data-dir", "/d", "tool", "call", "shell"]).expect("options");
+        assert_eq!((cli.global.sandbox, cli.global.data_dir), (Some(SandboxMode::Off), Some(PathBuf::from("/d"))));
+        assert!(matches!(cli.command, Some(Command::Tool(_))));
+        let cli = read(&["okcvm", "--model", "m", "exec", "--demo", "hello"]).expect("exec");
+        assert_eq!(cli.global.model.as_deref(), Some("m"));
+        for (words, told) in [
+            (&["okcvm", "hello", "session", "list"] as &[&str], "a message before a command"),
+            (&["okcvm", "-c", "session", "list"], "--continue before a command"),
+            (&["okcvm", "--resume=ab12", "session", "list"], "--resume before a command"),
+            (&["okcvm", "--demo", "exec", "hello"], "stand after the word exec"),
+        ] {
+            let error = read(words).expect_err("refused");
+            assert!(error.to_string().contains(told) && error.use_stderr(), "{error}");
+        }
     }
 }

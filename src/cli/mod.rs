@@ -17,7 +17,7 @@ pub mod tool;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::CommandFactory as _;
 
 use args::{Cli, Command, ConfigCommand, SpecCommand};
 use bootstrap::load_options;
@@ -27,7 +27,7 @@ use spec_command::SpecAction;
 
 /// Runs the program: reads the command line, does what it says, prints what went wrong.
 pub fn run() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are no errors; clap prints them to standard output.
