@@ -26,10 +26,11 @@ pub fn line(input: &str) -> String {
 fn clean(input: &str, multi_line: bool) -> String {
     let mut out = String::with_capacity(input.len());
     let mut rest = input;
+    let mut strings = Strings::default();
     while let Some(c) = rest.chars().next() {
         let after = &rest[c.len_utf8()..];
         rest = match c {
-            '\u{1b}' => after_escape(after),
+            '\u{1b}' => after_escape(after, &mut strings),
             '\r' => {
                 if !after.starts_with('\n') {
                     out.push('\u{240d}');
@@ -45,7 +46,7 @@ fn clean(input: &str, multi_line: bool) -> String {
                 out.push('\u{fffd}');
                 match c {
                     '\u{9b}' => after_csi(after),
-                    '\u{90}' | '\u{98}' | '\u{9d}' | '\u{9e}' | '\u{9f}' => after_string(after),
+                    '\u{90}' | '\u{98}' | '\u{9d}' | '\u{9e}' | '\u{9f}' => strings.after(after),
                     _ => after,
                 }
             }
@@ -73,11 +74,11 @@ fn clean(input: &str, multi_line: bool) -> String {
 }
 
 /// What follows an escape sequence whose ESC has just been taken.
-fn after_escape(rest: &str) -> &str {
+fn after_escape<'a>(rest: &'a str, strings: &mut Strings) -> &'a str {
     let mut chars = rest.chars();
     match chars.next() {
         Some('[') => after_csi(chars.as_str()),
-        Some(']' | 'P' | 'X' | '^' | '_') => after_string(chars.as_str()),
+        Some(']' | 'P' | 'X' | '^' | '_') => strings.after(chars.as_str()),
         // nF sequences: intermediates, then a final byte.
         Some(' '..='/') => {
             let tail = chars.as_str().trim_start_matches(|c| (' '..='/').contains(&c));
@@ -103,17 +104,30 @@ fn after_csi(rest: &str) -> &str {
     }
 }
 
-/// What follows a string sequence whose introducer has been taken: all of it is dropped if a terminator (BEL, ST,
-/// eight-bit ST) comes, nothing otherwise.
-fn after_string(rest: &str) -> &str {
-    for (index, c) in rest.char_indices() {
-        match c {
-            '\u{7}' | '\u{9c}' => return &rest[index + c.len_utf8()..],
-            '\u{1b}' if rest[index + 1..].starts_with('\\') => return &rest[index + 2..],
-            _ => {}
+/// The string sequences of one text. Where no terminator follows one introducer, none follows those behind it: the
+/// text is searched in vain once, however many introducers it holds.
+#[derive(Debug, Default)]
+struct Strings {
+    none_ends: bool,
+}
+
+impl Strings {
+    /// What follows a string sequence whose introducer has been taken: all of it is dropped if a terminator (BEL, ST,
+    /// eight-bit ST) comes, nothing otherwise.
+    fn after<'a>(&mut self, rest: &'a str) -> &'a str {
+        if self.none_ends {
+            return rest;
         }
+        for (index, c) in rest.char_indices() {
+            match c {
+                '\u{7}' | '\u{9c}' => return &rest[index + c.len_utf8()..],
+                '\u{1b}' if rest[index + 1..].starts_with('\\') => return &rest[index + 2..],
+                _ => {}
+            }
+        }
+        self.none_ends = true;
+        rest
     }
-    rest
 }
 
 /// Whether a character is to be written out. Joiners and variation selectors are needed by emoji and by several
@@ -200,6 +214,14 @@ mod tests {
     #[test]
     fn an_unterminated_string_swallows_nothing() {
         assert_eq!(text("\x1b]52;c;AAAA and more"), "52;c;AAAA and more");
+    }
+
+    #[test]
+    fn a_million_unterminated_strings_are_searched_once() {
+        // Searched for each of them, this takes a quarter of an hour.
+        let hostile = "\x1b]x".repeat(1 << 20);
+        assert_eq!(text(&hostile), "x".repeat(1 << 20));
+        assert_eq!(text("\x1b]0;a\x07b\x1b]0;c\x07d\x1b]e\u{9d}f"), "bd".to_owned() + "e\u{fffd}f");
     }
 
     #[test]
