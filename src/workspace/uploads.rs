@@ -101,8 +101,9 @@ struct Planning<'a> {
 impl Planning<'_> {
     /// A name below the folder of uploads that nothing has yet.
     fn free(&mut self, name: &str) -> Result<String, UploadError> {
+        let start = name.rfind('/').map_or(0, |at| at + 1);
         let (stem, ending) = match name.rfind('.') {
-            Some(at) if at > 0 => name.split_at(at),
+            Some(at) if at > start => name.split_at(at),
             _ => (name, ""),
         };
         let mut number = 1u32;
@@ -133,7 +134,9 @@ impl Planning<'_> {
                 .map_err(unreadable)?;
             names.sort();
             return names.iter().try_for_each(|inside| {
-                self.add(&source.join(inside), &format!("{name}/{}", plain_name(inside)), false)
+                // Two odd names can become the same plain one.
+                let free = self.free(&format!("{name}/{}", plain_name(inside)))?;
+                self.add(&source.join(inside), &free, false)
             });
         }
         if !facts.is_file() {
@@ -271,6 +274,28 @@ mod tests {
             std::fs::write(data.join(n.to_string()), "").expect("file");
         }
         assert!(matches!(plan(&workspace, &[data], 0), Err(UploadError::TooMany { .. })));
+    }
+
+    #[test]
+    fn names_in_a_folder_that_become_the_same_stay_two_files() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let (folder, workspace) = workspace();
+        let data = folder.path().join("data");
+        for (name, content) in
+            [(&b"caf\xe8.txt"[..], "one"), (b"caf\xe9.txt", "two"), (b"a\x01/x", "three"), (b"a\x02/x", "four")]
+        {
+            let path = data.join(OsStr::from_bytes(name));
+            std::fs::create_dir_all(path.parent().expect("parent")).expect("folder");
+            std::fs::write(path, content).expect("file");
+        }
+        let uploads = plan(&workspace, &[data], 0).expect("plan");
+        copy_all(&workspace, &uploads, || false).expect("copy");
+        let names: Vec<&str> = uploads.iter().map(|upload| &*upload.attachment.name).collect();
+        assert_eq!(names, ["data/a_/x", "data/a_-2/x", "data/caf_.txt", "data/caf_-2.txt"]);
+        for (name, content) in names.iter().zip(["three", "four", "one", "two"]) {
+            let copied = std::fs::read_to_string(folder.path().join("work/uploads").join(name)).expect("copied");
+            assert_eq!(copied, content);
+        }
     }
 
     #[test]
