@@ -130,9 +130,9 @@ impl Sandbox {
 
     async fn spawn_unconfined(&self, folders: &SandboxFolders, argv: &[String]) -> Result<Child, NotStarted> {
         let command = unconfined::command(&self.0.section, folders, argv);
-        let command = command.ok_or_else(|| NotStarted::Command("a command needs a program".to_owned()))?;
+        let (command, mark) = command.ok_or_else(|| NotStarted::Command("a command needs a program".to_owned()))?;
         let child = process::start(command).await.map_err(process::no_starter)??;
-        Child::adopt(Launched { child, control: None, leads_group: true }).await
+        Child::adopt(Launched { child, control: None, mark: Some(mark) }).await
     }
 
     async fn spawn_confined(
@@ -149,7 +149,7 @@ impl Sandbox {
         let child = process::start(command).await.map_err(process::no_starter)??;
         // Less than the socket holds, so this does not wait; an error means that the helper has died, which adopt tells.
         let _ = wire::write_frame(&control, &plan).and_then(|()| wire::write_frame(&control, &job));
-        Child::adopt(Launched { child, control: Some(control), leads_group: false }).await
+        Child::adopt(Launched { child, control: Some(control), mark: None }).await
     }
 }
 

@@ -16,14 +16,13 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::pipe;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::unconfined::Mark;
 use super::wire::{self, Job, Plan, Report};
 
 /// Bytes of one read.
 const READ: usize = 32 << 10;
 /// Chunks that may wait for the reader before the command has to.
 const QUEUE: usize = 8;
-/// After the command's own end, how long a silent pipe that somebody still holds is waited for.
-const LINGER: Duration = Duration::from_millis(300);
 /// After a killed group's signal, how long its end is waited for.
 const GROUP_END: Duration = Duration::from_millis(500);
 /// How long a sandbox may take to come up, on a machine with much to do.
@@ -62,8 +61,8 @@ pub(super) struct Launched {
     pub(super) child: process::Child,
     /// okcvm's end of the control socket.
     pub(super) control: Option<UnixStream>,
-    /// Whether the process leads a group that ends with it.
-    pub(super) leads_group: bool,
+    /// On the host: the process leads a group, and all below it carry this mark. Both end with it.
+    pub(super) mark: Option<Mark>,
 }
 
 type Started = io::Result<process::Child>;
@@ -120,7 +119,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[derive(Debug)]
 struct Killer {
     pid: Pid,
-    leads_group: bool,
+    mark: Option<Mark>,
     reaped: Mutex<bool>,
 }
 
@@ -131,9 +130,9 @@ impl Killer {
             return;
         }
         // What is gone already needs no signal.
-        if self.leads_group {
+        if let Some(mark) = &self.mark {
             let _ = rustix::process::kill_process_group(self.pid, signal);
-            for pid in super::unconfined::descendants(self.pid) {
+            for pid in mark.others_of(self.pid) {
                 let _ = rustix::process::kill_process(pid, signal);
             }
         } else {
@@ -146,11 +145,15 @@ impl Killer {
         while let Err(rustix::io::Errno::INTR) =
             rustix::process::waitid(WaitId::Pid(self.pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)
         {}
-        if self.leads_group {
-            self.signal(Signal::KILL);
-            // The signal is sent, its effect comes later; whoever waits for the end must find nothing that still writes.
+        if let Some(mark) = &self.mark {
+            // The signal is sent, its effect comes later; whoever waits for the end must find nothing that still
+            // writes. Sent again, because what starts processes may have started one meanwhile.
             let limit = Instant::now() + GROUP_END;
-            while super::unconfined::group_runs(self.pid) && Instant::now() < limit {
+            loop {
+                self.signal(Signal::KILL);
+                if !mark.group_runs(self.pid) || Instant::now() > limit {
+                    break;
+                }
                 std::thread::sleep(Duration::from_millis(1));
             }
         }
@@ -206,9 +209,9 @@ impl From<io::Error> for NotStarted {
 impl Child {
     /// Takes over a started process. With a control socket it waits until the command inside runs.
     pub(super) async fn adopt(launched: Launched) -> Result<Self, NotStarted> {
-        let Launched { mut child, control, leads_group } = launched;
+        let Launched { mut child, control, mark } = launched;
         let pid = Pid::from_child(&child);
-        let killer = Arc::new(Killer { pid, leads_group, reaped: Mutex::new(false) });
+        let killer = Arc::new(Killer { pid, mark, reaped: Mutex::new(false) });
         let pipes = (child.stdout.take(), child.stderr.take());
         let (ended_in, ended) = watch::channel(None);
         let waiter = Arc::clone(&killer);
@@ -332,8 +335,8 @@ async fn next_report(from: &mut (impl tokio::io::AsyncBufRead + Unpin)) -> Optio
     serde_json::from_str(&line).ok()
 }
 
-/// Reads one stream to its end. Once the process itself has ended, a pipe that somebody else still holds open and
-/// nobody writes to is left.
+/// Reads one stream to its end. Once the process itself has ended, and so everything that ends with it, only what lies
+/// in the pipe is read: somebody who escaped may hold it open and write to it for ever.
 async fn pump(
     fd: OwnedFd,
     stream: Stream,
@@ -342,27 +345,28 @@ async fn pump(
 ) {
     let Ok(mut from) = pipe::Receiver::from_owned_fd(fd) else { return };
     let mut buffer = vec![0; READ];
+    // After the end: the bytes that lie in the pipe.
+    let mut left: Option<u64> = None;
     loop {
-        let gone = ended.borrow_and_update().is_some();
-        let read = if gone {
-            match tokio::time::timeout(LINGER, from.read(&mut buffer)).await {
-                Ok(read) => read,
-                Err(_) => return,
-            }
-        } else {
-            tokio::select! {
-                read = from.read(&mut buffer) => read,
+        let read = match left {
+            Some(0) => return,
+            Some(_) => from.read(&mut buffer).await,
+            None => tokio::select! {
+                biased;
                 changed = ended.changed() => {
                     if changed.is_err() {
                         return;
                     }
+                    left = Some(rustix::io::ioctl_fionread(&from).unwrap_or(0));
                     continue;
                 }
-            }
+                read = from.read(&mut buffer) => read,
+            },
         };
         match read {
             Ok(0) | Err(_) => return,
             Ok(count) => {
+                left = left.map(|left| left.saturating_sub(count as u64));
                 if to.send((stream, buffer[..count].to_vec())).await.is_err() {
                     return;
                 }
@@ -381,7 +385,7 @@ pub(super) fn ask(
     let end = Instant::now() + limit;
     let text = |error: io::Error| error.to_string();
     let mut child = start_blocking(command).map_err(text)?;
-    let killer = Arc::new(Killer { pid: Pid::from_child(&child), leads_group: false, reaped: Mutex::new(false) });
+    let killer = Arc::new(Killer { pid: Pid::from_child(&child), mark: None, reaped: Mutex::new(false) });
     let stderr = child.stderr.take();
     let said = std::thread::spawn(move || {
         let mut said = Vec::new();

@@ -12,14 +12,19 @@ use rustix::process::Pid;
 use super::{SandboxFolders, policy};
 use crate::config::schema::SandboxSection;
 
-/// The process for a command on the host.
-pub(super) fn command(section: &SandboxSection, folders: &SandboxFolders, argv: &[String]) -> Option<Command> {
+/// Carries the mark.
+const MARK: &str = "OKCVM_COMMAND";
+
+/// The process for a command on the host, and the mark by which all of it is found.
+pub(super) fn command(section: &SandboxSection, folders: &SandboxFolders, argv: &[String]) -> Option<(Command, Mark)> {
     let (program, arguments) = argv.split_first()?;
     let mut command = Command::new(program);
     command.args(arguments).current_dir(&folders.work).stdin(Stdio::null()).env_clear();
     command.envs(environment(section, folders));
+    let mark = uuid::Uuid::new_v4().simple().to_string();
+    command.env(MARK, &mark);
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    Some(command)
+    Some((command, Mark(format!("{MARK}={mark}"))))
 }
 
 fn environment(section: &SandboxSection, folders: &SandboxFolders) -> Vec<(String, String)> {
@@ -32,37 +37,59 @@ fn environment(section: &SandboxSection, folders: &SandboxFolders) -> Vec<(Strin
     env
 }
 
-/// The processes below one, by the parents that `/proc` tells; those that were given to another parent are missed.
-pub(super) fn descendants(root: Pid) -> Vec<Pid> {
-    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-    let mut parents = Vec::new();
-    for entry in entries.flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
-        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
-        // The second field is the name in parentheses, which may hold anything; the parent is the second after it.
-        let parent = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse::<i32>().ok());
-        if let Some(parent) = parent {
-            parents.push((pid, parent));
+/// A variable that the processes of one command inherit: by it those are found that left group and parent behind.
+#[derive(Debug)]
+pub(super) struct Mark(String);
+
+impl Mark {
+    /// The processes of the command but the first: those below it, and those that carry the mark. Missed is only what
+    /// has another parent and another environment.
+    pub(super) fn others_of(&self, root: Pid) -> Vec<Pid> {
+        let processes = Process::all();
+        let mut found = vec![root.as_raw_nonzero().get()];
+        found.extend(processes.iter().filter(|process| self.is_on(process.pid)).map(|process| process.pid));
+        let mut next = 0;
+        while let Some(parent) = found.get(next).copied() {
+            let below = |process: &&Process| process.parent == parent && !found.contains(&process.pid);
+            let below: Vec<i32> = processes.iter().filter(below).map(|process| process.pid).collect();
+            found.extend(below);
+            next += 1;
         }
+        found.into_iter().skip(1).filter(|pid| *pid != root.as_raw_nonzero().get()).filter_map(Pid::from_raw).collect()
     }
-    let mut found = vec![root.as_raw_nonzero().get()];
-    let mut next = 0;
-    while let Some(parent) = found.get(next).copied() {
-        found.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(pid, _)| *pid));
-        next += 1;
+
+    /// Whether a process of this group or with this mark still runs; one that has ended and is not reaped yet does not.
+    pub(super) fn group_runs(&self, group: Pid) -> bool {
+        let group = group.as_raw_nonzero().get();
+        Process::all().iter().any(|process| !process.ended && (process.group == group || self.is_on(process.pid)))
     }
-    found.into_iter().skip(1).filter_map(Pid::from_raw).collect()
+
+    fn is_on(&self, pid: i32) -> bool {
+        // Processes of others cannot be read; those that have ended have no environment.
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|entry| entry == self.0.as_bytes())
+    }
 }
 
-/// Whether a process of this group still runs; one that has ended and is not reaped yet does not.
-pub(super) fn group_runs(group: Pid) -> bool {
-    let Ok(entries) = std::fs::read_dir("/proc") else { return false };
-    let group = group.as_raw_nonzero().get().to_string();
-    entries.flatten().any(|entry| {
-        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { return false };
-        // After the name: the state, the parent, the group.
-        let mut fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace();
-        let ended = fields.next().is_none_or(|state| matches!(state, "Z" | "X"));
-        !ended && fields.nth(1) == Some(group.as_str())
-    })
+/// What `/proc` tells of a process.
+struct Process {
+    pid: i32,
+    parent: i32,
+    group: i32,
+    ended: bool,
+}
+
+impl Process {
+    fn all() -> Vec<Self> {
+        let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+        let read = |name: &str| {
+            let pid = name.parse().ok()?;
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            // After the name in parentheses, which may hold anything: the state, the parent, the group.
+            let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+            let ended = matches!(fields.next()?, "Z" | "X");
+            Some(Self { pid, parent: fields.next()?.parse().ok()?, group: fields.next()?.parse().ok()?, ended })
+        };
+        entries.flatten().filter_map(|entry| read(entry.file_name().to_str()?)).collect()
+    }
 }

@@ -98,17 +98,20 @@ async fn follow(
         tokio::select! {
             biased;
             () = &mut cancelled, if running => ending = Ending::Cancelled,
-            () = &mut timer, if stage != Stage::Destroyed => match stage {
+            () = &mut timer => match stage {
                 Stage::Running => ending = Ending::Timeout,
                 Stage::Asked => {
                     stage = Stage::Killed;
                     child.kill();
                     timer.as_mut().reset((Instant::now() + LAST_GRACE).into());
                 }
-                Stage::Killed | Stage::Destroyed => {
+                Stage::Killed => {
                     stage = Stage::Destroyed;
                     child.destroy();
+                    timer.as_mut().reset((Instant::now() + LAST_GRACE).into());
                 }
+                // Nothing more can be done; what was started is not worth the session.
+                Stage::Destroyed => break Exit { code: None, signal: None },
             },
             step = child.next() => match step {
                 Step::Output(stream, bytes) => {
