@@ -193,7 +193,8 @@ fn last_chars(text: &str, count: usize) -> &str {
     &text[start..]
 }
 
-fn with_footer(mut text: String, footer: &str) -> String {
+/// A text with a last line.
+pub(super) fn with_footer(mut text: String, footer: &str) -> String {
     if !footer.is_empty() {
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');

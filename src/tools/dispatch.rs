@@ -9,7 +9,7 @@ use tokio::sync::{OnceCell, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::ToolsError;
-use super::capture::{Capture, Clipped};
+use super::capture::{Capture, Clipped, with_footer};
 use super::registry::{Availability, Entry, ToolRegistry, ToolRow};
 use super::state::ToolState;
 use super::tool::{ToolContext, ToolEffect, ToolError, ToolOutput};
@@ -69,7 +69,7 @@ pub struct CallContext {
 pub struct Finished {
     /// How.
     pub status: ToolStatus,
-    /// Text for the model, at most [`super::OUTPUT_LIMIT`] characters.
+    /// Text for the model: at most [`super::OUTPUT_LIMIT`] characters, but for a file that is shown.
     pub output: String,
     /// Pictures for a vision model.
     pub images: Vec<ImageData>,
@@ -146,7 +146,12 @@ impl Toolbox {
             };
             ToolOutput { status, ..ToolOutput::text(text) }
         });
-        let Clipped { text, spill } = capture.finish(&output.text, &self.redactor.redact(&output.footer));
+        let footer = self.redactor.redact(&output.footer);
+        let Clipped { text, spill } = if output.bounded {
+            Clipped { text: with_footer(self.redactor.redact(&output.text).into_owned(), &footer), spill: None }
+        } else {
+            capture.finish(&output.text, &footer)
+        };
         Finished {
             status: output.status,
             output: text,

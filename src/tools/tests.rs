@@ -220,6 +220,32 @@ async fn odd_texts_are_shown_as_they_are() {
 }
 
 #[tokio::test]
+async fn nothing_is_cut_out_of_the_middle_of_a_file() {
+    let session = session();
+    let line = |n: usize, width: usize| format!("{n:->width$}");
+    session.put("wide", (1..=250).map(|n| line(n, 160) + "\n").collect::<String>());
+    let read = session.ok("read_file", json!({"file_path": "wide"})).await;
+    for n in 1..=100 {
+        assert!(read.output.contains(&format!("{n:>6}\t{}\n", line(n, 160))), "line {n}");
+    }
+    assert!(read.output.ends_with("\n[lines 1 to 100 of 250; continue with offset 101]"), "{}", read.output);
+    assert!(read.spill.is_none());
+    // A hundred lines of a thousand characters fit; of more lines as many as fit, and the last one is told.
+    session.put("wider", (1..=250).map(|n| line(n, 1_000) + "\n").collect::<String>());
+    let read = session.ok("read_file", json!({"file_path": "wider"})).await.output;
+    assert!(read.ends_with("\n[lines 1 to 100 of 250; continue with offset 101]"));
+    let read = session.ok("read_file", json!({"file_path": "wider", "offset": 11, "limit": 240})).await.output;
+    let shown = read.lines().count() - 1;
+    assert!((100..200).contains(&shown), "{shown}");
+    assert!(read.ends_with(&format!(
+        "{}\n[lines 11 to {} of 250; continue with offset {}]",
+        line(shown + 10, 1_000),
+        shown + 10,
+        shown + 11
+    )));
+}
+
+#[tokio::test]
 async fn a_line_of_many_megabytes_costs_no_memory_and_is_counted() {
     let session = session();
     let mut text = "é".repeat(3 << 20);
@@ -256,6 +282,14 @@ async fn pictures_come_as_pictures_and_other_binaries_are_described() {
     session.put("report.pdf", b"%PDF-1.7 \0\0");
     let read = session.ok("read_file", json!({"file_path": "report.pdf"})).await;
     assert!(read.output.contains("a PDF document") && read.images.is_empty(), "{}", read.output);
+    // What is no text was looked at all the same: it may be replaced.
+    session.ok("write_file", json!({"file_path": "report.pdf", "content": "new"})).await;
+    session.put("utf16", b"\xff\xfea\0b\0");
+    let message = session.fails("write_file", json!({"file_path": "utf16", "content": "ab"})).await;
+    assert!(message.contains("has not been read"), "{message}");
+    session.ok("read_file", json!({"file_path": "utf16"})).await;
+    session.ok("write_file", json!({"file_path": "utf16", "content": "ab"})).await;
+    assert_eq!(session.content("utf16"), "ab");
     let huge = std::fs::File::create(session.work.join("huge.png")).expect("file");
     std::os::unix::fs::FileExt::write_at(&huge, b"\x89PNG\r\n\x1a\n", 0).expect("start");
     huge.set_len(6 << 20).expect("length");
@@ -402,6 +436,20 @@ async fn line_ends_of_a_crlf_file_are_kept() {
     assert_eq!(session.content("mixed"), "one\r\n2\nthree\r\n");
 }
 
+#[tokio::test]
+async fn an_edit_that_would_grow_without_measure_is_refused_before_it_is_made() {
+    let session = session();
+    session.put("a", "a".repeat(4 << 20));
+    session.ok("read_file", json!({"file_path": "a"})).await;
+    let edit = |new: String| json!({"file_path": "a", "old_string": "a", "new_string": new, "replace_all": true});
+    // 80 GiB.
+    let message = session.fails("edit_file", edit("b".repeat(20_000))).await;
+    assert!(message.contains("4194304 occurrences") && message.contains("at most 16.0 MiB"), "{message}");
+    let message = session.fails("edit_file", edit("b".repeat(100_001))).await;
+    assert!(message.contains("at most 100000 can be written in one call"), "{message}");
+    assert_eq!(session.content("a").len(), 4 << 20);
+}
+
 // ---- shell, unconfined ----
 
 #[tokio::test]
@@ -487,6 +535,17 @@ async fn a_background_process_does_not_outlive_the_command_or_hold_its_output() 
     let ran = session.ok("shell", json!({"command": "sleep 300 & echo $!"})).await;
     assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
     assert!(!is_running(ran.output.trim().parse().expect("pid")));
+}
+
+#[tokio::test]
+async fn a_daemon_that_left_its_group_and_goes_on_writing_ends_with_the_command() {
+    let session = session();
+    let daemon = "setsid sh -c 'echo $$ > pid.new; mv pid.new pid; while :; do echo x; sleep 0.05; done' &";
+    let command = format!("{daemon} until [ -s pid ]; do sleep 0.01; done; echo hi");
+    let call = session.ok("shell", json!({"command": command, "timeout": 60_000}));
+    let ran = tokio::time::timeout(Duration::from_secs(50), call).await.expect("the call returns");
+    assert!(ran.output.contains("hi"), "{}", ran.output);
+    assert!(!is_running(session.content("pid").trim().parse().expect("pid")), "the daemon lives");
 }
 
 #[tokio::test]

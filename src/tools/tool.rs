@@ -54,6 +54,8 @@ pub struct ToolOutput {
     pub text: String,
     /// A last line that clipping never touches.
     pub footer: String,
+    /// Whether the tool has seen to it that the text is not too long. Nothing is cut out of it then.
+    pub bounded: bool,
     /// Pictures for a vision model.
     pub images: Vec<ImageData>,
     /// Things made for the user.
@@ -71,6 +73,7 @@ impl ToolOutput {
             status: ToolStatus::Ok,
             text: text.into(),
             footer: String::new(),
+            bounded: false,
             images: Vec::new(),
             artifacts: Vec::new(),
             todos: None,

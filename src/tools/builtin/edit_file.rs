@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use futures::future::BoxFuture;
 use serde_json::Value;
 
-use super::files;
+use super::files::{self, MAX_CHANGED, MAX_CHARS};
 use crate::support::truncate;
 use crate::tools::args;
 use crate::tools::dispatch::Machine;
@@ -48,6 +48,12 @@ fn edit(machine: &Machine, args: &Value) -> Result<ToolOutput, ToolError> {
                 .to_owned(),
         ));
     }
+    let chars = new.chars().count();
+    if chars > MAX_CHARS {
+        return Err(ToolError::ForModel(format!(
+            "new_string has {chars} characters; at most {MAX_CHARS} can be written in one call. Change it in parts."
+        )));
+    }
     let real = machine.workspace.real(&path)?;
     let before = files::known_content(machine, &real)?.ok_or_else(|| files::missing(machine, &path))?;
     let content = std::str::from_utf8(&before)
@@ -60,6 +66,18 @@ fn edit(machine: &Machine, args: &Value) -> Result<ToolOutput, ToolError> {
         [_] => {}
         _ if args::flag(args, "replace_all") => {}
         many => return Err(ToolError::ForModel(not_unique(&path, content, many))),
+    }
+    // Known before anything is made of it: a short text that occurs often can become more than there is memory.
+    let kept = content.len() - places.len() * old.len();
+    let size = places.len().saturating_mul(new.len()).saturating_add(kept) as u64;
+    if size > MAX_CHANGED {
+        return Err(ToolError::ForModel(format!(
+            "replacing {} occurrences would make {} {} large; at most {} can be changed this way. Do it with the shell.",
+            places.len(),
+            path.shown(),
+            truncate::bytes(size),
+            truncate::bytes(MAX_CHANGED)
+        )));
     }
     let after = content.replace(&*old, &new);
     files::write_known(machine, &real, after.as_bytes())?;

@@ -12,6 +12,8 @@ use crate::workspace::{ConfinedPath, EntryKind, WorkspaceError};
 
 /// A file that is to be changed may be this large.
 pub(super) const MAX_CHANGED: u64 = 16 << 20;
+/// Characters that one call may write.
+pub(super) const MAX_CHARS: usize = 100_000;
 /// Characters of a difference.
 const MAX_DIFF: usize = 200_000;
 /// Names that are looked at for a suggestion.

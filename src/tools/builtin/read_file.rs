@@ -3,7 +3,6 @@
 //! The whole file is read once, in pieces: its hash must be known so that a later edit can tell whether it is still the
 //! same, and the number of lines belongs into the answer. Memory does not grow with the file.
 
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _};
 use std::sync::Arc;
@@ -30,8 +29,9 @@ const MAX_LINE: usize = 1_000;
 const MAX_FILE: u64 = 256 << 20;
 /// A picture may be this large: more than endpoints take helps nobody.
 const MAX_IMAGE: u64 = 5 << 20;
-/// Text is gathered up to this size; the model is shown far less.
-const MAX_WINDOW: usize = 1 << 20;
+/// Characters that are shown at once: a hundred lines of a thousand characters and their numbers, always. Nothing is
+/// cut out of the middle; what does not fit begins the next call.
+const MAX_WINDOW: usize = 120_000;
 /// Bytes that tell what a file is.
 const START: usize = 8 << 10;
 
@@ -80,6 +80,9 @@ fn read(machine: &Machine, args: &Value) -> Result<ToolOutput, ToolError> {
     }
     if let Some(what) = image::binary(&start) {
         let size = truncate::bytes(bytes);
+        file.rewind().map_err(fail)?;
+        // It was looked at, so it may be replaced.
+        machine.state.saw(&real, Window::read(file, 1, 0).map_err(fail)?.sha256);
         return Ok(ToolOutput::text(format!(
             "{} is {what}, {size}; it is not shown as text. Use the shell to look into it or to convert it.",
             path.shown()
@@ -116,9 +119,13 @@ fn picture(machine: &Machine, real: &ConfinedPath, media_type: &str) -> Result<T
 }
 
 /// Some lines of a file, and facts about all of it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Window {
     text: String,
+    /// Characters of it.
+    chars: usize,
+    /// Whether a line did not fit any more.
+    full: bool,
     /// The last line that is in the window; 0 when none is.
     last: u64,
     lines: u64,
@@ -130,7 +137,7 @@ impl Window {
     fn read(file: File, offset: u64, limit: u64) -> std::io::Result<Self> {
         let mut from = BufReader::with_capacity(128 << 10, file.take(MAX_FILE));
         let mut hash = Sha256::new();
-        let mut window = Self { text: String::new(), last: 0, lines: 0, crlf: false, sha256: String::new() };
+        let mut window = Self::default();
         let mut line = Line::default();
         let end = offset.saturating_add(limit);
         loop {
@@ -144,7 +151,7 @@ impl Window {
                 let stop = rest.iter().position(|byte| *byte == b'\n');
                 let (part, after) = rest.split_at(stop.unwrap_or(rest.len()));
                 let number = window.lines + 1;
-                if (offset..end).contains(&number) && window.text.len() < MAX_WINDOW {
+                if (offset..end).contains(&number) && !window.full {
                     line.push(part);
                 }
                 line.any = true;
@@ -169,14 +176,19 @@ impl Window {
     fn take(&mut self, line: &mut Line, offset: u64, end: u64) {
         self.lines += 1;
         let line = std::mem::take(line);
-        if !(offset..end).contains(&self.lines) || self.text.len() >= MAX_WINDOW {
+        if !(offset..end).contains(&self.lines) || self.full {
             return;
         }
         let (text, crlf) = line.shown();
+        let text = format!("{:>6}\t{text}\n", self.lines);
+        self.chars += text.chars().count();
+        if self.chars > MAX_WINDOW {
+            self.full = true;
+            return;
+        }
         self.crlf |= crlf;
         self.last = self.lines;
-        // Writing to a String cannot fail.
-        let _ = writeln!(self.text, "{:>6}\t{text}", self.lines);
+        self.text.push_str(&text);
     }
 
     fn shown(mut self, path: &ConfinedPath, offset: u64) -> Result<ToolOutput, ToolError> {
@@ -204,7 +216,7 @@ impl Window {
         }
         // The last line end is not part of the form.
         self.text.truncate(self.text.trim_end_matches('\n').len());
-        let mut output = ToolOutput::text(self.text);
+        let mut output = ToolOutput { bounded: true, ..ToolOutput::text(self.text) };
         if !notes.is_empty() {
             output.footer = format!("[{}]", notes.join("; "));
         }

@@ -3,15 +3,13 @@
 use futures::future::BoxFuture;
 use serde_json::Value;
 
-use super::files;
+use super::files::{self, MAX_CHARS};
 use crate::protocol::{Artifact, ArtifactKind};
 use crate::tools::args;
 use crate::tools::dispatch::Machine;
 use crate::tools::tool::{Tool, ToolContext, ToolEffect, ToolError, ToolOutput, blocking};
 use crate::workspace::ConfinedPath;
 
-/// Characters of one call.
-const MAX_CHARS: usize = 100_000;
 /// Results for the user lie here.
 const OUTPUT_FOLDER: &str = "output";
 
