@@ -12,6 +12,7 @@ use rustix::io::Errno;
 
 use super::confine::{self, ConfinedPath};
 use super::{WorkspaceError, walk};
+use crate::support::folder;
 
 /// How paths are opened below the workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +59,8 @@ impl Workspace {
             path: work.display().to_string(),
             source,
         };
+        // A command may have shut it; that must not shut the user out of the session. Where it fails, opening tells why.
+        let _ = folder::open_to_owner(work);
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let dir = rustix::fs::open(work, flags, Mode::empty()).map_err(|error| fail(error.into()))?;
         let copy = dir.try_clone().map_err(fail)?;

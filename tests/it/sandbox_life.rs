@@ -1,7 +1,7 @@
 //! Life of the sandbox: how it is chosen, how commands live and end in it, and that nothing outlives okcvm.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use okcvm::config::schema::{NetworkMode, SandboxBackend, SandboxSection};
 use okcvm::protocol::ToolStatus;
 use okcvm::sandbox::{Chooser, Sandbox};
+use okcvm::workspace::Workspace;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -62,6 +63,39 @@ async fn home_and_tmp_stay_between_commands_and_processes_do_not() {
     let processes: u32 = ran.output.lines().last().and_then(|line| line.parse().ok()).expect("a number");
     assert!(processes <= 5, "{processes} processes");
     assert!(machine::processes_with("OKTAG-STAYS").is_empty());
+}
+
+#[tokio::test]
+async fn a_command_that_shuts_the_sessions_folders_shuts_nobody_out() {
+    let folder = machine::folder();
+    let Some(confined) = sandbox(folder.path()) else { return };
+    let off = SandboxSection { backend: SandboxBackend::Off, ..SandboxSection::default() };
+    let off = machine::choose(&off, folder.path()).expect("no sandbox");
+    for (number, sandbox) in [(1, confined), (2, off)] {
+        let machine = Machine::create(folder.path(), number, &sandbox);
+        let ran = machine.shell("echo kept > f; chmod 000 . $HOME $TMPDIR").await;
+        assert_eq!(ran.status, ToolStatus::Ok, "{}", ran.output);
+        let read = machine.call("read_file", json!({"file_path": "f"})).await;
+        assert!(read.output.contains("kept"), "{}", read.output);
+        let mode = |path: &Path| fs::metadata(path).expect("folder").mode() & 0o700;
+        // Also when okcvm ended before it could open them again.
+        for name in ["work", "home", "tmp"] {
+            fs::set_permissions(machine.root.join(name), fs::Permissions::from_mode(0)).expect("mode");
+        }
+        let ran = machine.shell("cat f; touch ~/h $TMPDIR/t").await;
+        assert_eq!(
+            (ran.status, ran.output.as_str()),
+            (
+                ToolStatus::Ok,
+                "kept
+"
+            )
+        );
+        fs::set_permissions(machine.work(), fs::Permissions::from_mode(0)).expect("mode");
+        let opened = Workspace::open(&machine.work(), &machine.mount, None).expect("opened");
+        assert!(opened.list(&opened.resolve(".").expect("path")).is_ok());
+        assert_eq!(mode(&machine.work()), 0o700);
+    }
 }
 
 #[tokio::test]

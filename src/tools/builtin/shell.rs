@@ -78,6 +78,7 @@ async fn run(cx: ToolContext<'_>, args: Value) -> Result<ToolOutput, ToolError> 
     })?;
     let deadline = started + Duration::from_millis(timeout as u64);
     let (ending, exit) = follow(child, capture, deadline, cancel.cancelled()).await;
+    Sandbox::reopen(&machine.folders);
     Ok(told(&sandbox, capture, ending, exit, timeout, started.elapsed()))
 }
 
