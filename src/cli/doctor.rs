@@ -85,6 +85,9 @@ fn configured(options: &LoadOptions, loaded: &Loaded, findings: &mut Vec<Finding
     for warning in &loaded.warnings {
         findings.push(Finding::new("config", Status::Warning, warning.to_string(), warning.hint.clone()));
     }
+    for question in &loaded.asks {
+        findings.push(Finding::new("config", Status::Failed, question.to_string(), Some(question.hint())));
+    }
     findings.push(chat(loaded));
     findings.push(sandbox(loaded));
     findings.push(git(options));
