@@ -91,12 +91,23 @@ impl Builder<'_> {
             let key = field.path.strip_suffix(".api_key").and_then(|endpoint| self.settings.keys.get(endpoint));
             let (value, source) = match (key, self.settings.values.get(&field.path)) {
                 (Some(key), _) => (key.secret.to_string(), key.source.clone()),
-                (None, Some(settled)) => (value::shown(&settled.value), settled.source.clone()),
+                (None, Some(settled)) => (self.shown_value(&field.path, &settled.value), settled.source.clone()),
                 (None, None) => (field.default.to_owned(), Source::Default),
             };
             rows.push(ShownValue { path: field.path.clone(), value, source });
         }
         rows
+    }
+
+    fn shown_value(&self, path: &str, value: &Typed) -> String {
+        match value {
+            Typed::Text(name)
+                if path.ends_with(".api_key_env") && !self.env.contains_key(name) && value::looks_like_key(name) =>
+            {
+                "[looks like a key, not shown]".to_owned()
+            }
+            value => value::shown(value),
+        }
     }
 
     /// Whether an endpoint has what it needs to be used.

@@ -43,6 +43,28 @@ pub(super) fn halves(settings: &Settings, config_file: &Path) -> Vec<Problem> {
     problems
 }
 
+/// Endpoints of which only a folder's `.env` speaks, and not enough: they are told and left out.
+pub(super) fn folder_halves(settings: &mut Settings, file: &Path) -> Vec<Problem> {
+    let mut warnings = Vec::new();
+    for endpoint in std::mem::take(&mut settings.only_of_folder) {
+        let at = |name: &str| format!("{endpoint}.{name}");
+        let Some(missing) = ["model", "base_url"].into_iter().find(|name| !settings.values.contains_key(&at(name)))
+        else {
+            continue;
+        };
+        settings.present.remove(&endpoint);
+        settings.values.retain(|path, settled| {
+            settled.layer != Layer::FolderDotEnv || ![at("model"), at("base_url")].contains(path)
+        });
+        if settings.keys.get(&endpoint).is_some_and(|key| key.layer == Layer::FolderDotEnv) {
+            settings.keys.remove(&endpoint);
+        }
+        let message = format!("is left out: this file sets a part of it, but {} is missing", at(missing));
+        warnings.push(Problem::new(endpoint.clone(), message).at(file, None));
+    }
+    warnings
+}
+
 /// What was set for endpoints that are not there.
 pub(super) fn without_endpoint(settings: &Settings) -> Vec<Problem> {
     let mut warnings = Vec::new();

@@ -4,6 +4,8 @@
 //! in double quotes knows `\n`, `\r`, `\t`, `\"`, `\\` and `\$`; one in single quotes is taken as it stands; one without
 //! ends before a `#` that follows a space.
 
+use std::collections::BTreeMap;
+
 /// One assignment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Assignment {
@@ -25,7 +27,7 @@ pub(super) struct Fault {
 
 /// Reads a file; of a name that is set twice, the later one counts, as in a shell.
 pub(super) fn parse(text: &str) -> (Vec<Assignment>, Vec<Fault>) {
-    let (mut assignments, mut faults) = (Vec::<Assignment>::new(), Vec::new());
+    let (mut assignments, mut faults) = (BTreeMap::new(), Vec::new());
     for (index, raw) in text.trim_start_matches('\u{feff}').lines().enumerate() {
         let line = index + 1;
         let body = raw.trim();
@@ -45,12 +47,13 @@ pub(super) fn parse(text: &str) -> (Vec<Assignment>, Vec<Fault>) {
         }
         match value(rest.trim_start()) {
             Ok(value) => {
-                assignments.retain(|earlier| earlier.name != name);
-                assignments.push(Assignment { name, value, line });
+                assignments.insert(name.clone(), Assignment { name, value, line });
             }
             Err(message) => faults.push(Fault { line, name, message }),
         }
     }
+    let mut assignments: Vec<Assignment> = assignments.into_values().collect();
+    assignments.sort_by_key(|assignment| assignment.line);
     (assignments, faults)
 }
 

@@ -13,7 +13,7 @@ use super::fields::{ENDPOINTS, FieldKind, field};
 pub use super::loaded::{Flags, KeyQuestion, LoadOptions, Loaded, ShownValue};
 use super::paths::{Paths, home, paths};
 pub use super::problem::{ConfigError, Problem};
-use super::read::{Text, read_text};
+use super::read::{Text, read_text, read_text_up_to};
 pub use super::settings::Source;
 use super::settings::{Key, Layer, Settings, Settled};
 use super::value::{self, Typed};
@@ -73,6 +73,11 @@ fn clean(problem: &mut Problem, redactor: &Redactor) {
     problem.message = redactor.redact(&problem.message).into_owned();
     problem.hint = problem.hint.take().map(|hint| redactor.redact(&hint).into_owned());
 }
+
+/// Warnings that a folder's `.env` may cause; more says nothing new.
+const MOST_FOLDER_WARNINGS: usize = 10;
+/// A folder's `.env` may be this large.
+const LARGEST_FOLDER_FILE: u64 = 64 << 10;
 
 /// Variables of the user's own `.env`, by name, and the file.
 type OwnVariables = Option<(PathBuf, BTreeMap<String, String>)>;
@@ -138,22 +143,35 @@ impl Loading<'_> {
             (Ok(one), Ok(other)) => one == other,
             _ => false,
         };
-        // A folder's file that cannot be read is that folder's affair: it is told and left alone.
         if !same(&own_file, &folder_file) {
-            match read_text(&folder_file) {
-                Ok(Text::Missing) => {}
-                Ok(Text::Odd { line, message }) => self.warnings.push(Problem::new("", message).at(&folder_file, line)),
-                Ok(Text::Whole { text, .. }) => {
-                    let variables = dotenv(&text, &folder_file, Layer::FolderDotEnv, &mut self.problems);
-                    self.take(&variables);
-                }
-                Err(error) => {
-                    let problem = Problem::new("", format!("cannot be read and is left out: {error}"));
-                    self.warnings.push(problem.at(&folder_file, None));
-                }
-            }
+            self.folder_dotenv(&folder_file);
         }
         Ok(own)
+    }
+
+    /// The `.env` of the current directory. What is wrong with it is that folder's affair: it is told, as far as
+    /// anybody wants to read, and left out; nothing in it stops a command.
+    fn folder_dotenv(&mut self, file: &Path) {
+        let mut told = Vec::new();
+        match read_text_up_to(file, LARGEST_FOLDER_FILE) {
+            Ok(Text::Missing) => {}
+            Ok(Text::Odd { line, message }) => told.push(Problem::new("", message).at(file, line)),
+            Ok(Text::Whole { text, .. }) => {
+                let (mut problems, mut warnings) = (Vec::new(), Vec::new());
+                let variables = dotenv(&text, file, Layer::FolderDotEnv, &mut problems);
+                variables.apply(&mut self.settings, &mut problems, &mut warnings);
+                told.extend(problems.into_iter().chain(warnings));
+            }
+            Err(error) => {
+                let problem = Problem::new("", format!("cannot be read and is left out: {error}"));
+                told.push(problem.at(file, None));
+            }
+        }
+        if told.len() > MOST_FOLDER_WARNINGS {
+            let more = told.split_off(MOST_FOLDER_WARNINGS).len();
+            told.push(Problem::new("", format!("has {more} more lines that are left out")).at(file, None));
+        }
+        self.warnings.extend(told);
     }
 
     fn environment(&mut self) {
@@ -230,6 +248,13 @@ impl Loading<'_> {
                 }
                 // A key of a higher layer makes the variable needless.
                 None if self.settings.keys.contains_key(endpoint.path) => {}
+                None if value::looks_like_key(&variable) => {
+                    // Not repeated here or anywhere else.
+                    self.settings.secrets.push(Secret::new(&*variable));
+                    let message = "looks like a key itself; it takes the name of a variable that holds one";
+                    let hint = format!("Write the key as {}.api_key, or name a variable that is set.", endpoint.path);
+                    unset.push(self.settings.place(&path, Problem::new(path.clone(), message)).hint(hint));
+                }
                 None => {
                     let problem = Problem::new(path.clone(), format!("names {variable}, which is not set"));
                     let hint = format!(
@@ -244,6 +269,8 @@ impl Loading<'_> {
     }
 
     fn checks(&mut self, paths: &Paths) {
+        let folder_file = self.options.cwd.join(".env");
+        self.warnings.extend(checks::folder_halves(&mut self.settings, &folder_file));
         let settings = &self.settings;
         self.problems.extend(checks::halves(settings, &paths.config_file));
         self.problems.extend(checks::snapshot_sizes(settings));

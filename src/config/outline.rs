@@ -260,19 +260,33 @@ impl Scan<'_> {
     /// The layout of the value that follows byte `from` of a line, and its last line.
     fn value(&mut self, at: usize, from: usize, key_indent: usize) -> Option<(Shape, usize)> {
         let line = self.lines[at];
-        let start = from + (line[from..].len() - line[from..].trim_start_matches([' ', '\t']).len());
+        let (mut marked, mut alias) = (false, false);
+        let mut from = from;
+        let start = loop {
+            let start = from + (line[from..].len() - line[from..].trim_start_matches([' ', '\t']).len());
+            if !line[start..].starts_with(['&', '*', '!']) {
+                break start;
+            }
+            self.obstacle(at, "an anchor, an alias or a tag");
+            marked = true;
+            alias |= line[start..].starts_with('*');
+            from = line[start..].find([' ', '\t']).map_or(line.len(), |length| start + length);
+        };
+        let (shape, last) = self.plain_value(at, start, key_indent)?;
+        let long = match shape {
+            Shape::Empty => alias,
+            Shape::Scalar { .. } | Shape::Flow { .. } => marked,
+            _ => false,
+        };
+        Some((if long { Shape::Long } else { shape }, last))
+    }
+
+    /// The same where neither anchor nor tag stands before the value.
+    fn plain_value(&mut self, at: usize, start: usize, key_indent: usize) -> Option<(Shape, usize)> {
+        let line = self.lines[at];
         match line[start..].chars().next() {
             None | Some('#') => Some((Shape::Empty, at)),
             Some('|' | '>') => Some((Shape::Long, self.deeper_than(at, key_indent, true))),
-            Some('&' | '*' | '!') => {
-                self.obstacle(at, "an anchor, an alias or a tag");
-                let token = line[start..].find([' ', '\t']).map_or(line.len(), |length| start + length);
-                match self.value(at, token, key_indent)? {
-                    (Shape::Empty, last) if line[start..].starts_with('*') => Some((Shape::Long, last)),
-                    (Shape::Scalar { .. } | Shape::Flow { .. }, last) => Some((Shape::Long, last)),
-                    other => Some(other),
-                }
-            }
             Some('"' | '\'' | '[' | '{') => {
                 let Some((last, end)) = closed(&self.lines, at, start) else {
                     self.obstacle(at, "a quote or bracket that is not closed");

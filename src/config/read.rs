@@ -20,6 +20,11 @@ pub(super) enum Text {
 
 /// Reads a file of at most 1 MiB. A pipe, a device or a folder at the path is told and never waited for.
 pub(super) fn read_text(path: &Path) -> io::Result<Text> {
+    read_text_up_to(path, LARGEST)
+}
+
+/// The same for a file of at most `largest` bytes.
+pub(super) fn read_text_up_to(path: &Path, largest: u64) -> io::Result<Text> {
     let without_waiting = rustix::fs::OFlags::NONBLOCK.bits() as i32;
     let file = match OpenOptions::new().read(true).custom_flags(without_waiting).open(path) {
         Ok(file) => file,
@@ -34,9 +39,9 @@ pub(super) fn read_text(path: &Path) -> io::Result<Text> {
         return odd(None, "is not a file");
     }
     let mut bytes = Vec::new();
-    file.take(LARGEST + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LARGEST {
-        return odd(None, "is larger than 1 MiB");
+    file.take(largest + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > largest {
+        return odd(None, &format!("is larger than {} KiB", largest >> 10));
     }
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Text::Whole { text, mode: metadata.mode() & 0o7777 }),

@@ -105,6 +105,8 @@ pub(super) struct Settings {
     pub own_urls: BTreeMap<String, Vec<String>>,
     /// Endpoints of which the config file, or a variable with a model or base URL, speaks.
     pub present: BTreeSet<String>,
+    /// Those of them of which only a folder's `.env` speaks.
+    pub only_of_folder: BTreeSet<String>,
     /// Paths whose value was refused, so that they are not called missing as well.
     pub refused: BTreeSet<String>,
     /// Lines of the blocks of the config file, for things that are missing in them.
@@ -112,6 +114,16 @@ pub(super) struct Settings {
 }
 
 impl Settings {
+    /// Notes that a layer names a model or base URL of an endpoint.
+    pub(super) fn speaks_of(&mut self, endpoint: &str, layer: Layer) {
+        let new = self.present.insert(endpoint.to_owned());
+        if layer != Layer::FolderDotEnv {
+            self.only_of_folder.remove(endpoint);
+        } else if new {
+            self.only_of_folder.insert(endpoint.to_owned());
+        }
+    }
+
     /// Takes a value of a layer that is not lower than those before.
     pub(super) fn set(&mut self, path: &str, settled: Settled) {
         if let (Some(endpoint), Typed::Text(url)) = (path.strip_suffix(".base_url"), &settled.value)

@@ -11,14 +11,21 @@ use super::settings::{Key, Layer, Settings, Settled, Source};
 use super::value::{self, Typed, Wrong};
 use crate::support::secret::Secret;
 
+/// Brackets of a file at most: the YAML library takes minutes over a hundred thousand that stand in each other.
+const MOST_BRACKETS: usize = 2_000;
+
 /// Takes over what the file sets; what it gets wrong goes to `problems`.
 pub(super) fn read_file(text: &str, file: &Path, settings: &mut Settings, problems: &mut Vec<Problem>) {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let outline = Outline::of(text);
+    if text.bytes().filter(|byte| matches!(byte, b'[' | b'{')).count() > MOST_BRACKETS {
+        problems.push(Problem::new("", "holds more brackets than any configuration needs").at(file, None));
+        return;
+    }
     let parsed = serde_yaml::from_str::<Value>(text).and_then(|mut value| value.apply_merge().map(|()| value));
     match parsed {
         Ok(root) => {
-            let mut reader = Reader { file, outline, settings, problems };
+            // Only what the library took: it is not as patient with texts made to be slow as a scan of lines.
+            let mut reader = Reader { file, outline: Outline::of(text), settings, problems };
             match &root {
                 Value::Null => {}
                 Value::Mapping(_) => reader.block("", &root),
@@ -29,17 +36,18 @@ pub(super) fn read_file(text: &str, file: &Path, settings: &mut Settings, proble
             }
         }
         Err(error) => {
-            let told = syntax(&error, text, &outline);
+            let told = syntax(&error, text);
             problems.extend(told.into_iter().map(|(problem, line)| problem.at(file, line)));
         }
     }
 }
 
 /// What the YAML library says, as problems with lines.
-fn syntax(error: &serde_yaml::Error, text: &str, outline: &Outline) -> Vec<(Problem, Option<usize>)> {
+fn syntax(error: &serde_yaml::Error, text: &str) -> Vec<(Problem, Option<usize>)> {
     let whole = error.to_string();
     let message = whole.rfind(" at line ").map_or(whole.as_str(), |end| &whole[..end]);
     if message.contains("duplicate entry") {
+        let outline = Outline::of(text);
         let twice = outline.entries.iter().filter_map(|entry| {
             let line = outline.second_line_of(&entry.path)?;
             (line == entry.line + 1).then(|| {

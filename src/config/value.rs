@@ -209,6 +209,13 @@ fn looks_secret(name: &str) -> bool {
         || matches!(name.as_str(), "DISPLAY" | "WAYLAND_DISPLAY" | "XAUTHORITY" | "XDG_RUNTIME_DIR" | "HOME" | "PATH")
 }
 
+/// Whether the name of a variable is more likely a key in the wrong place: long, with digits and small letters.
+pub(super) fn looks_like_key(name: &str) -> bool {
+    name.len() >= 20
+        && name.bytes().any(|byte| byte.is_ascii_digit())
+        && name.bytes().any(|byte| byte.is_ascii_lowercase())
+}
+
 fn check_url(text: &str) -> Option<Wrong> {
     let example = "Write it like https://api.example.com/v1.";
     let url = match reqwest::Url::parse(text) {

@@ -95,14 +95,16 @@ impl Variables {
     ) {
         let path = format!("{endpoint}.{name}");
         let Some(field) = field(&path) else { return };
-        if matches!(name, "model" | "base_url") {
-            settings.present.insert(endpoint.to_owned());
-        }
+        let of_folder = self.layer == Layer::FolderDotEnv;
         let typed = value::from_text(field.kind, &variable.value);
         let wrong = match &typed {
             Ok(typed) => value::check(field.kind, typed).into_iter().next(),
             Err(wrong) => Some(wrong.clone()),
         };
+        // What a folder gets wrong is as if it had not been said.
+        if matches!(name, "model" | "base_url") && !(of_folder && wrong.is_some()) {
+            settings.speaks_of(endpoint, self.layer);
+        }
         match (typed, wrong) {
             (Ok(Typed::Text(key)), None) if field.kind == FieldKind::Key => {
                 let key = Key { secret: Secret::new(key), layer: self.layer, source: variable.source.clone() };
@@ -113,8 +115,13 @@ impl Variables {
                 settings.set(&path, Settled { value, layer, source, line: variable.line });
             }
             (_, Some(wrong)) => {
-                settings.refused.insert(path);
-                let mut problem = Problem::new(variable.name.clone(), wrong.message);
+                let mut message = wrong.message;
+                if of_folder {
+                    message.push_str("; it is left out");
+                } else {
+                    settings.refused.insert(path);
+                }
+                let mut problem = Problem::new(variable.name.clone(), message);
                 problem.hint = wrong.hint;
                 problems.push(variable.place(problem));
             }

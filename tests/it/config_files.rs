@@ -308,6 +308,71 @@ fn a_config_file_that_was_asked_for_must_exist() {
     assert!(home.load().config.chat.is_some());
 }
 
+#[test]
+fn a_folder_that_sets_half_an_endpoint_or_nonsense_stops_nothing() {
+    for line in
+        ["OKCVM_CHAT_MODEL=x", "OKCVM_CHAT_BASE_URL=foo", "OKCVM_CHAT_API_KEY=\"sk-open", "OKCVM_CHAT_MODEL=\"x"]
+    {
+        let home = Home::new();
+        home.write("project/.env", &format!("{line}\n"));
+        let loaded = home.load();
+        assert!(loaded.config.chat.is_none(), "{line}");
+        let told: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
+        assert!(told.iter().any(|warning| warning.contains("project/.env")), "{line}: {told:?}");
+        assert!(!told.concat().contains("sk-open"), "{told:?}");
+    }
+    // What the user's own file says stands.
+    let home = Home::with("chat: {model: mine, base_url: https://mine.example/v1}\n");
+    home.write("project/.env", "OKCVM_CHAT_BASE_URL=foo\n");
+    let loaded = home.load();
+    assert_eq!(loaded.config.chat.as_ref().expect("chat").base_url, "https://mine.example/v1");
+    assert!(loaded.warnings[0].to_string().contains("is left out"), "{:?}", loaded.warnings);
+    // A half of the user's own stays a problem, whatever the folder adds to it.
+    let home = Home::new().env("OKCVM_CHAT_MODEL", "mine");
+    home.write("project/.env", "OKCVM_CHAT_MODEL=theirs\n");
+    assert!(home.problems()[0].to_string().contains("chat.base_url: is missing"), "{:?}", home.problems());
+}
+
+#[test]
+fn a_folder_cannot_flood_the_screen() {
+    let home = Home::new();
+    let many: String = (0..2_000).map(|n| format!("OKCVM_CHAT_X{n}=\n")).collect();
+    home.write("project/.env", &many);
+    let warnings = home.load().warnings;
+    assert_eq!(warnings.len(), 11, "{warnings:?}");
+    assert!(warnings[10].to_string().contains("1990 more lines"), "{}", warnings[10]);
+    home.write("project/.env", &many.repeat(4));
+    let warnings = home.load().warnings;
+    assert!(warnings[0].to_string().contains("larger than 64 KiB") && warnings.len() == 1, "{warnings:?}");
+    // The user's own may be larger; a hundred thousand names are read once each.
+    let many: String = (0..100_000).map(|n| format!("A{n}=\n")).collect();
+    home.write(".config/okcvm/.env", &many);
+    home.load();
+}
+
+#[test]
+fn a_key_in_the_place_of_a_variable_is_not_repeated() {
+    let home = Home::with("chat: {model: m, base_url: https://x.example/v1, api_key_env: gsk_Ab3Ab3Ab3Ab3Ab3Ab3Ab3}\n");
+    let problems = home.problems();
+    assert!(problems[0].message.contains("looks like a key itself"), "{problems:?}");
+    assert!(!format!("{problems:?}").contains("gsk_"), "{problems:?}");
+    let loaded = load_keyless(&home.options).expect("loaded");
+    assert!(!format!("{:?}{:?}", loaded.warnings, loaded.values).contains("gsk_"), "{:?}", loaded.values);
+    let row = loaded.values.iter().find(|row| row.path == "chat.api_key_env").expect("row");
+    assert_eq!(row.value, "[looks like a key, not shown]");
+    let set = home.env("gsk_Ab3Ab3Ab3Ab3Ab3Ab3Ab3", "sk-real").load();
+    assert!(set.config.chat.expect("chat").api_key.is_some());
+}
+
+#[test]
+fn files_made_to_be_slow_are_refused_like_others() {
+    let anchors = format!("a: {}x\n", "& ".repeat(300_000));
+    for (text, told) in [(anchors, "is not valid YAML"), ("[ ".repeat(100_000), "more brackets than any")] {
+        let home = Home::with(&text);
+        assert!(home.problems()[0].message.contains(told), "{:?}", home.problems()[0]);
+    }
+}
+
 /// The folder's `.env`, variables of the environment, and the address that is asked about.
 type Row = (&'static str, &'static [(&'static str, &'static str)], Option<&'static str>);
 

@@ -126,3 +126,12 @@ fn crlf_is_no_part_of_a_value() {
     assert_eq!(slice(text, &outline, "a"), "x");
     assert_eq!(slice(text, &outline, "b.c"), "\"y\"");
 }
+
+#[test]
+fn any_number_of_anchors_is_read_in_a_loop() {
+    let text = format!("a: {}x\nb: *c\nd: & * \n", "& ".repeat(300_000));
+    let outline = Outline::of(&text);
+    let shapes: Vec<Shape> = outline.entries.iter().map(|entry| entry.shape).collect();
+    assert_eq!(shapes, [Shape::Long, Shape::Long, Shape::Long]);
+    assert!(outline.obstacle.is_some());
+}
