@@ -29,12 +29,12 @@ mod tests {
         let path = folder.path().join("shut");
         let mode = || fs::metadata(&path).expect("facts").mode() & 0o7777;
         fs::create_dir(&path).expect("folder");
-        for (before, after) in [(0, 0o700), (0o055, 0o755), (0o1777, 0o1777)] {
+        for (before, after) in [(0o000, 0o700), (0o055, 0o755), (0o1777, 0o1777)] {
             fs::set_permissions(&path, Permissions::from_mode(before)).expect("mode");
             open_to_owner(&path).expect("open");
             assert_eq!(mode(), after);
         }
-        fs::set_permissions(&path, Permissions::from_mode(0)).expect("mode");
+        fs::set_permissions(&path, Permissions::from_mode(0o000)).expect("mode");
         std::os::unix::fs::symlink(&path, folder.path().join("link")).expect("link");
         open_to_owner(&folder.path().join("link")).expect("left alone");
         assert_eq!(mode(), 0);

@@ -80,7 +80,7 @@ async fn a_command_that_shuts_the_sessions_folders_shuts_nobody_out() {
         let mode = |path: &Path| fs::metadata(path).expect("folder").mode() & 0o700;
         // Also when okcvm ended before it could open them again.
         for name in ["work", "home", "tmp"] {
-            fs::set_permissions(machine.root.join(name), fs::Permissions::from_mode(0)).expect("mode");
+            fs::set_permissions(machine.root.join(name), fs::Permissions::from_mode(0o000)).expect("mode");
         }
         let ran = machine.shell("cat f; touch ~/h $TMPDIR/t").await;
         assert_eq!(
@@ -91,7 +91,7 @@ async fn a_command_that_shuts_the_sessions_folders_shuts_nobody_out() {
 "
             )
         );
-        fs::set_permissions(machine.work(), fs::Permissions::from_mode(0)).expect("mode");
+        fs::set_permissions(machine.work(), fs::Permissions::from_mode(0o000)).expect("mode");
         let opened = Workspace::open(&machine.work(), &machine.mount, None).expect("opened");
         assert!(opened.list(&opened.resolve(".").expect("path")).is_ok());
         assert_eq!(mode(&machine.work()), 0o700);
