@@ -88,26 +88,34 @@ fn leave_root(plan: &Plan, id: u32) -> io::Result<Sources> {
     sys::unshare_mounts().map_err(|error| step("as root, cannot make a mount namespace", error))?;
     rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
         .map_err(|error| step("cannot make mounts private", error.into()))?;
+    // Opened before /run is covered: a session may lie below it.
+    let open = |source: &Path| -> io::Result<(OwnedFd, String)> {
+        let fd = rustix::fs::open(source, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
+        Ok((fd.map_err(|error| step(&format!("cannot open {}", source.display()), error.into()))?, text(source)?))
+    };
+    let (work, home, tmp) = (open(&plan.work)?, open(&plan.home)?, open(&plan.tmp)?);
+    let program = open(&plan.program)?;
+    let extra = plan.extra_ro.iter().map(|path| open(path)).collect::<io::Result<Vec<_>>>()?;
     let options = CString::new("mode=0755,size=1m")?;
     rustix::mount::mount("okcvm", "/run", "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, options.as_c_str())
         .map_err(|error| step("cannot mount /run", error.into()))?;
     let place = Path::new("/run/okcvm").join(&plan.id);
     fs::create_dir_all(&place)?;
 
-    let bind = |source: &Path, name: &str| -> io::Result<String> {
+    let bind = |(source, shown): &(OwnedFd, String), name: &str| -> io::Result<String> {
         let target = place.join(name);
-        bind(source, &target).map_err(|error| step(&format!("cannot bind {}", source.display()), error))?;
+        bind(source, &target).map_err(|error| step(&format!("cannot bind {shown}"), error))?;
         text(&target)
     };
     let mut sources = Sources {
-        work: bind(&plan.work, "work")?,
-        home: bind(&plan.home, "home")?,
-        tmp: bind(&plan.tmp, "tmp")?,
-        program: bind(&plan.program, "init")?,
+        work: bind(&work, "work")?,
+        home: bind(&home, "home")?,
+        tmp: bind(&tmp, "tmp")?,
+        program: bind(&program, "init")?,
         extra: Vec::new(),
     };
-    for (index, path) in plan.extra_ro.iter().enumerate() {
-        sources.extra.push((bind(path, &format!("extra-{index}"))?, text(path)?));
+    for (index, source) in extra.iter().enumerate() {
+        sources.extra.push((bind(source, &format!("extra-{index}"))?, source.1.clone()));
     }
 
     let (uid, gid) = (Uid::from_raw(id), Gid::from_raw(id));
@@ -121,16 +129,15 @@ fn leave_root(plan: &Plan, id: u32) -> io::Result<Sources> {
     Ok(sources)
 }
 
-/// Binds a folder or a file. The source is opened without following a link at its end and bound through that
+/// Binds a folder or a file. The source was opened without following a link at its end and is bound through that
 /// descriptor, so that it cannot be swapped in between.
-fn bind(source: &Path, target: &Path) -> io::Result<()> {
-    let fd = rustix::fs::open(source, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
-    match rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode) {
+fn bind(source: &OwnedFd, target: &Path) -> io::Result<()> {
+    match rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(source)?.st_mode) {
         rustix::fs::FileType::Directory => fs::create_dir(target)?,
         rustix::fs::FileType::RegularFile => drop(File::create(target)?),
         _ => return Err(io::Error::other("neither a folder nor a file")),
     }
-    let through = PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()));
+    let through = PathBuf::from(format!("/proc/self/fd/{}", source.as_raw_fd()));
     Ok(rustix::mount::mount_bind(&through, target)?)
 }
 
