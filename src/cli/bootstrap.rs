@@ -13,7 +13,7 @@ use crate::demo::{self, DemoOptions, DemoServer};
 use crate::logging;
 use crate::model::{ChatModel, OpenAiChat};
 use crate::protocol::SessionId;
-use crate::sandbox::LazySandbox;
+use crate::sandbox::{Chooser, LazySandbox};
 use crate::session::{self, SessionFolder};
 use crate::spec::Bundle;
 use crate::support::clock::{Clock as _, SystemClock};
@@ -60,8 +60,16 @@ pub fn load_options(global: &GlobalArgs) -> Result<LoadOptions, Failure> {
         sandbox: global.sandbox.map(|mode| mode.as_str().to_owned()),
         network: global.network.map(|mode| mode.as_str().to_owned()),
     };
-    LoadOptions::of_process(global.config.clone(), flags)
-        .map_err(|error| Failure::new(format!("cannot tell the current directory: {error}")))
+    let options = LoadOptions::of_process(global.config.clone(), flags)
+        .map_err(|error| Failure::new(format!("cannot tell the current directory: {error}")))?;
+    if let Some(folder) = &global.data_dir
+        && options.cwd.join(folder).to_str().is_none()
+    {
+        // Paths stand in records and in the arguments of the sandbox, which are text.
+        return Err(Failure::usage(format!("--data-dir: {} is not a path in UTF-8", folder.display()))
+            .hint("Name a folder whose whole path is UTF-8 text."));
+    }
+    Ok(options)
 }
 
 impl Setup {
@@ -81,7 +89,7 @@ impl Setup {
         config_command::report(&loaded.warnings, &mut io::stderr().lock())?;
         let redactor = Redactor::new(loaded.secrets.iter().cloned());
         let filter = options.env.get("OKCVM_LOG").map(String::as_str);
-        if let Err(error) = logging::start(&loaded.paths.log_dir, filter, redactor.clone()) {
+        if let Err(error) = logging::start(&loaded.paths.log_dir, filter, &redactor) {
             let mut err = io::stderr().lock();
             writeln!(err, "warning: no log is written: {}: {error}", loaded.paths.log_dir.display())?;
         }
@@ -100,6 +108,7 @@ impl Setup {
         }
         // A key that was held back until now is searched for as well.
         self.redactor = Redactor::new(self.loaded.secrets.iter().cloned());
+        logging::also_remove(&self.redactor);
         Ok(())
     }
 
@@ -136,7 +145,7 @@ impl Setup {
 
     /// The sandbox, not chosen yet: choosing may run a probe.
     pub fn sandbox(&self) -> LazySandbox {
-        LazySandbox::new(&self.loaded.config.sandbox, &self.loaded.paths.cache_dir)
+        LazySandbox::from_chooser(chooser(&self.loaded))
     }
 
     /// The prompt and manifest in use.
@@ -222,6 +231,14 @@ impl Setup {
         let model = OpenAiChat::new(endpoint).map_err(|error| Failure::from_error(&error).maybe_hint(error.hint()))?;
         Ok((Arc::new(model), None))
     }
+}
+
+/// Chooses the sandbox, with the places that this configuration keeps private.
+pub fn chooser(loaded: &Loaded) -> Chooser {
+    let paths = &loaded.paths;
+    let dotenv = paths.config_file.with_file_name(".env");
+    let private = [&paths.config_file, &dotenv, &paths.data_dir, &paths.sessions_dir, &paths.state_dir];
+    Chooser::new(&loaded.config.sandbox, &paths.cache_dir).private(private.map(Clone::clone))
 }
 
 /// The failure for a configuration that cannot be used: every problem is told (exit code 2).

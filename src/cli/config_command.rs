@@ -140,7 +140,9 @@ fn check(options: &LoadOptions, json: bool, out: &mut dyn Write, err: &mut dyn W
     let (problems, warnings, place) = match config::load(options) {
         Ok(loaded) => {
             let place = place(&loaded);
-            (questions(&loaded), loaded.warnings, place)
+            let mut problems = questions(&loaded);
+            problems.extend(super::config_check::problems(&loaded));
+            (problems, loaded.warnings, place)
         }
         Err(error) => (error.problems(), Vec::new(), String::new()),
     };

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::args::GlobalArgs;
-use super::bootstrap::load_options;
+use super::bootstrap::{chooser, load_options};
 use super::report::{Failure, Outcome};
 use crate::config::{self, LoadOptions, Loaded};
 use crate::support::{sanitize, truncate};
@@ -111,7 +111,7 @@ fn chat(loaded: &Loaded) -> Finding {
 }
 
 fn sandbox(loaded: &Loaded) -> Finding {
-    match crate::sandbox::choose(&loaded.config.sandbox, &loaded.paths.cache_dir) {
+    match chooser(loaded).choose() {
         Ok(sandbox) if sandbox.confines() => {
             let user = sandbox.tool_owner().map_or_else(
                 || "as this account".to_owned(),

@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod bootstrap;
+mod config_check;
 pub mod config_command;
 pub mod doctor;
 pub mod exec;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::fields::ENDPOINTS;
-use super::paths::{Paths, expand};
+use super::paths::{Paths, expand, real};
 use super::problem::Problem;
 use super::settings::{Layer, Settings};
 use super::value::{self, Typed};
@@ -127,10 +127,13 @@ pub(super) fn extra_ro(
         home.iter().flat_map(|home| [".ssh", ".gnupg", ".aws"].map(|name| home.join(name))).collect();
     closed.extend(paths.config_file.parent().map(Path::to_owned));
     closed.extend([paths.data_dir.clone(), paths.state_dir.clone(), "/run".into(), "/var/run".into(), "/proc".into()]);
+    closed.extend(closed.clone().iter().map(|path| real(path)));
     let mut problems = Vec::new();
     for (index, text) in list.iter().enumerate() {
         let path = clean(&expand(text, Path::new("/"), env));
-        if let Some(closed) = closed.iter().find(|closed| closed.starts_with(&path) || path.starts_with(closed)) {
+        let overlaps = |path: &Path, closed: &Path| closed.starts_with(path) || path.starts_with(closed);
+        let real = real(&path);
+        if let Some(closed) = closed.iter().find(|closed| overlaps(&path, closed) || overlaps(&real, closed)) {
             let at = format!("sandbox.extra_ro[{index}]");
             let message = format!("{text:?} would show the tools {}", closed.display());
             let problem = settings.place("sandbox.extra_ro", Problem::new(at, message));

@@ -31,4 +31,4 @@ pub use problem::{ConfigError, Problem};
 pub use save::{CannotEdit, Change, SaveError, edit, save};
 pub use schema::*;
 pub use settings::Source;
-pub use value::check_value;
+pub use value::{check_value, may_pass};

@@ -65,6 +65,19 @@ fn folder(env: &BTreeMap<String, String>, variable: &str, below_home: &str) -> O
     }
 }
 
+/// A path without links. What of it is not there yet is taken as it is written.
+pub fn real(path: &Path) -> PathBuf {
+    let known = path.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
+    match known {
+        Some((above, real)) => match path.strip_prefix(above) {
+            Ok(rest) if rest.as_os_str().is_empty() => real,
+            Ok(rest) => real.join(rest),
+            Err(_) => path.to_owned(),
+        },
+        None => path.to_owned(),
+    }
+}
+
 /// A path as a user writes it: `~` is the home folder, a relative one starts at `base`.
 pub(super) fn expand(text: &str, base: &Path, env: &BTreeMap<String, String>) -> PathBuf {
     let home = || home(env);

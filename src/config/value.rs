@@ -185,7 +185,7 @@ pub(super) fn check(kind: FieldKind, value: &Typed) -> Vec<Wrong> {
             if !is_variable_name(name) {
                 return Some(Wrong::new(format!("{name:?} is not the name of an environment variable")));
             }
-            looks_secret(name).then(|| {
+            (!may_pass(name)).then(|| {
                 Wrong::new(format!(
                     "{name} may hold a secret or reach a session of yours, and is never passed to tools"
                 ))
@@ -200,13 +200,14 @@ fn each(items: &[String], wrong: impl Fn(&str) -> Option<Wrong>) -> Vec<Wrong> {
     items.iter().enumerate().filter_map(one).collect()
 }
 
-/// Whether a variable may hold a secret or lead out of the sandbox.
-fn looks_secret(name: &str) -> bool {
-    let name = name.to_ascii_uppercase();
-    ["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL"].iter().any(|part| name.contains(part))
-        || ["SSH_", "DBUS_", "OKCVM_", "LD_"].iter().any(|start| name.starts_with(start))
-        || name.ends_with("_PROXY")
-        || matches!(name.as_str(), "DISPLAY" | "WAYLAND_DISPLAY" | "XAUTHORITY" | "XDG_RUNTIME_DIR" | "HOME" | "PATH")
+/// Whether a variable may be named in `sandbox.env_pass`: neither may hold a secret, nor lead out of the sandbox, nor
+/// have a value of its own inside, nor make a shell run a file. The one list of them.
+pub fn may_pass(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    let secret = ["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL"].iter().any(|part| upper.contains(part));
+    let leads_out = ["SSH_", "DBUS_", "GPG_", "LD_", "OKCVM_"].iter().any(|start| upper.starts_with(start));
+    let named = ["DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_RUNTIME_DIR", "BASH_ENV", "ENV", "HOME", "PATH"];
+    is_variable_name(name) && !(secret || leads_out || upper.ends_with("_PROXY") || named.contains(&upper.as_str()))
 }
 
 /// Whether the name of a variable is more likely a key in the wrong place: long, with digits and small letters.
@@ -327,6 +328,15 @@ mod tests {
         ] {
             assert_eq!(check_value(path, text), Ok(()), "{path} {text}");
         }
+    }
+
+    #[test]
+    fn what_tools_may_be_given_is_one_list() {
+        for bad in ["BASH_ENV", "env", "GPG_AGENT_INFO", "OKCVM_LOG", "http_proxy", "GITHUB_TOKEN", "HOME", "A=B", ""] {
+            assert!(!may_pass(bad), "{bad}");
+            assert!(check_value("sandbox.env_pass", bad).is_err() || bad.is_empty(), "{bad}");
+        }
+        assert!(may_pass("TZ") && may_pass("MY_VAR"));
     }
 
     #[test]

@@ -15,10 +15,11 @@ use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid};
 
 use super::bubblewrap::{self, Bubblewrap};
 use super::hints::{self, Machine};
-use super::policy::Private;
+use super::private::Private;
 use super::process::{self, Child, Launched, NotStarted};
 use super::wire::{self, Job, Plan};
 use super::{SandboxError, SandboxFolders, unconfined};
+use crate::config::paths::real;
 use crate::config::schema::{LimitSection, NetworkMode, SandboxSection};
 use crate::support::folder;
 
@@ -36,6 +37,8 @@ pub struct Sandbox(Arc<Inner>);
 struct Inner {
     section: SandboxSection,
     backend: Backend,
+    /// What no extra mount may show.
+    private: Private,
     /// Where it is remembered that it works.
     remembered: Option<PathBuf>,
 }
@@ -49,8 +52,13 @@ pub(super) enum Backend {
 }
 
 impl Sandbox {
-    pub(super) fn new(section: SandboxSection, backend: Backend, remembered: Option<PathBuf>) -> Self {
-        Self(Arc::new(Inner { section, backend, remembered }))
+    pub(super) fn new(
+        section: SandboxSection,
+        backend: Backend,
+        private: Private,
+        remembered: Option<PathBuf>,
+    ) -> Self {
+        Self(Arc::new(Inner { section, backend, private, remembered }))
     }
 
     /// The configuration that it was chosen for.
@@ -158,7 +166,7 @@ impl Sandbox {
         program: &Path,
     ) -> Result<Child, NotStarted> {
         let section = &self.0.section;
-        let plan = confined_plan(section, folders, bwrap, program)?;
+        let plan = confined_plan(section, &self.0.private, folders, bwrap, program)?;
         let job = Job::Run { argv: argv.to_vec(), limits: bubblewrap::limits(section) };
         let (command, control) = helper(program)?;
         let child = process::start(command).await.map_err(process::no_starter)??;
@@ -171,6 +179,7 @@ impl Sandbox {
 /// The plan for a session, its extra mounts checked.
 pub(super) fn confined_plan(
     section: &SandboxSection,
+    private: &Private,
     folders: &SandboxFolders,
     bwrap: &Bubblewrap,
     program: &Path,
@@ -178,30 +187,37 @@ pub(super) fn confined_plan(
     let uid = rustix::process::geteuid().as_raw();
     let ids = super::tool_owner(section).unwrap_or((uid, rustix::process::getegid().as_raw()));
     let mut plan = bwrap.plan(section, folders, program, ids);
-    plan.extra_ro = checked_extra(section, &folders.work)?;
+    plan.extra_ro = checked_extra(section, &folders.work, private)?;
     Ok(plan)
 }
 
-/// The extra mounts without links, each checked against the places that nobody may show.
-pub(super) fn checked_extra(section: &SandboxSection, work: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut private = Private::of_user(|name| std::env::var(name).ok());
-    private.folders.extend(work.parent().map(Path::to_owned));
-    let mut checked = Vec::new();
-    for path in &section.extra_ro {
-        let shown = path.display();
-        let refuse =
-            |why: String| io::Error::other(format!("sandbox.extra_ro: {shown} cannot be shown to tools: {why}"));
-        let real = fs::canonicalize(path).map_err(|error| refuse(error.to_string()))?;
+/// The extra mounts without links, each checked against the places that nobody may show; all that are refused are told.
+pub(super) fn checked_extra(section: &SandboxSection, work: &Path, private: &Private) -> io::Result<Vec<PathBuf>> {
+    // No session shows another one's.
+    let sessions = work.parent().map(real);
+    let check = |path: &Path| -> Result<PathBuf, String> {
+        let real = fs::canonicalize(path).map_err(|error| error.to_string())?;
         if let Some(why) = private.refuses(path).or_else(|| private.refuses(&real)) {
-            return Err(refuse(why));
+            return Err(why);
         }
-        let kind = fs::metadata(&real)?.file_type();
-        if !(kind.is_dir() || kind.is_file()) {
-            return Err(refuse("it is neither a folder nor a file".to_owned()));
+        if let Some(sessions) = sessions.as_ref().filter(|place| place.starts_with(&real) || real.starts_with(place)) {
+            return Err(format!("{} and {} overlap", real.display(), sessions.display()));
         }
-        checked.push(real);
+        let kind = fs::metadata(&real).map_err(|error| error.to_string())?.file_type();
+        if kind.is_dir() || kind.is_file() { Ok(real) } else { Err("it is neither a folder nor a file".to_owned()) }
+    };
+    let (mut checked, mut refused) = (Vec::new(), Vec::new());
+    for path in &section.extra_ro {
+        match check(path) {
+            Ok(real) => checked.push(real),
+            Err(why) => refused.push(format!("{} cannot be shown to tools: {why}", path.display())),
+        }
     }
-    Ok(checked)
+    if refused.is_empty() {
+        Ok(checked)
+    } else {
+        Err(io::Error::other(format!("sandbox.extra_ro: {}", refused.join("; "))))
+    }
 }
 
 /// The process of `okcvm __launch` and okcvm's end of its standard input.

@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 use super::backend::{self, Backend, Sandbox};
 use super::bubblewrap::{self, Bubblewrap};
 use super::hints::{self, Machine};
+use super::private::Private;
 use super::wire::Job;
-use super::{SandboxFolders, policy};
-use super::{probe, process};
+use super::{SandboxFolders, probe, process};
 use crate::config::schema::{NetworkMode, SandboxBackend, SandboxSection};
 use crate::support::atomic_file;
 
@@ -58,6 +58,7 @@ pub struct Chooser {
     cache_dir: PathBuf,
     program: Option<PathBuf>,
     path: Option<String>,
+    private: Vec<PathBuf>,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,7 +69,13 @@ struct Remembered {
 impl Chooser {
     /// For this configuration; successes are remembered in `cache_dir`.
     pub fn new(section: &SandboxSection, cache_dir: &Path) -> Self {
-        Self { section: section.clone(), cache_dir: cache_dir.to_owned(), program: None, path: None }
+        Self {
+            section: section.clone(),
+            cache_dir: cache_dir.to_owned(),
+            program: None,
+            path: None,
+            private: Vec::new(),
+        }
     }
 
     /// The okcvm program whose helper modes are used. Default: the running program, which must then call
@@ -86,9 +93,18 @@ impl Chooser {
         self
     }
 
+    /// Files and folders that tools must not see, besides those that the environment names: where the configuration and
+    /// the sessions really are.
+    #[must_use]
+    pub fn private(mut self, places: impl IntoIterator<Item = PathBuf>) -> Self {
+        self.private.extend(places);
+        self
+    }
+
     /// Chooses.
     pub fn choose(self) -> Result<Sandbox, Unavailable> {
-        let unconfined = |label| Ok(Sandbox::new(self.section.clone(), Backend::Unconfined { label }, None));
+        let backend = |label| Backend::Unconfined { label };
+        let unconfined = |label| Ok(Sandbox::new(self.section.clone(), backend(label), Private::default(), None));
         match self.section.backend {
             SandboxBackend::Off => unconfined("off"),
             SandboxBackend::External => unconfined("external"),
@@ -119,16 +135,23 @@ impl Chooser {
             }
         };
         let backend = Backend::Bubblewrap { bwrap: bwrap.clone(), program: program.clone() };
-        let sandbox = Sandbox::new(self.section.clone(), backend, Some(self.cache_dir.join(CACHE)));
-        backend::checked_extra(&self.section, &self.cache_dir.join("work"))
+        let private = Private::of_user(|name| std::env::var(name).ok(), &self.private);
+        if let Some((place, system)) = private.shown_by_the_system() {
+            return Err(Unavailable::new(
+                format!("{} lies in {}, which every tool can read", place.display(), system.display()),
+                "Keep home, configuration and sessions elsewhere: see HOME, --config and --data-dir.",
+            ));
+        }
+        backend::checked_extra(&self.section, &self.cache_dir.join("work"), &private)
             .map_err(|error| Unavailable::new(error.to_string(), "Take that path out of sandbox.extra_ro."))?;
+        let sandbox = Sandbox::new(self.section.clone(), backend, private.clone(), Some(self.cache_dir.join(CACHE)));
         let key = self.key(&bwrap.program, &program);
         if let Some(key) = &key
             && self.remembered().is_some_and(|remembered| remembered.key == *key)
         {
             return Ok(sandbox);
         }
-        self.probe(&sandbox, &bwrap, &program)?;
+        self.probe(&sandbox, &private, &bwrap, &program)?;
         if let Some(key) = key {
             self.remember(&Remembered { key });
         }
@@ -136,7 +159,13 @@ impl Chooser {
     }
 
     /// Runs the probe in folders of its own.
-    fn probe(&self, sandbox: &Sandbox, bwrap: &Bubblewrap, program: &Path) -> Result<(), Unavailable> {
+    fn probe(
+        &self,
+        sandbox: &Sandbox,
+        private: &Private,
+        bwrap: &Bubblewrap,
+        program: &Path,
+    ) -> Result<(), Unavailable> {
         let failed = |what: String| {
             Unavailable::new(
                 format!("the sandbox could not be tried: {what}"),
@@ -153,7 +182,7 @@ impl Chooser {
         };
         let outcome = (|| {
             sandbox.prepare(&folders).map_err(|error| failed(error.to_string()))?;
-            let plan = backend::confined_plan(&self.section, &folders, bwrap, program)
+            let plan = backend::confined_plan(&self.section, private, &folders, bwrap, program)
                 .map_err(|error| failed(error.to_string()))?;
             let job = Job::Probe {
                 limits: bubblewrap::limits(&self.section),
@@ -297,9 +326,4 @@ impl LazySandbox {
     pub fn tool_owner(&self) -> Option<(u32, u32)> {
         super::tool_owner(&self.0.chooser.section)
     }
-}
-
-/// Whether a variable may be named in `sandbox.env_pass`.
-pub fn may_pass(name: &str) -> bool {
-    policy::may_pass(name)
 }

@@ -18,6 +18,7 @@ mod hints;
 mod init;
 mod launch;
 mod policy;
+mod private;
 mod probe;
 mod process;
 mod seccomp;
@@ -26,7 +27,7 @@ mod unconfined;
 mod wire;
 
 pub use backend::Sandbox;
-pub use detect::{Chooser, LazySandbox, Unavailable, choose, may_pass};
+pub use detect::{Chooser, LazySandbox, Unavailable, choose};
 pub use process::{Child, Exit, Step, Stream};
 
 use std::io;

@@ -4,9 +4,10 @@
 //! folders of the session, and nothing else. All functions here are pure but [`Layout::of_host`].
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::wire::Plan;
+use crate::config;
 
 /// Where okcvm's own program lies inside.
 pub(super) const INIT: &str = "/run/okcvm-init";
@@ -14,10 +15,10 @@ pub(super) const INIT: &str = "/run/okcvm-init";
 pub(super) const HOME: &str = "/home/okcvm";
 
 /// Top-level names that lead to programs and libraries.
-const SYSTEM_FOLDERS: &[&str] = &["bin", "sbin", "lib", "lib32", "lib64", "libx32"];
+pub(super) const SYSTEM_FOLDERS: &[&str] = &["bin", "sbin", "lib", "lib32", "lib64", "libx32"];
 
 /// Files and folders of `/etc` that programs need and that hold nothing private.
-const ETC: &[&str] = &[
+pub(super) const ETC: &[&str] = &[
     "ld.so.cache",
     "ld.so.conf",
     "ld.so.conf.d",
@@ -201,7 +202,7 @@ pub(super) fn common_environment(workspace: &str, home: &str, tmp: &str) -> Vec<
 /// Adds variables of the host by name; those that may hold a secret or lead to a session of the user are left out.
 pub(super) fn pass_on(env: &mut Vec<(String, String)>, pass: &[String], host: impl Fn(&str) -> Option<String>) {
     for name in pass {
-        if !may_pass(name) {
+        if !config::may_pass(name) {
             tracing::warn!(%name, "sandbox.env_pass names a variable that is never passed on");
         } else if env.iter().all(|(known, _)| known != name)
             && let Some(value) = host(name)
@@ -211,67 +212,10 @@ pub(super) fn pass_on(env: &mut Vec<(String, String)>, pass: &[String], host: im
     }
 }
 
-/// Whether a variable may be passed on at all.
-pub(super) fn may_pass(name: &str) -> bool {
-    let upper = name.to_ascii_uppercase();
-    let holds_secret =
-        ["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL"].iter().any(|word| upper.contains(word));
-    let leads_out = ["SSH_", "DBUS_", "GPG_", "LD_"].iter().any(|prefix| upper.starts_with(prefix));
-    let named =
-        ["DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_RUNTIME_DIR", "BASH_ENV", "ENV"].contains(&upper.as_str());
-    let wellformed = !name.is_empty() && !name.contains(['=', '\0']);
-    wellformed && !(holds_secret || leads_out || named || upper.ends_with("_PROXY"))
-}
-
-/// Folders that no extra mount may show.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Private {
-    /// The user's home: neither it nor anything above it.
-    pub(super) home: Option<PathBuf>,
-    /// Neither these, nor what lies in them, nor anything above them.
-    pub(super) folders: Vec<PathBuf>,
-}
-
-impl Private {
-    /// The private places of the user who runs okcvm.
-    pub(super) fn of_user(env: impl Fn(&str) -> Option<String>) -> Self {
-        let absolute = |name: &str| env(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let home = absolute("HOME");
-        let mut folders = Vec::new();
-        if let Some(home) = &home {
-            folders.extend(
-                [".ssh", ".gnupg", ".aws", ".config/okcvm", ".local/share/okcvm", ".local/state/okcvm"]
-                    .map(|name| home.join(name)),
-            );
-        }
-        for variable in ["XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"] {
-            folders.extend(absolute(variable).map(|folder| folder.join("okcvm")));
-        }
-        folders.extend(["/run", "/var/run", "/proc", "/sys", "/dev"].map(PathBuf::from));
-        Self { home, folders }
-    }
-
-    /// Why a path (already without links) may not be shown to tools, if so.
-    pub(super) fn refuses(&self, path: &Path) -> Option<String> {
-        let shown = path.display();
-        if !path.is_absolute() {
-            return Some(format!("{shown} is not an absolute path"));
-        }
-        if path == Path::new("/") {
-            return Some("the whole file system would be shown".to_owned());
-        }
-        if let Some(home) = &self.home
-            && home.starts_with(path)
-        {
-            return Some(format!("{shown} holds the home folder"));
-        }
-        let hit = self.folders.iter().find(|folder| folder.starts_with(path) || path.starts_with(folder))?;
-        Some(format!("{shown} and {} overlap", hit.display()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     fn plan() -> Plan {
@@ -341,32 +285,5 @@ mod tests {
             ["HOME", "USER", "LOGNAME", "SHELL", "TERM", "LANG", "TMPDIR", "OKCVM_WORKSPACE", "PATH", "TZ", "MY_VAR"]
         );
         assert_eq!(env[0].1, HOME);
-    }
-
-    #[test]
-    fn private_places_are_not_shown() {
-        let env = |name: &str| match name {
-            "HOME" => Some("/home/ada".to_owned()),
-            "XDG_DATA_HOME" => Some("/data".to_owned()),
-            _ => None,
-        };
-        let private = Private::of_user(env);
-        for bad in [
-            "/",
-            "/home",
-            "/home/ada",
-            "/home/ada/.ssh",
-            "/home/ada/.ssh/id",
-            "/data",
-            "/data/okcvm/x",
-            "/run/docker.sock",
-            "rel",
-            "/proc",
-        ] {
-            assert!(private.refuses(Path::new(bad)).is_some(), "{bad}");
-        }
-        for good in ["/opt/tools", "/home/ada/.pyenv/versions/3.12", "/data/models"] {
-            assert_eq!(private.refuses(Path::new(good)), None, "{good}");
-        }
     }
 }

@@ -53,6 +53,13 @@ impl Redactor {
         Self(keys.into())
     }
 
+    /// One that removes the keys of both.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let new = other.0.iter().filter(|key| !self.0.iter().any(|known| known.expose() == key.expose()));
+        Self::new(self.0.iter().chain(new).cloned())
+    }
+
     /// The text without the keys; borrowed when none occurs.
     pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut clean = Cow::Borrowed(text);
@@ -161,6 +168,9 @@ mod tests {
             "abc [key removed] [key removed] [key removed]"
         );
         assert!(matches!(redactor.redact("nothing"), Cow::Borrowed("nothing")));
+        let both = redactor.and(&Redactor::new([Secret::new("sk-secret"), Secret::new("sk-later")]));
+        assert_eq!(both.redact("sk-secret-long sk-later"), "[key removed] [key removed]");
+        assert_eq!(both.0.len(), 3);
         assert!(redactor.occurs_in(b"\xffsk-secret\x00"));
         assert!(!redactor.occurs_in(b"abc"));
     }

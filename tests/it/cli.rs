@@ -297,6 +297,44 @@ fn the_doctor_tells_each_part() {
 }
 
 #[test]
+fn config_check_asks_those_who_use_the_values() {
+    let home = TestHome::new();
+    let missing = home.path().join("missing");
+    for (yaml, path) in [
+        ("ui: {keys: {fly: [ctrl+o]}}".to_owned(), "ui.keys.fly"),
+        ("ui: {keys: {submit: [hyper+nonsense]}}".to_owned(), "ui.keys.submit"),
+        (format!("spec: {{dir: {}}}", missing.display()), "spec.dir"),
+        ("sandbox: {network: {mode: proxy}}".to_owned(), "sandbox.network.mode"),
+        ("sandbox: {backend: landlock}".to_owned(), "sandbox.backend"),
+        ("workspace: {path: /proc/1/x}".to_owned(), "workspace.path"),
+        ("sandbox: {env_pass: [BASH_ENV]}".to_owned(), "sandbox.env_pass[0]"),
+    ] {
+        home.write_config(&yaml);
+        let ran = home.run(&["config", "check", "--json"]).assert_code(2);
+        let rows = ran.json();
+        let found: Vec<_> = rows.as_array().expect("list").iter().map(|row| (&row["path"], &row["file"])).collect();
+        assert_eq!(found.len(), 1, "{yaml}: {rows}");
+        assert_eq!(found[0].0, path, "{yaml}: {rows}");
+        assert!(found[0].1.is_string(), "{rows}");
+    }
+    // Where no network is made, its mode does not matter.
+    home.write_config("sandbox: {backend: off, network: {mode: proxy}}");
+    home.run(&["config", "check"]).assert_code(0);
+}
+
+#[test]
+fn a_data_folder_that_is_no_text_is_refused_in_words() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let home = TestHome::new();
+    let mut command = home.command(&["session", "list", "--data-dir"]);
+    let output = command.arg(std::ffi::OsStr::from_bytes(b"\xff")).output().expect("the program runs");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("--data-dir") && told.contains("not a path in UTF-8"), "{told}");
+    assert_eq!(std::fs::read_dir(home.sessions()).map(Iterator::count).unwrap_or(0), 0);
+}
+
+#[test]
 fn the_doctor_tells_of_a_folder_that_asks_for_the_users_key() {
     let home = TestHome::new();
     home.write_config(

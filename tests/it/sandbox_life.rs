@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::machine::{self, Machine};
-use crate::support::skip_or_fail;
+use crate::support::{TestHome, needs_bubblewrap, skip_or_fail};
 
 fn sandbox(folder: &Path) -> Option<Sandbox> {
     sandbox_of(&SandboxSection::default(), folder)
@@ -226,6 +226,39 @@ async fn extra_folders_are_shown_read_only_and_private_ones_are_refused() {
         let error = machine::choose(&section, &folder.path().join("state")).expect_err(private);
         assert!(error.reason.contains("sandbox.extra_ro"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_session_may_lie_below_run() {
+    let state = machine::folder();
+    let Some(sandbox) = sandbox(state.path()) else { return };
+    let Ok(folder) = tempfile::tempdir_in("/run") else {
+        println!("SKIPPED: /run cannot be written to by this account");
+        return;
+    };
+    let machine = Machine::create(folder.path(), 1, &sandbox);
+    assert_eq!(machine.shell("echo here > f; cat f").await.output, "here\n");
+}
+
+#[test]
+fn a_home_that_every_tool_can_read_is_refused() {
+    if !needs_bubblewrap() {
+        return;
+    }
+    let folder = machine::folder();
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink("/usr/share", &link).expect("link");
+    let chooser = Chooser::new(&SandboxSection::default(), &folder.path().join("state"));
+    let error = chooser.private([link.join("okcvm/config.yaml")]).choose().expect_err("refused");
+    assert!(error.reason.contains("/usr/share/okcvm/config.yaml lies in /usr"), "{error}");
+    assert!(error.hint.contains("--config"), "{}", error.hint);
+
+    let mut home = TestHome::new();
+    home.set("HOME", "/usr/share");
+    let ran = home.run(&["doctor", "--json"]).assert_code(1);
+    assert!(ran.out.contains("/usr/share lies in /usr"), "{ran:?}");
+    let ran = home.run(&["tool", "call", "shell", r#"{"command": "true"}"#]).assert_code(1);
+    assert!(ran.out.contains("lies in /usr"), "{ran:?}");
 }
 
 #[test]
