@@ -189,9 +189,19 @@ const ROWS: &[Row] = &[
         "[TZ]",
         "Environment variables that tools get from okcvm's own environment; names that look like keys are refused.",
     ),
-    ("sandbox.limits.memory_mb", FieldKind::Whole(64, 1_048_576), "4096", "Memory of one process of a tool, in MiB."),
+    (
+        "sandbox.limits.memory_mb",
+        FieldKind::Whole(64, 1_048_576),
+        "4096",
+        "Memory of one process of a tool, in MiB; what processes share is not counted.",
+    ),
     ("sandbox.limits.pids", FieldKind::Whole(16, 1_000_000), "512", "Processes that one command may have at a time."),
-    ("sandbox.limits.file_mb", FieldKind::Whole(1, 1_048_576), "512", "Largest file that a tool may write, in MiB."),
+    (
+        "sandbox.limits.file_mb",
+        FieldKind::Whole(1, 1_048_576),
+        "512",
+        "Largest file that a tool may write, in MiB; a command is stopped when 512 MiB of disk are left.",
+    ),
     (
         "sandbox.limits.open_files",
         FieldKind::Whole(64, 1_048_576),

@@ -331,7 +331,7 @@ fn a_data_folder_that_is_no_text_is_refused_in_words() {
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{told}");
     assert!(told.contains("--data-dir") && told.contains("not a path in UTF-8"), "{told}");
-    assert_eq!(std::fs::read_dir(home.sessions()).map(Iterator::count).unwrap_or(0), 0);
+    assert_eq!(std::fs::read_dir(home.sessions()).map_or(0, Iterator::count), 0);
 }
 
 #[test]

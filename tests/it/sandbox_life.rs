@@ -228,6 +228,28 @@ async fn extra_folders_are_shown_read_only_and_private_ones_are_refused() {
     }
 }
 
+#[test]
+fn a_command_that_fills_the_disk_is_stopped() {
+    let home = TestHome::new();
+    let disk = home.path().join("disk");
+    fs::create_dir(&disk).expect("folder");
+    // A disk of its own, in a mount namespace of its own: both need root.
+    let fill = r#"{"command": "while :; do head -c 8M /dev/zero >> f || exit; sleep 0.01; done"}"#;
+    let script =
+        "mount -t tmpfs -o size=700m disk \"$1\" && exec \"$2\" --sandbox off --data-dir \"$1\" tool call shell \"$3\"";
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", script, "sh"]).arg(&disk).arg(env!("CARGO_BIN_EXE_okcvm")).arg(fill);
+    command.env_clear().envs(home.env());
+    let output = command.output();
+    let Some(output) = output.ok().filter(|_| rustix::process::geteuid().is_root()) else {
+        println!("SKIPPED: only root can mount a disk to fill");
+        return;
+    };
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(told.contains("[stopped: less than 512.0 MiB of the disk were left"), "{output:?}");
+    assert_eq!(output.status.code(), Some(1));
+}
+
 #[tokio::test]
 async fn a_session_may_lie_below_run() {
     let state = machine::folder();

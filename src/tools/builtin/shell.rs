@@ -1,5 +1,6 @@
 //! Runs a command in a fresh bash inside the sandbox.
 
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
@@ -7,6 +8,7 @@ use serde_json::Value;
 
 use crate::protocol::ToolStatus;
 use crate::sandbox::{Child, Exit, Sandbox, SandboxError, Step, Stream};
+use crate::support::truncate;
 use crate::tools::args;
 use crate::tools::capture::{Capture, Utf8Stream};
 use crate::tools::tool::{Tool, ToolContext, ToolEffect, ToolError, ToolOutput};
@@ -19,6 +21,13 @@ const MAX_TIMEOUT: i64 = 1_800_000;
 const GRACE: Duration = Duration::from_secs(2);
 /// Between the end of everything inside and that of the sandbox itself, should the first not come about.
 const LAST_GRACE: Duration = Duration::from_secs(1);
+
+/// How often the disk is looked at while a command runs.
+const LOOK: Duration = Duration::from_millis(250);
+/// A command that leaves less than this of the disk is stopped: files of any size are limited, their number is not.
+const KEEP_FREE: u64 = 512 << 20;
+/// Unless it took less than this: on a disk that was nearly full before, small commands go on working.
+const SMALL: u64 = 64 << 20;
 
 /// Runs a command.
 #[derive(Debug)]
@@ -45,6 +54,7 @@ enum Ending {
     Timeout,
     Cancelled,
     TooMuchOutput,
+    DiskFull,
 }
 
 /// How far the end of a command has come.
@@ -77,9 +87,33 @@ async fn run(cx: ToolContext<'_>, args: Value) -> Result<ToolOutput, ToolError> 
         error => ToolError::ForModel(error.to_string()),
     })?;
     let deadline = started + Duration::from_millis(timeout as u64);
-    let (ending, exit) = follow(child, capture, deadline, cancel.cancelled()).await;
+    let disk = Disk::of(&machine.folders.work);
+    let (ending, exit) = follow(child, capture, deadline, cancel.cancelled(), &disk).await;
     Sandbox::reopen(&machine.folders);
     Ok(told(&sandbox, capture, ending, exit, timeout, started.elapsed()))
+}
+
+/// The disk that a command writes to.
+struct Disk {
+    folder: PathBuf,
+    at_start: Option<u64>,
+}
+
+impl Disk {
+    fn of(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), at_start: free(folder) }
+    }
+
+    /// Whether the command has taken so much that too little is left.
+    fn is_full(&self) -> bool {
+        let (Some(at_start), Some(now)) = (self.at_start, free(&self.folder)) else { return false };
+        now < KEEP_FREE && at_start.saturating_sub(now) > SMALL
+    }
+}
+
+fn free(folder: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 /// Reads the command's output until it ends or is ended.
@@ -88,11 +122,14 @@ async fn follow(
     capture: &mut Capture,
     deadline: Instant,
     cancelled: impl Future<Output = ()>,
+    disk: &Disk,
 ) -> (Ending, Exit) {
     let mut ending = Ending::Itself;
     let mut streams = [Utf8Stream::default(), Utf8Stream::default()];
     let mut timer = std::pin::pin!(tokio::time::sleep_until(deadline.into()));
     let mut cancelled = std::pin::pin!(cancelled);
+    let mut look = tokio::time::interval(LOOK);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut stage = Stage::Running;
     let exit = loop {
         let running = ending == Ending::Itself;
@@ -113,6 +150,9 @@ async fn follow(
                 }
                 // Nothing more can be done; what was started is not worth the session.
                 Stage::Destroyed => break Exit { code: None, signal: None },
+            },
+            _ = look.tick(), if running => if disk.is_full() {
+                ending = Ending::DiskFull;
             },
             step = child.next() => match step {
                 Step::Output(stream, bytes) => {
@@ -156,6 +196,14 @@ fn told(sandbox: &Sandbox, capture: &Capture, ending: Ending, exit: Exit, timeou
         Ending::TooMuchOutput => {
             (ToolStatus::Error, "[stopped: it wrote more than 64 MiB. Send long output to a file instead.]".to_owned())
         }
+        Ending::DiskFull => (
+            ToolStatus::Error,
+            format!(
+                "[stopped: less than {} of the disk were left; every process that it started was ended. Remove what is \
+                 not needed.]",
+                truncate::bytes(KEEP_FREE)
+            ),
+        ),
         Ending::Itself => {
             let code = exit.shell_code();
             let footer = if code != 0 {
