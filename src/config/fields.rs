@@ -193,7 +193,7 @@ const ROWS: &[Row] = &[
         "sandbox.limits.memory_mb",
         FieldKind::Whole(64, 1_048_576),
         "4096",
-        "Memory of one process of a tool, in MiB; what processes share is not counted.",
+        "Memory of one process of a tool, in MiB; shared memory is looked at four times a second.",
     ),
     ("sandbox.limits.pids", FieldKind::Whole(16, 1_000_000), "512", "Processes that one command may have at a time."),
     (

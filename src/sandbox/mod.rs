@@ -21,6 +21,7 @@ mod policy;
 mod private;
 mod probe;
 mod process;
+mod processes;
 mod seccomp;
 mod sys;
 mod unconfined;

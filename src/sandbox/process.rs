@@ -317,6 +317,13 @@ impl Child {
         }
     }
 
+    /// The memory in bytes of the largest of its processes, shared memory included.
+    pub fn largest_memory(&self) -> u64 {
+        // A number that was given to another process meanwhile could be anybody's.
+        let reaped = lock(&self.killer.reaped);
+        if *reaped { 0 } else { super::processes::largest_memory(self.killer.pid) }
+    }
+
     /// Ends the sandbox itself, from outside. What is inside ends as well, but perhaps a moment later.
     pub fn destroy(&self) {
         self.killer.signal(Signal::KILL);

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 
 use rustix::process::Pid;
 
+use super::processes::Process;
 use super::{SandboxFolders, policy};
 use crate::config::schema::SandboxSection;
 
@@ -48,14 +49,12 @@ impl Mark {
         let processes = Process::all();
         let mut found = vec![root.as_raw_nonzero().get()];
         found.extend(processes.iter().filter(|process| self.is_on(process.pid)).map(|process| process.pid));
-        let mut next = 0;
-        while let Some(parent) = found.get(next).copied() {
-            let below = |process: &&Process| process.parent == parent && !found.contains(&process.pid);
-            let below: Vec<i32> = processes.iter().filter(below).map(|process| process.pid).collect();
-            found.extend(below);
-            next += 1;
-        }
-        found.into_iter().skip(1).filter(|pid| *pid != root.as_raw_nonzero().get()).filter_map(Pid::from_raw).collect()
+        Process::below(&processes, found)
+            .into_iter()
+            .skip(1)
+            .filter(|pid| *pid != root.as_raw_nonzero().get())
+            .filter_map(Pid::from_raw)
+            .collect()
     }
 
     /// Whether a process of this group or with this mark still runs; one that has ended and is not reaped yet does not.
@@ -68,28 +67,5 @@ impl Mark {
         // Processes of others cannot be read; those that have ended have no environment.
         let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
         environment.split(|byte| *byte == 0).any(|entry| entry == self.0.as_bytes())
-    }
-}
-
-/// What `/proc` tells of a process.
-struct Process {
-    pid: i32,
-    parent: i32,
-    group: i32,
-    ended: bool,
-}
-
-impl Process {
-    fn all() -> Vec<Self> {
-        let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-        let read = |name: &str| {
-            let pid = name.parse().ok()?;
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-            // After the name in parentheses, which may hold anything: the state, the parent, the group.
-            let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-            let ended = matches!(fields.next()?, "Z" | "X");
-            Some(Self { pid, parent: fields.next()?.parse().ok()?, group: fields.next()?.parse().ok()?, ended })
-        };
-        entries.flatten().filter_map(|entry| read(entry.file_name().to_str()?)).collect()
     }
 }

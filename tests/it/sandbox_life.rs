@@ -228,6 +228,32 @@ async fn extra_folders_are_shown_read_only_and_private_ones_are_refused() {
     }
 }
 
+#[tokio::test]
+async fn shared_memory_counts_as_well() {
+    let folder = machine::folder();
+    let mut section = SandboxSection::default();
+    section.limits.memory_mb = 128;
+    let Some(sandbox) = sandbox_of(&section, folder.path()) else { return };
+    let machine = Machine::create(folder.path(), 1, &sandbox);
+    // Below the limit nothing is said; above it, also where a child of a child has it.
+    let take = |mib: u32| {
+        format!(
+            "import mmap, time\nm = mmap.mmap(-1, {mib} << 20)\nfor at in range(0, {mib} << 20, 4096): m[at] = 1\n\
+             print('taken', flush=True)\ntime.sleep({})\n",
+            if mib > 128 { 300 } else { 0 }
+        )
+    };
+    let ran = machine.shell(&format!("python3 -c \"{}\"", take(32))).await;
+    if ran.output.contains("not found") {
+        skip_or_fail("python3 is not installed");
+        return;
+    }
+    assert_eq!((ran.status, ran.output.as_str()), (ToolStatus::Ok, "taken\n"));
+    let ran = machine.shell(&format!("bash -c 'setsid python3 -c \"$0\"; true' \"{}\"", take(256))).await;
+    assert_eq!(ran.status, ToolStatus::Error);
+    assert!(ran.output.contains("at most 128 MiB of memory"), "{}", ran.output);
+}
+
 #[test]
 fn a_command_that_fills_the_disk_is_stopped() {
     let home = TestHome::new();

@@ -22,7 +22,7 @@ const GRACE: Duration = Duration::from_secs(2);
 /// Between the end of everything inside and that of the sandbox itself, should the first not come about.
 const LAST_GRACE: Duration = Duration::from_secs(1);
 
-/// How often the disk is looked at while a command runs.
+/// How often disk and memory are looked at while a command runs.
 const LOOK: Duration = Duration::from_millis(250);
 /// A command that leaves less than this of the disk is stopped: files of any size are limited, their number is not.
 const KEEP_FREE: u64 = 512 << 20;
@@ -55,6 +55,8 @@ enum Ending {
     Cancelled,
     TooMuchOutput,
     DiskFull,
+    /// And the limit, in MiB.
+    TooMuchMemory(u64),
 }
 
 /// How far the end of a command has come.
@@ -87,10 +89,28 @@ async fn run(cx: ToolContext<'_>, args: Value) -> Result<ToolOutput, ToolError> 
         error => ToolError::ForModel(error.to_string()),
     })?;
     let deadline = started + Duration::from_millis(timeout as u64);
-    let disk = Disk::of(&machine.folders.work);
-    let (ending, exit) = follow(child, capture, deadline, cancel.cancelled(), &disk).await;
+    let watch =
+        Watch { disk: Disk::of(&machine.folders.work), memory_mb: sandbox.limits().map(|limits| limits.memory_mb) };
+    let (ending, exit) = follow(child, capture, deadline, cancel.cancelled(), &watch).await;
     Sandbox::reopen(&machine.folders);
     Ok(told(&sandbox, capture, ending, exit, timeout, started.elapsed()))
+}
+
+/// What is looked at while a command runs, because no limit of the kernel holds it.
+struct Watch {
+    disk: Disk,
+    memory_mb: Option<u64>,
+}
+
+impl Watch {
+    /// Whether the command has to end.
+    fn look(&self, child: &Child) -> Ending {
+        match self.memory_mb {
+            Some(limit) if child.largest_memory() >> 20 > limit => Ending::TooMuchMemory(limit),
+            _ if self.disk.is_full() => Ending::DiskFull,
+            _ => Ending::Itself,
+        }
+    }
 }
 
 /// The disk that a command writes to.
@@ -122,13 +142,13 @@ async fn follow(
     capture: &mut Capture,
     deadline: Instant,
     cancelled: impl Future<Output = ()>,
-    disk: &Disk,
+    watch: &Watch,
 ) -> (Ending, Exit) {
     let mut ending = Ending::Itself;
     let mut streams = [Utf8Stream::default(), Utf8Stream::default()];
     let mut timer = std::pin::pin!(tokio::time::sleep_until(deadline.into()));
     let mut cancelled = std::pin::pin!(cancelled);
-    let mut look = tokio::time::interval(LOOK);
+    let mut look = tokio::time::interval_at((Instant::now() + LOOK).into(), LOOK);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut stage = Stage::Running;
     let exit = loop {
@@ -151,9 +171,7 @@ async fn follow(
                 // Nothing more can be done; what was started is not worth the session.
                 Stage::Destroyed => break Exit { code: None, signal: None },
             },
-            _ = look.tick(), if running => if disk.is_full() {
-                ending = Ending::DiskFull;
-            },
+            _ = look.tick(), if running => ending = watch.look(&child),
             step = child.next() => match step {
                 Step::Output(stream, bytes) => {
                     let decoder = &mut streams[usize::from(stream == Stream::Err)];
@@ -196,6 +214,13 @@ fn told(sandbox: &Sandbox, capture: &Capture, ending: Ending, exit: Exit, timeou
         Ending::TooMuchOutput => {
             (ToolStatus::Error, "[stopped: it wrote more than 64 MiB. Send long output to a file instead.]".to_owned())
         }
+        Ending::TooMuchMemory(limit) => (
+            ToolStatus::Error,
+            format!(
+                "[stopped: a process may have at most {limit} MiB of memory (sandbox.limits.memory_mb), shared memory \
+                 included; every process that the command started was ended]"
+            ),
+        ),
         Ending::DiskFull => (
             ToolStatus::Error,
             format!(
