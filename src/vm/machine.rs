@@ -111,8 +111,9 @@ impl Machine {
             Input::Retrying { seconds, attempt, reason } => {
                 let wait = if seconds == 0 { "now".to_owned() } else { format!("in {seconds} s") };
                 let message = format!("the request to the model failed ({reason}); attempt {attempt} {wait}");
-                out.push(Effect::Emit(Event::Warning { message }));
+                // The phase first: it says of what kind the warning is.
                 self.enter(Phase::Retrying { seconds, attempt, reason }, out);
+                out.push(Effect::Emit(Event::Warning { message }));
                 State::Asking(turn)
             }
             Input::Usage { input, output, cached } => {

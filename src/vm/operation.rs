@@ -60,11 +60,9 @@ impl Engine {
         self.announce();
         let (warnings, unfinished) =
             self.resumed.take().map(|resumed| (resumed.warnings, resumed.unfinished)).unwrap_or_default();
-        for message in warnings {
-            self.emit(Event::Warning { message });
-        }
         let Some(unfinished) = unfinished else {
             self.tell_conversation();
+            self.warn(warnings);
             return self.list(Changed::Walk);
         };
         let state = self.toolbox.state();
@@ -77,16 +75,25 @@ impl Engine {
             move |engine, result| match result {
                 Ok((captured, facts, listing)) => {
                     engine.history = History::of(&facts);
-                    engine.tell_recovered(&unfinished, captured);
                     engine.tell_conversation();
+                    engine.warn(warnings);
+                    engine.tell_recovered(&unfinished, captured);
                     engine.tell_listing(listing);
                 }
                 Err(trouble) => {
                     engine.tell_conversation();
+                    engine.warn(warnings);
                     engine.emit(trouble.into());
                 }
             },
         );
+    }
+
+    /// Told after the conversation, which takes the place of everything that stood there before.
+    fn warn(&mut self, warnings: Vec<String>) {
+        for message in warnings {
+            self.emit(Event::Warning { message });
+        }
     }
 
     fn tell_recovered(&mut self, unfinished: &Unfinished, captured: Result<Captured, Trouble>) {

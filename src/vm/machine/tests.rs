@@ -254,8 +254,8 @@ fn a_request_that_fails_for_good_ends_the_turn_with_its_text_kept() {
 fn a_retry_is_told_to_scripts_and_screens() {
     let mut machine = asking();
     let words = step(&mut machine, Input::Retrying { seconds: 3, attempt: 2, reason: "429: slow down".into() });
-    assert_eq!(words[0], "warning the request to the model failed (429: slow down); attempt 2 in 3 s");
-    assert_eq!(words[1], "Retrying { seconds: 3, attempt: 2, reason: \"429: slow down\" }");
+    assert_eq!(words[0], "Retrying { seconds: 3, attempt: 2, reason: \"429: slow down\" }");
+    assert_eq!(words[1], "warning the request to the model failed (429: slow down); attempt 2 in 3 s");
 }
 
 #[test]
