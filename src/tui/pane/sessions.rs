@@ -95,6 +95,8 @@ struct Picker {
     filter: LineInput,
     found: Vec<usize>,
     chosen: usize,
+    /// Why what was chosen cannot be opened, until the next key.
+    refused: Option<String>,
 }
 
 impl Picker {
@@ -104,11 +106,12 @@ impl Picker {
             row.holder = row.holder.as_deref().map(sanitize::line);
         }
         let found = (0..rows.len()).collect();
-        Self { rows, filter: LineInput::new(""), found, chosen: 0 }
+        Self { rows, filter: LineInput::new(""), found, chosen: 0, refused: None }
     }
 
     fn key(&mut self, key: KeyEvent) -> Option<Picked> {
         let last = self.found.len().saturating_sub(1);
+        self.refused = None;
         match key.code {
             KeyCode::Up => self.chosen = self.chosen.saturating_sub(1),
             KeyCode::Down => self.chosen = (self.chosen + 1).min(last),
@@ -117,7 +120,12 @@ impl Picker {
             _ => match self.filter.key(key) {
                 LineOutcome::Submit => {
                     let row = self.found.get(self.chosen).and_then(|at| self.rows.get(*at));
-                    return row.map(|row| Picked::Session(row.id.clone()));
+                    let row = row?;
+                    if let Some(holder) = &row.holder {
+                        self.refused = Some(format!("in use by {holder}; close it there first"));
+                        return None;
+                    }
+                    return Some(Picked::Session(row.id.clone()));
                 }
                 LineOutcome::Cancel => return Some(Picked::Quit),
                 LineOutcome::Changed => self.narrow(),
@@ -161,7 +169,10 @@ impl Picker {
             frame.render_widget(Line::styled("Continue a session", theme.strong()), line(0));
             y = 1;
         }
-        self.filter.draw("filter: ", line(y), cx, frame);
+        match &self.refused {
+            Some(why) if !tall => frame.render_widget(Line::styled(why.as_str(), theme.waiting()), line(y)),
+            _ => self.filter.draw("filter: ", line(y), cx, frame),
+        }
         y += 1 + u16::from(tall);
         let bottom = area.height - u16::from(tall);
         let height = usize::from(bottom.saturating_sub(y));
@@ -182,9 +193,13 @@ impl Picker {
             }
         }
         if tall {
-            let words = ["Enter continue", "Esc leave", "type to filter"].join(theme.glyphs().separator);
-            let words = truncate::cells(&words, usize::from(inner.width), theme.glyphs().ellipsis);
-            frame.render_widget(Line::styled(words, theme.dim()), line(area.height - 1));
+            let hints = ["Enter continue", "Esc leave", "type to filter"].join(theme.glyphs().separator);
+            let (words, style) = match &self.refused {
+                Some(why) => (why, theme.waiting()),
+                None => (&hints, theme.dim()),
+            };
+            let words = truncate::cells(words, usize::from(inner.width), theme.glyphs().ellipsis);
+            frame.render_widget(Line::styled(words, style), line(area.height - 1));
         }
     }
 
@@ -192,12 +207,17 @@ impl Picker {
         let theme = cx.theme;
         let digits = row.id.strip_prefix("okcvm-").unwrap_or(&row.id);
         let ago = clock::ago(&row.time, cx.wall);
-        let right = match (&row.holder, width < NARROW) {
-            (None, true) => ago,
-            (Some(_), true) => format!("open  {ago}"),
-            (None, false) => format!("{}  {ago}", truncate::prefix(digits, 8)),
-            (Some(holder), false) => format!("open: {holder}  {}  {ago}", truncate::prefix(digits, 8)),
-        };
+        // What tells the rows apart stays; who holds a session is told in full when it is chosen.
+        let mut parts = Vec::new();
+        if let Some(holder) = &row.holder {
+            parts.push("in use".to_owned());
+            parts.extend(process_of(holder).filter(|_| width >= NARROW).map(str::to_owned));
+        }
+        if width >= NARROW {
+            parts.push(truncate::prefix(digits, 8).to_owned());
+        }
+        parts.push(ago);
+        let right = parts.join(theme.glyphs().separator);
         let right = truncate::cells(&right, width / 2, theme.glyphs().ellipsis);
         let room = width.saturating_sub(width_of(&right) + 2);
         let title = if row.title.is_empty() { "without a title" } else { &row.title };
@@ -205,6 +225,13 @@ impl Picker {
         let gap = width.saturating_sub(width_of(&title) + width_of(&right));
         Line::from(vec![Span::raw(title), Span::raw(" ".repeat(gap)), Span::styled(right, theme.dim())])
     }
+}
+
+/// The number of the process that holds a session, out of the words in its lock.
+fn process_of(holder: &str) -> Option<&str> {
+    let rest = holder.split_once("process ")?.1;
+    let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    Some(&rest[..end]).filter(|digits| !digits.is_empty())
 }
 
 #[cfg(test)]
@@ -228,7 +255,12 @@ mod tests {
             holder: holder.map(str::to_owned),
         };
         vec![
-            row("12ab000000000001", "Résumé site", "2026-11-22T11:58:00+00:00[UTC]", Some("pid 4711")),
+            row(
+                "12ab000000000001",
+                "Résumé site",
+                "2026-11-22T11:58:00+00:00[UTC]",
+                Some("okcvm exec (process 4711 on a-machine-with-a-long-name, since 2026-11-22 11:58)"),
+            ),
             row("77cd000000000002", "写真を日付で並べる", "2026-11-22T09:00:00+00:00[UTC]", None),
             row("90ef000000000003", "", "2026-10-01T09:00:00+00:00[UTC]", None),
         ]
@@ -256,6 +288,18 @@ mod tests {
                 draw(&picker, width, height);
             }
         }
+    }
+
+    #[test]
+    fn a_session_that_is_in_use_is_refused_with_who_has_it() {
+        let mut picker = Picker::new(rows());
+        assert_eq!(press(&mut picker, KeyCode::Enter), None);
+        for (width, height) in [(100, 12), (100, 4)] {
+            let shown = draw(&picker, width, height);
+            assert!(shown.contains("in use by okcvm exec (process 4711 on a-machine"), "{shown}");
+        }
+        press(&mut picker, KeyCode::Down);
+        assert!(!draw(&picker, 100, 12).contains("in use by"));
     }
 
     #[test]
