@@ -35,6 +35,7 @@ fn main() {
         demo: false,
         context_window: Some(128_000),
         clock: Arc::new(SystemClock),
+        draft: okcvm::tui::Draft::default(),
         history_file: std::env::var_os("OKCVM_HISTORY").map(Into::into),
     };
     if words.first().is_some_and(|word| word == "stream") {

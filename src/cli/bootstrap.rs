@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::cli::args::GlobalArgs;
 use crate::cli::config_command;
 use crate::cli::report::Failure;
-use crate::config::{self, ConfigError, Flags, LoadOptions, Loaded, NetworkMode};
+use crate::config::{self, ConfigError, Flags, LoadOptions, Loaded, NetworkMode, Problem};
 use crate::demo::{self, DemoOptions, DemoServer};
 use crate::logging;
 use crate::model::{ChatModel, OpenAiChat};
@@ -86,6 +86,33 @@ impl Setup {
             Keys::NotNeeded => config::load_keyless(&options),
         };
         let loaded = loaded.map_err(|error| configuration_failure(&error))?;
+        Self::started(loaded, options)
+    }
+
+    /// For the screen, which can mend what it finds: keys that are named and not set come back as problems.
+    pub fn for_screen(options: LoadOptions) -> Result<(Self, Vec<Problem>), Failure> {
+        let error = match config::load(&options) {
+            Ok(loaded) => return Ok((Self::started(loaded, options)?, Vec::new())),
+            Err(error) => error,
+        };
+        let problems = error.problems();
+        let Ok(mut loaded) = config::load_keyless(&options) else {
+            let failure = configuration_failure(&error);
+            if let Some(file) = problems.iter().find_map(|problem| problem.file.as_ref()) {
+                let file = crate::support::sanitize::line(&file.display().to_string());
+                let mut err = io::stderr().lock();
+                writeln!(
+                    err,
+                    "hint: Mend {file} and start again, or move it away: okcvm then opens the setup screen."
+                )?;
+            }
+            return Err(failure);
+        };
+        loaded.warnings.retain(|warning| !problems.contains(warning));
+        Ok((Self::started(loaded, options)?, problems))
+    }
+
+    fn started(loaded: Loaded, options: LoadOptions) -> Result<Self, Failure> {
         config_command::report(&loaded.warnings, &mut io::stderr().lock())?;
         let redactor = Redactor::new(loaded.secrets.iter().cloned());
         let filter = options.env.get("OKCVM_LOG").map(String::as_str);

@@ -10,19 +10,22 @@ use super::bootstrap::{Choice, Keys, Setup, load_options, runtime};
 use super::report::{Failure, Outcome};
 use super::setup_services;
 use crate::model::ChatModel;
-use crate::protocol::SessionId;
 use crate::sandbox::LazySandbox;
 use crate::session::{self, LockError, SessionFolder, SessionLock};
 use crate::support::clock::SystemClock;
 use crate::tui::pane::sessions::{self, Picked, SessionChoice};
 use crate::tui::pane::setup::{self, SetupOutcome};
-use crate::tui::{self, Exit, TuiOptions};
+use crate::tui::{self, Draft, Exit, TuiOptions};
 use crate::vm::{self, EnginePort, VmHandle};
 
 /// Runs the application until the user leaves it.
 pub fn run(global: &GlobalArgs, args: ScreenArgs) -> Outcome {
     if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
         return Err(Failure::usage("the screen needs a terminal on standard input and output")
+            .hint("`okcvm exec PROMPT` runs one turn without a screen."));
+    }
+    if std::env::var("TERM").is_ok_and(|term| term == "dumb") {
+        return Err(Failure::usage("the screen needs a terminal that can place its cursor; TERM is dumb")
             .hint("`okcvm exec PROMPT` runs one turn without a screen."));
     }
     // Panics tell where they were and restore the terminal first (see tui::terminal).
@@ -44,12 +47,20 @@ async fn application(global: &GlobalArgs, args: ScreenArgs) -> Outcome {
         (false, None) => Some(Choice::New),
     };
     let mut wants_setup = false;
+    let mut made = None;
+    let draft = Draft::default();
     loop {
-        let keys = if demo || wants_setup { Keys::NotNeeded } else { Keys::Needed };
-        let mut setup = Setup::from_options(load_options(global)?, keys)?;
-        if wants_setup || (!demo && setup.loaded.config.chat.is_none()) {
+        let loading = load_options(global)?;
+        let (mut setup, unset) = if demo || wants_setup {
+            (Setup::from_options(loading, Keys::NotNeeded)?, Vec::new())
+        } else {
+            Setup::for_screen(loading)?
+        };
+        if wants_setup || !unset.is_empty() || (!demo && setup.loaded.config.chat.is_none()) {
             let setup = Arc::new(setup);
-            let services = setup_services::services(&setup, options(&setup, false, None).theme());
+            let problem = (!unset.is_empty()).then(|| setup_services::told(&unset));
+            let theme = options(&setup, false, None, &draft).theme();
+            let services = setup_services::services(&setup, theme, wants_setup, problem);
             match setup::run(services).await.map_err(|error| Failure::from_error(&error))? {
                 SetupOutcome::Saved => demo = false,
                 SetupOutcome::Demo => demo = true,
@@ -72,7 +83,19 @@ async fn application(global: &GlobalArgs, args: ScreenArgs) -> Outcome {
                 Picked::Signal(number) => return Ok(u8::try_from(128 + number).unwrap_or(1)),
             },
         };
-        let (exit, id) = session(&Arc::new(setup), &which, demo, prompt.take()).await?;
+        let setup = Arc::new(setup);
+        let folder = setup.session(&which)?;
+        if which == Choice::New {
+            made = Some(folder.id().clone());
+        }
+        let (id, root) = (folder.id().clone(), folder.root().to_path_buf());
+        let exit = session(&setup, folder, demo, options(&setup, demo, prompt.take(), &draft)).await?;
+        if exit != Exit::Setup && made == Some(id.clone()) && untouched(&root) {
+            // Nothing was said or made: an empty session would only stand in the way of `--continue`.
+            if let Err(error) = std::fs::remove_dir_all(&root) {
+                tracing::warn!(%error, root = %root.display(), "cannot remove an empty session");
+            }
+        }
         match exit {
             Exit::Quit => return Ok(0),
             Exit::Interrupted => return Ok(130),
@@ -83,6 +106,16 @@ async fn application(global: &GlobalArgs, args: ScreenArgs) -> Outcome {
             }
         }
     }
+}
+
+/// Whether the locale says that the terminal shows no UTF-8. Where nothing is said, it very likely does.
+fn ascii_locale(env: &BTreeMap<String, String>) -> bool {
+    let said =
+        ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(|name| env.get(name)).find(|text| !text.is_empty());
+    said.is_some_and(|locale| {
+        let locale = locale.to_ascii_lowercase();
+        !locale.contains("utf-8") && !locale.contains("utf8")
+    })
 }
 
 /// Whether the environment asks for no colours: `NO_COLOR` (no-color.org: set and not empty), or a terminal without.
@@ -105,7 +138,7 @@ async fn pick(setup: &Setup) -> Result<Picked, Failure> {
             holder: holder(&row.root),
         })
         .collect();
-    sessions::pick(rows, options(setup, false, None).theme(), jiff::Zoned::now())
+    sessions::pick(rows, options(setup, false, None, &Draft::default()).theme(), jiff::Zoned::now())
         .await
         .map_err(|error| Failure::from_error(&error))
 }
@@ -120,9 +153,12 @@ fn holder(root: &Path) -> Option<String> {
 }
 
 /// How the screen is to be.
-fn options(setup: &Setup, demo: bool, first_prompt: Option<String>) -> TuiOptions {
+fn options(setup: &Setup, demo: bool, first_prompt: Option<String>, draft: &Draft) -> TuiOptions {
+    let mut ui = setup.loaded.config.ui.clone();
+    ui.ascii = ui.ascii || ascii_locale(&setup.options.env);
     TuiOptions {
-        ui: setup.loaded.config.ui.clone(),
+        ui,
+        draft: Arc::clone(draft),
         no_color: no_colour(&setup.options.env),
         first_prompt,
         demo,
@@ -137,35 +173,36 @@ fn options(setup: &Setup, demo: bool, first_prompt: Option<String>) -> TuiOption
 }
 
 /// One session on the screen.
-async fn session(
-    setup: &Arc<Setup>,
-    which: &Choice,
-    demo: bool,
-    prompt: Option<String>,
-) -> Result<(Exit, SessionId), Failure> {
+async fn session(setup: &Arc<Setup>, folder: SessionFolder, demo: bool, options: TuiOptions) -> Result<Exit, Failure> {
     // With a cached probe this costs a file read; the first start of a boot pays for the probe.
     let sandbox = setup.chosen_sandbox().await?;
-    let folder = setup.session(which)?;
-    let id = folder.id().clone();
-    let root = folder.root().to_path_buf();
-    let options = options(setup, demo, prompt);
     let (model, server) = setup.model(demo).await?;
     // The screen gets its handle first and draws; log and store are opened behind it.
     let (handle, port) = VmHandle::pair();
-    let engine = tokio::spawn(engine(port, Arc::clone(setup), folder, sandbox, model));
-    let exit = tui::run(handle, options).await;
-    let ended = engine.await.map_err(|error| Failure::new(format!("the engine ended badly: {error}")))?;
+    let mut engine = tokio::spawn(engine(port, Arc::clone(setup), folder, sandbox, model));
+    let mut screen = Box::pin(tui::run(handle, options));
+    let mut ended = None;
+    let exit = loop {
+        tokio::select! {
+            exit = &mut screen => break exit,
+            result = &mut engine, if ended.is_none() => {
+                // A session that cannot be opened has nothing to show: the screen is left, and why is told.
+                if matches!(result, Ok(Err(_))) {
+                    drop(screen);
+                    return result.unwrap_or(Ok(())).map(|()| Exit::Quit);
+                }
+                ended = Some(result);
+            }
+        }
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => engine.await,
+    };
     drop(server);
     // Why a session could not be opened says more than that the engine is gone.
-    ended?;
-    let exit = exit.map_err(|error| Failure::from_error(&error))?;
-    if *which == Choice::New && exit == Exit::Quit && untouched(&root) {
-        // Nothing was said or made: an empty session would only stand in the way of `--continue`.
-        if let Err(error) = std::fs::remove_dir_all(&root) {
-            tracing::warn!(%error, root = %root.display(), "cannot remove an empty session");
-        }
-    }
-    Ok((exit, id))
+    ended.map_err(|error| Failure::new(format!("the engine ended badly: {error}")))??;
+    exit.map_err(|error| Failure::from_error(&error))
 }
 
 /// Opens the session behind the screen and runs its engine to the end.

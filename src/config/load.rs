@@ -23,19 +23,50 @@ use crate::support::secret::{Redactor, Secret};
 
 /// Loads everything. All problems come at once.
 pub fn load(options: &LoadOptions) -> Result<Loaded, ConfigError> {
-    run(options, false)
+    run(options, false, None)
 }
 
 /// Like [`load`], for commands that talk to no model: a variable that `api_key_env` names and nobody set is only a
 /// warning, so that a listing works where the key is not at hand.
 pub fn load_keyless(options: &LoadOptions) -> Result<Loaded, ConfigError> {
-    run(options, true)
+    run(options, true, None)
 }
 
-fn run(options: &LoadOptions, keyless: bool) -> Result<Loaded, ConfigError> {
+/// Whether the config file could be loaded with this text in it. A variable that nobody set is no problem here.
+pub fn check_text(options: &LoadOptions, text: &str) -> Result<(), ConfigError> {
+    run(options, true, Some(text)).map(drop)
+}
+
+/// What a variable that `api_key_env` names holds: in the environment, else in the `.env` beside the config file.
+pub fn key_variable(options: &LoadOptions, config_file: &Path, name: &str) -> Option<Secret> {
+    let file = config_file.with_file_name(".env");
+    let own = match read_text(&file) {
+        Ok(Text::Whole { text, .. }) => {
+            let variables = dotenv(&text, &file, Layer::OwnDotEnv, &mut Vec::new());
+            let by_name = variables.pairs().collect();
+            Some((file, by_name))
+        }
+        _ => None,
+    };
+    look_up(options, &own, name).map(|(key, _)| Secret::new(key.trim()))
+}
+
+fn look_up<'a>(options: &'a LoadOptions, own: &'a OwnVariables, name: &str) -> Option<(&'a String, Source)> {
+    let set = |text: &&String| !text.trim().is_empty();
+    let from_env = options.env.get(name).filter(set).map(|key| (key, Source::Env(name.to_owned())));
+    from_env.or_else(|| {
+        let (file, variables) = own.as_ref()?;
+        variables.get(name).filter(set).map(|key| (key, Source::DotEnv(file.clone())))
+    })
+}
+
+fn run(options: &LoadOptions, keyless: bool, text: Option<&str>) -> Result<Loaded, ConfigError> {
     let mut paths = paths(options)?;
     let mut loading = Loading { options, ..Loading::default() };
-    loading.file(&paths.config_file)?;
+    match text {
+        Some(text) => validate::read_file(text, &paths.config_file, &mut loading.settings, &mut loading.problems),
+        None => loading.file(&paths.config_file)?,
+    }
     let own = loading.dotenvs(&paths.config_file)?;
     loading.environment();
     loading.flags(&paths);
@@ -228,13 +259,7 @@ impl Loading<'_> {
         for endpoint in ENDPOINTS {
             let path = format!("{}.api_key_env", endpoint.path);
             let Some(variable) = self.settings.text(&path).map(str::to_owned) else { continue };
-            let set = |text: &&String| !text.trim().is_empty();
-            let from_env = self.options.env.get(&variable).filter(set).map(|key| (key, Source::Env(variable.clone())));
-            let from_own = || {
-                let (file, variables) = own.as_ref()?;
-                variables.get(&variable).filter(set).map(|key| (key, Source::DotEnv(file.clone())))
-            };
-            match from_env.or_else(from_own) {
+            match look_up(self.options, own, &variable) {
                 Some((key, source)) => {
                     let key = key.trim();
                     self.settings.secrets.push(Secret::new(key));

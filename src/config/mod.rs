@@ -24,7 +24,7 @@ mod variables;
 mod write;
 
 pub use fields::{ENDPOINT_VARIABLES, ENDPOINTS, EXAMPLE, EndpointName, Field, FieldKind, field, fields};
-pub use load::{Flags, KeyQuestion, LoadOptions, Loaded, ShownValue, load, load_keyless};
+pub use load::{Flags, KeyQuestion, LoadOptions, Loaded, ShownValue, check_text, key_variable, load, load_keyless};
 pub use paths::{Paths, paths};
 pub use presets::{PRESETS, Preset};
 pub use problem::{ConfigError, Problem};

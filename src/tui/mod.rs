@@ -5,7 +5,7 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 pub mod action;
 pub mod activity;
@@ -50,7 +50,12 @@ pub struct TuiOptions {
     pub clock: Arc<dyn Clock>,
     /// Where messages are remembered for the next time; `None` forgets them.
     pub history_file: Option<PathBuf>,
+    /// What stands in the composer at the start, and what is left there.
+    pub draft: Draft,
 }
+
+/// A message that is being written, carried from one start of the screen to the next, over the setup screen.
+pub type Draft = Arc<Mutex<String>>;
 
 impl TuiOptions {
     /// Colours and glyphs that these options ask for.

@@ -133,6 +133,9 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
     }
 
     async fn run(mut self) -> Result<Exit, TuiError> {
+        if let Ok(mut draft) = self.options.draft.lock() {
+            self.app.composer.set_text(&std::mem::take(&mut *draft));
+        }
         self.tell_time();
         self.frames.request(Urgency::AtOnce);
         self.draw();
@@ -282,7 +285,12 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
                     self.screen.forget();
                     self.frames.request(Urgency::AtOnce);
                 }
-                UiEffect::Quit(exit) => return Ok(Some(exit)),
+                UiEffect::Quit(exit) => {
+                    if let Ok(mut draft) = self.options.draft.lock() {
+                        *draft = self.app.composer.expanded();
+                    }
+                    return Ok(Some(exit));
+                }
                 // The application has performed these itself.
                 UiEffect::Notice(_) | UiEffect::Focus(_) | UiEffect::Leave => {}
             }

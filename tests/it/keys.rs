@@ -34,6 +34,7 @@ fn options(history_file: Option<PathBuf>) -> TuiOptions {
         context_window: None,
         clock: Arc::new(FixedClock(wall)),
         history_file,
+        draft: okcvm::tui::Draft::default(),
     }
 }
 

@@ -29,6 +29,7 @@ mod sandbox_escape;
 mod sandbox_life;
 mod screens;
 mod snapshot;
+mod start;
 #[allow(dead_code, unused_imports, reason = "each helper serves some of the tests")]
 mod support;
 mod tools_contract;

@@ -69,7 +69,7 @@ impl App {
         let send = |op| vec![UiEffect::Send(op)];
         match slash {
             Slash::Help => self.act(Action::Help),
-            Slash::Setup => self.begin_exit(Exit::Setup),
+            Slash::Setup => self.act(Action::Setup),
             Slash::Quit => self.begin_exit(Exit::Quit),
             Slash::Chat => self.act(Action::ShowChat),
             Slash::Trace => self.act(Action::ShowTrace),

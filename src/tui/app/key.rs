@@ -159,6 +159,9 @@ impl App {
             }
             Action::Redraw => return vec![UiEffect::Redraw],
             Action::Cancel => return self.cancel(),
+            Action::Setup if self.activity.is_busy() => {
+                self.say("a turn is running; stop it, or wait until it ends, and then change the setup");
+            }
             Action::Setup => return self.begin_exit(Exit::Setup),
             Action::Quit => return self.begin_exit(Exit::Quit),
             Action::Submit => return self.submit(),

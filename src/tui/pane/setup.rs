@@ -112,7 +112,13 @@ pub struct SetupServices {
     pub values: Vec<ShownValue>,
     /// Colours and glyphs.
     pub theme: Theme,
-    /// Whether the environment has a variable of this name that is not empty.
+    /// Whether leaving leads back to a session.
+    pub in_session: bool,
+    /// Why the screen opens although something is configured.
+    pub problem: Option<String>,
+    /// Whether the config file could be loaded with this text in it, or why not.
+    pub check: Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>,
+    /// Whether the environment or the `.env` beside the config file has a variable of this name that is not empty.
     pub has_variable: Arc<dyn Fn(&str) -> bool + Send + Sync>,
     /// Asks for the models.
     pub list_models: Arc<ListModels>,

@@ -147,6 +147,7 @@ fn title(state: &SetupState) -> String {
         Some(Page::Pick(_)) => "Models of the endpoint".to_owned(),
         Some(Page::Review(review)) if review.refused.is_some() => "This file cannot be edited".to_owned(),
         Some(Page::Review(_)) => "What will be saved".to_owned(),
+        Some(Page::Start(_)) | None if state.services.in_session => "Models, keys and endpoints".to_owned(),
         Some(Page::Start(_)) | None => "Welcome to okcvm".to_owned(),
     }
 }
@@ -176,6 +177,7 @@ fn hints(state: &SetupState) -> &'static str {
         Some(Page::Review(review)) if review.can_save() => "Enter saves · Esc back",
         Some(Page::Review(_)) => "↑ ↓ scroll · Esc back",
         Some(Page::Media(_)) => "Enter opens · Esc back",
+        Some(Page::Start(_)) | None if state.services.in_session => "Enter takes it · Esc back to the session",
         Some(Page::Start(_)) | None => "Enter takes it · Esc leaves",
     }
 }
@@ -217,6 +219,8 @@ fn says(state: &SetupState, width: u16) -> Vec<Line<'static>> {
         Some(Page::Start(_) | Page::Media(_)) => {
             if let Some(news) = &state.news {
                 say(glyphs.done, news, theme.ok());
+            } else if let Some(problem) = &state.problem {
+                say(glyphs.failed, problem, theme.error());
             }
         }
         Some(Page::Review(review)) => {
@@ -253,7 +257,11 @@ fn advice(state: &SetupState, form: &Form) -> Option<String> {
         Row::Variable => {
             let name = form.variable.text().trim();
             let is_set = (state.services.has_variable)(name);
-            Some(if is_set { format!("{name} is set") } else { format!("{name} is not set in this environment") })
+            Some(if is_set {
+                format!("{name} is set")
+            } else {
+                format!("{name} is not set; the key comes from elsewhere")
+            })
         }
         Row::KeyFrom => match (&form.present.key, form.key_from) {
             (PresentKey::Set { in_file: false }, KeyFrom::Present) => {

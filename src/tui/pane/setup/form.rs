@@ -1,6 +1,7 @@
 //! The form of one endpoint: what is typed, what is wrong with it, and what it would change.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::{Trial, TrialKey};
 use crate::config::{Change, EndpointName, Preset, ShownValue, Source, check_value};
@@ -38,20 +39,22 @@ impl Present {
             values.iter().find(|row| row.path == path && row.value != "[not set]" && row.source != Source::Default)
         };
         let text = |field: &str| find(field).map(|row| row.value.clone()).unwrap_or_default();
-        let key = match (find("api_key"), find("api_key_env")) {
-            (Some(row), _) => PresentKey::Set { in_file: matches!(row.source, Source::File(_)) },
-            (None, Some(row)) => PresentKey::Variable(row.value.clone()),
+        // A variable first: what it holds is listed as the key too.
+        let key = match (find("api_key_env"), find("api_key")) {
+            (Some(row), _) => PresentKey::Variable(row.value.clone()),
+            (None, Some(row)) => PresentKey::Set { in_file: matches!(row.source, Source::File(_)) },
             (None, None) => PresentKey::None,
         };
+        let from_variable = |row: &ShownValue| matches!((&row.source, &key), (Source::Env(name), PresentKey::Variable(named)) if name == named);
         let elsewhere = ["model", "base_url", "api_key", "api_key_env", "supports_streaming"]
             .into_iter()
             .filter_map(find)
-            .filter(|row| !matches!(row.source, Source::File(_)))
+            .filter(|row| !matches!(row.source, Source::File(_)) && !from_variable(row))
             .map(|row| (row.path.clone(), row.source.to_string()))
             .collect();
         Self {
             model: text("model"),
-            base_url: text("base_url"),
+            base_url: text("base_url").trim().trim_end_matches('/').to_owned(),
             key,
             streaming: text("supports_streaming") != "false",
             elsewhere,
@@ -118,6 +121,8 @@ pub(super) struct Form {
     /// The provider refuses requests without a key.
     pub(super) needs_key: bool,
     pub(super) focus: Row,
+    /// Whether a variable is set.
+    has_variable: Arc<dyn Fn(&str) -> bool + Send + Sync>,
     /// A first attempt was made: problems of untouched rows are told too.
     pub(super) tried: bool,
 }
@@ -137,10 +142,10 @@ impl Form {
         endpoint: &'static EndpointName,
         preset: Option<&Preset>,
         now: Present,
-        has_variable: &dyn Fn(&str) -> bool,
+        has_variable: Arc<dyn Fn(&str) -> bool + Send + Sync>,
     ) -> Self {
         let base_url = preset.map_or(now.base_url.as_str(), |preset| preset.base_url).to_owned();
-        let same = now.is_set() && base_url == now.base_url;
+        let same = now.is_set() && base_url.trim_end_matches('/') == now.base_url;
         let variable = match (&now.key, preset.and_then(|preset| preset.key_env)) {
             (PresentKey::Variable(name), _) if same => name.clone(),
             (_, Some(name)) => name.to_owned(),
@@ -168,6 +173,7 @@ impl Form {
             example: preset.map_or("", |preset| preset.example_model),
             needs_key,
             present: now,
+            has_variable,
             focus: Row::BaseUrl,
             tried: false,
         };
@@ -238,6 +244,7 @@ impl Form {
         match row {
             Row::BaseUrl => match self.base_url_text().as_str() {
                 "" => Some("the address is missing, such as https://api.example.com/v1".to_owned()),
+                url if !url.contains("://") => Some("an address begins with http:// or https://".to_owned()),
                 url => check_value(&path("base_url"), url).err(),
             },
             Row::KeyFrom if self.key_from == KeyFrom::Present && self.base_url_text() != self.present.base_url => {
@@ -254,7 +261,7 @@ impl Form {
             },
             Row::Variable if self.key_from == KeyFrom::Variable => match self.variable.text().trim() {
                 "" => Some("the name of the variable is missing, such as MY_API_KEY".to_owned()),
-                name => check_value(&path("api_key_env"), name).err(),
+                name => check_value(&path("api_key_env"), name).err().or_else(|| self.unset(name)),
             },
             Row::Model => match self.model.text().trim() {
                 "" if self.example.is_empty() => Some("the name of the model is missing".to_owned()),
@@ -263,6 +270,14 @@ impl Form {
             },
             _ => None,
         }
+    }
+
+    /// A variable that nobody set is a key that is missing, unless another layer brings one.
+    fn unset(&self, name: &str) -> Option<String> {
+        let key = format!("{}.api_key", self.endpoint.path);
+        let needless = self.present.elsewhere.iter().any(|(path, _)| *path == key);
+        (!needless && !(self.has_variable)(name))
+            .then(|| format!("{name} is not set; set it before okcvm starts or in a .env beside the config file"))
     }
 
     /// The first row with a problem.
@@ -302,33 +317,24 @@ impl Form {
         };
         set("model", &self.present.model, self.model.text().trim().to_owned());
         set("base_url", &self.present.base_url, self.base_url_text());
-        let in_file = matches!(self.present.key, PresentKey::Set { in_file: true });
-        let named = matches!(self.present.key, PresentKey::Variable(_));
+        // What the file holds may be hidden by another layer: the other way to give a key goes in any case.
         match self.key_from {
             KeyFrom::Present => {}
             KeyFrom::Typed => {
-                if named {
-                    changes.push(Change::Remove(path("api_key_env")));
-                }
+                changes.push(Change::Remove(path("api_key_env")));
                 let key = if hide { super::review::KEY_MARK } else { self.key.text().trim() };
                 changes.push(Change::Set(path("api_key"), key.to_owned()));
             }
             KeyFrom::Variable => {
-                if in_file {
-                    changes.push(Change::Remove(path("api_key")));
-                }
+                changes.push(Change::Remove(path("api_key")));
                 let name = self.variable.text().trim().to_owned();
                 if self.present.key != PresentKey::Variable(name.clone()) {
                     changes.push(Change::Set(path("api_key_env"), name));
                 }
             }
             KeyFrom::Nowhere => {
-                if in_file {
-                    changes.push(Change::Remove(path("api_key")));
-                }
-                if named {
-                    changes.push(Change::Remove(path("api_key_env")));
-                }
+                changes.push(Change::Remove(path("api_key")));
+                changes.push(Change::Remove(path("api_key_env")));
             }
         }
         if self.streaming != self.present.streaming {

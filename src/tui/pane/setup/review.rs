@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use similar::{ChangeTag, TextDiff};
 
-use crate::config::{Change, SaveError, edit, save};
+use crate::config::{Change, ENDPOINTS, SaveError, edit, save};
 use crate::support::sanitize;
 use crate::tui::pane::list::Scroll;
 
@@ -28,6 +28,8 @@ pub(super) struct Review {
     pub(super) lines: Vec<ChangedLine>,
     /// Why the file cannot be edited, and the text that it would have to become.
     pub(super) refused: Option<(String, String)>,
+    /// Why the file would not be understood afterwards; it is left alone then.
+    pub(super) rejected: bool,
     /// Why it could not be written.
     pub(super) error: Option<String>,
     /// Values that another layer gives.
@@ -39,11 +41,18 @@ pub(super) struct Review {
 
 impl Review {
     /// Looks at the file. `shown` are the changes with marks instead of keys.
-    pub(super) fn new(file: &Path, changes: Vec<Change>, shown: &[Change], elsewhere: Vec<(String, String)>) -> Self {
+    pub(super) fn new(
+        file: &Path,
+        changes: Vec<Change>,
+        shown: &[Change],
+        elsewhere: Vec<(String, String)>,
+        check: &dyn Fn(&str) -> Result<(), String>,
+    ) -> Self {
         let mut review = Self {
             file: file.to_owned(),
             is_new: false,
-            removes: matches!(changes.as_slice(), [Change::Remove(_)]),
+            removes: matches!(changes.as_slice(), [Change::Remove(path)] if is_block(path)),
+            rejected: false,
             changes,
             lines: Vec::new(),
             refused: None,
@@ -63,7 +72,18 @@ impl Review {
             }
         };
         match edit(&text, shown) {
-            Ok(new) => review.lines = changed_lines(&text, &new),
+            Ok(new) => {
+                review.lines = changed_lines(&text, &new);
+                // A change of nothing but a removal of what is not there.
+                if new == text {
+                    review.changes.clear();
+                }
+                if let Ok(Err(why)) = edit(&text, &review.changes).map(|new| check(&new)) {
+                    review.rejected = true;
+                    review.error =
+                        Some(format!("not saved, okcvm could not be started with it: {}", sanitize::text(&why)));
+                }
+            }
             Err(refused) => {
                 review.refused = Some((sanitize::text(&refused.to_string()), clean_file(&refused.new_text)));
             }
@@ -73,7 +93,10 @@ impl Review {
 
     /// Whether Enter saves.
     pub(super) fn can_save(&self) -> bool {
-        self.refused.is_none() && !self.changes.is_empty() && !(self.error.is_some() && self.lines.is_empty())
+        self.refused.is_none()
+            && !self.rejected
+            && !self.changes.is_empty()
+            && !(self.error.is_some() && self.lines.is_empty())
     }
 
     /// Writes the file.
@@ -90,6 +113,11 @@ impl Review {
             }
         }
     }
+}
+
+/// Whether a path is that of a whole endpoint.
+fn is_block(path: &str) -> bool {
+    ENDPOINTS.iter().any(|endpoint| endpoint.path == path)
 }
 
 /// The lines that differ, with keys hidden.

@@ -69,6 +69,8 @@ pub(super) struct SetupState {
     pub(super) present: Vec<Present>,
     /// One line about what was done last.
     pub(super) news: Option<String>,
+    /// Why the screen was opened, until something is saved.
+    pub(super) problem: Option<String>,
     saved: bool,
     pub(super) now_ms: u64,
 }
@@ -81,6 +83,7 @@ impl SetupState {
             pages: vec![Page::Start(ListCursor::default())],
             present,
             news: None,
+            problem: services.problem.clone(),
             saved: false,
             now_ms: 0,
         }
@@ -171,7 +174,7 @@ impl SetupState {
     fn open_form(&mut self, endpoint: usize, preset: Option<usize>) {
         let preset = preset.and_then(|index| PRESETS.get(index));
         let has_variable = self.services.has_variable.clone();
-        let form = Form::new(&ENDPOINTS[endpoint], preset, self.present[endpoint].clone(), &*has_variable);
+        let form = Form::new(&ENDPOINTS[endpoint], preset, self.present[endpoint].clone(), has_variable);
         self.pages.push(Page::Form(Box::new(form), Test::None));
     }
 
@@ -228,7 +231,8 @@ impl SetupState {
             (KeyCode::Enter, Row::Remove) => {
                 let changes = vec![Change::Remove(form.endpoint.path.to_owned())];
                 let elsewhere = form.present.elsewhere.clone();
-                let review = Review::new(&self.services.config_file, changes.clone(), &changes, elsewhere);
+                let check = &*self.services.check;
+                let review = Review::new(&self.services.config_file, changes.clone(), &changes, elsewhere, check);
                 self.pages.push(Page::Review(Box::new(review)));
             }
             _ => {
@@ -265,7 +269,8 @@ impl SetupState {
             return;
         }
         let elsewhere = form.present.elsewhere.clone();
-        let review = Review::new(&self.services.config_file, form.changes(false), &form.changes(true), elsewhere);
+        let (changes, shown) = (form.changes(false), form.changes(true));
+        let review = Review::new(&self.services.config_file, changes, &shown, elsewhere, &*self.services.check);
         self.pages.push(Page::Review(Box::new(review)));
     }
 
@@ -324,6 +329,7 @@ impl SetupState {
     /// After saving: to the chat, or back to the media page.
     fn saved(&mut self) -> Next {
         self.saved = true;
+        self.problem = None;
         let removed = matches!(self.pages.pop(), Some(Page::Review(review)) if review.removes);
         let Some(Page::Form(form, _)) = self.pages.pop() else { return Next::Stay };
         if form.is_chat() {

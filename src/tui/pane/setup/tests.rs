@@ -22,7 +22,10 @@ fn services(file: &std::path::Path, values: Vec<ShownValue>) -> SetupServices {
         config_file: file.to_owned(),
         values,
         theme: Theme::new(false, false),
-        has_variable: Arc::new(|name| name == "DEEPSEEK_API_KEY"),
+        in_session: false,
+        problem: None,
+        check: check(file),
+        has_variable: Arc::new(|name| matches!(name, "DEEPSEEK_API_KEY" | "GOODK")),
         list_models: Arc::new(|_| {
             let names = ["kimi-k2-0905-preview", "kimi-k2-turbo-preview", "moonshot-v1-8k", "bad\x1b[2Jname"];
             std::future::ready(Ok(names.map(str::to_owned).to_vec())).boxed()
@@ -40,6 +43,19 @@ fn services(file: &std::path::Path, values: Vec<ShownValue>) -> SetupServices {
             std::future::ready(answer).boxed()
         }),
     }
+}
+
+/// The real loader.
+fn check(file: &std::path::Path) -> Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync> {
+    let options = options(file);
+    Arc::new(move |text| crate::config::check_text(&options, text).map_err(|error| error.to_string()))
+}
+
+fn options(file: &std::path::Path) -> crate::config::LoadOptions {
+    let home = file.parent().expect("a folder").to_owned();
+    let env = [("HOME", home.display().to_string()), ("GOODK", "sk-from-the-environment".to_owned())];
+    let env = env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    crate::config::LoadOptions { config_file: Some(file.to_owned()), cwd: home, env, ..Default::default() }
 }
 
 fn folder() -> tempfile::TempDir {
@@ -155,8 +171,11 @@ fn a_hosted_provider_asks_for_its_key_first_and_never_draws_it() {
     assert!(review.contains("api_key: <key>") || review.contains("api_key: \"<key>\""), "{review}");
     assert!(!review.contains("sk-very"), "{review}");
     assert!(
-        !format!("{:?}", form::Form::new(&crate::config::ENDPOINTS[0], None, state.present[0].clone(), &|_| false))
-            .contains("sk-")
+        !format!(
+            "{:?}",
+            form::Form::new(&crate::config::ENDPOINTS[0], None, state.present[0].clone(), Arc::new(|_| false))
+        )
+        .contains("sk-")
     );
 }
 
@@ -308,7 +327,8 @@ fn configured(folder: &tempfile::TempDir, text: &str) -> SetupState {
         value("media.image.api_key_env", "OPENAI_API_KEY", source()),
         value("media.speech.model", "[not set]", Source::Default),
     ];
-    SetupState::new(&services(&file, values))
+    let services = services(&file, values);
+    SetupState::new(&SetupServices { has_variable: Arc::new(|name| name == "OPENAI_API_KEY"), ..services })
 }
 
 const CONFIG: &str = "# mine\nchat:\n  model: kimi-k2 # the fast one\n  base_url: https://api.moonshot.ai/v1\n  api_key: sk-old-secret-key\nmedia:\n  image:\n    model: gpt-image-1\n    base_url: https://api.openai.com/v1\n    api_key_env: OPENAI_API_KEY\n";
@@ -344,6 +364,115 @@ fn a_key_does_not_follow_to_another_address() {
     let mut state = configured(&folder, CONFIG);
     choose(&mut state, "OpenRouter");
     assert_eq!(form(&state).key_from, form::KeyFrom::Typed);
+}
+
+const NAMED: &str = "chat:\n  model: m\n  base_url: http://127.0.0.1:9/v1/\n  api_key_env: GOODK\n";
+
+/// The screen over a file as it is really loaded.
+fn loaded(folder: &tempfile::TempDir, text: &str) -> SetupState {
+    let file = config_in(folder);
+    std::fs::write(&file, text).expect("write");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("mode");
+    let values = crate::config::load(&options(&file)).expect("a configuration").values;
+    SetupState::new(&services(&file, values))
+}
+
+fn choose_key(state: &mut SetupState, wanted: form::KeyFrom) {
+    go_to(state, form::Row::KeyFrom);
+    while form(state).key_from != wanted {
+        press(state, KeyCode::Right);
+    }
+}
+
+fn save(state: &mut SetupState) -> Next {
+    go_to(state, form::Row::Save);
+    press(state, KeyCode::Enter);
+    press(state, KeyCode::Enter)
+}
+
+#[test]
+fn a_key_in_place_of_a_variable_leaves_a_file_that_loads() {
+    for wanted in [form::KeyFrom::Typed, form::KeyFrom::Nowhere, form::KeyFrom::Variable] {
+        let folder = folder();
+        let mut state = loaded(&folder, NAMED);
+        choose(&mut state, "Change");
+        assert_eq!((form(&state).key_from, form(&state).variable.text()), (form::KeyFrom::Variable, "GOODK"));
+        choose_key(&mut state, wanted);
+        if wanted == form::KeyFrom::Typed {
+            go_to(&mut state, form::Row::Key);
+            state.paste(KEY);
+        }
+        let saved = save(&mut state);
+        let text = std::fs::read_to_string(config_in(&folder)).expect("the file");
+        assert_eq!(matches!(saved, Next::End(SetupOutcome::Saved)), wanted != form::KeyFrom::Variable, "{text}");
+        assert_eq!(text.contains("api_key_env"), wanted == form::KeyFrom::Variable, "{text}");
+        crate::config::load(&options(&config_in(&folder))).expect("it loads");
+    }
+    // And back, where the file's own key is hidden by the environment.
+    let folder = folder();
+    let mut state = loaded(&folder, &NAMED.replace("api_key_env: GOODK", "api_key: sk-mine"));
+    choose(&mut state, "Change");
+    choose_key(&mut state, form::KeyFrom::Variable);
+    go_to(&mut state, form::Row::Variable);
+    state.paste("GOODK");
+    assert!(matches!(save(&mut state), Next::End(SetupOutcome::Saved)));
+    let text = std::fs::read_to_string(config_in(&folder)).expect("the file");
+    assert!(text.contains("api_key_env: GOODK") && !text.contains("sk-mine"), "{text}");
+}
+
+#[test]
+fn an_address_with_a_slash_at_its_end_is_the_same_address() {
+    let folder = folder();
+    let mut state = loaded(&folder, &NAMED.replace("api_key_env: GOODK", "api_key: sk-mine"));
+    choose(&mut state, "Change");
+    assert_eq!(form(&state).key_from, form::KeyFrom::Present);
+    go_to(&mut state, form::Row::Model);
+    type_text(&mut state, "2");
+    assert!(matches!(save(&mut state), Next::End(SetupOutcome::Saved)), "{}", draw_at(&mut state, 80, 24));
+    let text = std::fs::read_to_string(config_in(&folder)).expect("the file");
+    assert_eq!(text, NAMED.replace("api_key_env: GOODK", "api_key: sk-mine").replace("model: m", "model: m2"));
+}
+
+#[test]
+fn a_variable_that_nobody_set_is_told_before_saving() {
+    let folder = folder();
+    let mut state = loaded(&folder, NAMED);
+    choose(&mut state, "Change");
+    go_to(&mut state, form::Row::Variable);
+    type_text(&mut state, "X");
+    go_to(&mut state, form::Row::Save);
+    press(&mut state, KeyCode::Enter);
+    assert_eq!(form(&state).focus, form::Row::Variable);
+    let shown = draw_at(&mut state, 100, 20);
+    assert!(shown.contains("GOODKX is not set; set it before okcvm starts"), "{shown}");
+}
+
+#[test]
+fn a_file_that_would_not_load_is_not_written() {
+    let folder = folder();
+    let file = config_in(&folder);
+    // Somebody has written into the file since it was read.
+    let mut state = loaded(&folder, NAMED);
+    std::fs::write(&file, format!("{NAMED}nonsense: 1\n")).expect("write");
+    choose(&mut state, "Change");
+    go_to(&mut state, form::Row::Model);
+    type_text(&mut state, "2");
+    assert!(matches!(save(&mut state), Next::Stay));
+    let shown = draw_at(&mut state, 100, 20);
+    assert!(shown.contains("okcvm could not be started with it") && shown.contains("nonsense"), "{shown}");
+    assert!(!std::fs::read_to_string(&file).expect("the file").contains("m2"));
+}
+
+#[test]
+fn why_the_screen_opened_and_where_it_leads_back_to_are_told() {
+    let folder = folder();
+    let mut services = services(&config_in(&folder), Vec::new());
+    services.problem = Some("chat.api_key_env: names NOKEY, which is not set".to_owned());
+    let shown = draw_at(&mut SetupState::new(&services), 80, 24);
+    assert!(shown.contains("names NOKEY, which is not set") && shown.contains("Welcome"), "{shown}");
+    services.in_session = true;
+    let shown = draw_at(&mut SetupState::new(&services), 80, 24);
+    assert!(shown.contains("Esc back to the session") && !shown.contains("Welcome"), "{shown}");
 }
 
 #[test]

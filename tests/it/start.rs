@@ -1,0 +1,87 @@
+//! Starting and leaving the program in a real terminal: what is in the way is told where it can be mended.
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::support::{Terminal, TestHome};
+
+const UNSET: &str = "chat:\n  model: m\n  base_url: http://127.0.0.1:9/v1\n  api_key_env: NOKEY\n";
+
+#[test]
+fn a_key_variable_that_is_not_set_opens_the_setup_and_says_so() {
+    let home = TestHome::new();
+    home.write_config(UNSET);
+    let mut terminal = Terminal::start(&home, &[], 80, 24);
+    terminal.wait_until("the problem", |screen| {
+        screen.contains("names NOKEY, which is not set") && screen.contains("Welcome to okcvm")
+    });
+    terminal.keys("\x1b");
+    assert_eq!(terminal.wait_exit(), 0);
+    // A .env beside the config file counts, in the setup too.
+    std::fs::write(home.config_file().with_file_name(".env"), "NOKEY=sk-x\n").expect("file");
+    let mut terminal = Terminal::start(&home, &["--sandbox", "off"], 80, 24);
+    terminal.wait_for("new session");
+    terminal.keys("/setup\r");
+    terminal.wait_for("Esc back to the session");
+    terminal.keys("\r");
+    terminal.wait_for("an environment variable");
+    terminal.keys("\x1b[A\x1b[A\x1b[A\x1b[A\x1b[A");
+    terminal.wait_for("NOKEY is set");
+    terminal.keys("\x03");
+    terminal.wait_for("new session");
+    terminal.keys("\x03\x03");
+    assert_eq!(terminal.wait_exit(), 0);
+}
+
+#[test]
+fn a_configuration_that_is_broken_says_how_to_go_on() {
+    let home = TestHome::new();
+    home.write_config("nonsense: 1\n");
+    let mut terminal = Terminal::start(&home, &[], 120, 24);
+    assert_eq!(terminal.wait_exit(), 2);
+    let screen = terminal.screen();
+    assert!(screen.contains("nonsense") && screen.contains("move it away"), "{screen}");
+}
+
+#[test]
+fn a_session_in_use_is_told_at_the_shell_at_once() {
+    let home = TestHome::new();
+    let args = ["--demo", "--sandbox", "off"];
+    let mut first = Terminal::start(&home, &args, 80, 24);
+    first.wait_for("F4 snapshots 1");
+    let mut second = Terminal::start(&home, &["--demo", "--sandbox", "off", "--continue"], 120, 24);
+    assert_eq!(second.wait_exit(), 1);
+    let screen = second.screen();
+    assert!(screen.contains("in use by okcvm (process"), "{screen}");
+    // The list refuses it on the spot.
+    let mut third = Terminal::start(&home, &["--demo", "--sandbox", "off", "--resume"], 120, 24);
+    third.wait_for("in use");
+    third.keys("\r");
+    third.wait_for("close it there first");
+    third.keys("\x1b");
+    assert_eq!(third.wait_exit(), 0);
+    // Nothing was said in it, so nothing of it stays, whatever ends it.
+    let pid = Pid::from_raw(i32::try_from(first.pid()).expect("pid")).expect("pid");
+    kill_process(pid, Signal::TERM).expect("signal");
+    assert_eq!(first.wait_exit(), 143);
+    assert_eq!(std::fs::read_dir(home.sessions()).expect("sessions").count(), 0);
+}
+
+#[test]
+fn a_terminal_that_cannot_place_its_cursor_is_told_so() {
+    let mut home = TestHome::new();
+    home.set("TERM", "dumb");
+    let mut terminal = Terminal::start(&home, &["--demo"], 80, 24);
+    assert_eq!(terminal.wait_exit(), 2);
+    assert!(terminal.screen().contains("TERM is dumb"), "{}", terminal.screen());
+}
+
+#[test]
+fn a_locale_without_utf_8_gets_ascii() {
+    let mut home = TestHome::new();
+    home.set("LC_ALL", "C");
+    let mut terminal = Terminal::start(&home, &["--demo", "--sandbox", "off"], 80, 24);
+    let screen = terminal.wait_for("F4 snapshots 1");
+    assert!(screen.is_ascii(), "{screen}");
+    terminal.keys("\x03\x03");
+    assert_eq!(terminal.wait_exit(), 0);
+}
