@@ -53,6 +53,22 @@ pub fn cells(text: &str, width: usize, ellipsis: &str) -> String {
     kept
 }
 
+/// As [`cells`], but it is the beginning that goes, as with paths.
+pub fn tail_cells(text: &str, width: usize, ellipsis: &str) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let room = width.saturating_sub(ellipsis.width());
+    let mut from = text.len();
+    for (at, _) in text.grapheme_indices(true).rev() {
+        if text[at..].width() > room {
+            break;
+        }
+        from = at;
+    }
+    if ellipsis.width() <= width { format!("{ellipsis}{}", &text[from..]) } else { text[from..].to_owned() }
+}
+
 /// A size for people: `812 B`, `1.2 KiB`, `3.4 MiB`.
 pub fn bytes(count: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
@@ -76,6 +92,13 @@ fn nth_char(text: &str, n: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_beginning_goes_where_the_end_matters() {
+        assert_eq!(tail_cells("output/word-count.txt", 10, "…"), "…count.txt");
+        assert_eq!(tail_cells("写真/日付.png", 7, "…"), "…付.png");
+        assert_eq!((tail_cells("abc", 3, "…"), tail_cells("abcd", 0, "…")), ("abc".to_owned(), String::new()));
+    }
 
     #[test]
     fn a_text_that_fits_is_left_alone() {

@@ -373,6 +373,12 @@ impl App {
             let size = Size { width: place.body.width, height: place.body.height };
             self.pane_mut(place.pane).prepare(size, &cx);
         }
+        if let Some((pane, overlay)) = self.dialog().and_then(|pane| Some((pane, self.pane(pane).overlay()?))) {
+            let inside = layout::inside(layout::dialog(area, overlay.height));
+            let cx = DrawContext { theme, focused: true, now_ms, wall: &wall };
+            let size = Size { width: inside.width, height: inside.height };
+            self.pane_mut(pane).prepare_overlay(size, &cx);
+        }
         let over = self.overlay_area();
         if let Some(Modal::Viewer(viewer)) = &mut self.modal {
             viewer.prepare(over);

@@ -49,6 +49,32 @@ pub struct Layout {
     pub wide: bool,
 }
 
+/// Width above which a box has a line at either side.
+pub const FRAMED: u16 = 20;
+
+/// A centred area of at most this size.
+pub fn centred(within: Rect, width: u16, height: u16) -> Rect {
+    let (width, height) = (width.min(within.width), height.min(within.height));
+    Rect { x: within.x + (within.width - width) / 2, y: within.y + (within.height - height) / 2, width, height }
+}
+
+/// The box of a dialog whose content would like to have so many rows.
+pub fn dialog(screen: Rect, rows: u16) -> Rect {
+    centred(screen, 100, rows.saturating_add(2))
+}
+
+/// The inside of a box, between its lines.
+pub fn inside(area: Rect) -> Rect {
+    let side = u16::from(area.width > 4) + u16::from(area.width > FRAMED);
+    let last = u16::from(area.height > 3);
+    Rect {
+        x: area.x + side,
+        y: area.y + 1.min(area.height),
+        width: area.width.saturating_sub(2 * side),
+        height: area.height.saturating_sub(1 + last),
+    }
+}
+
 /// Places everything. `shown` is the pane of the narrow layout, `zoomed` the one that has the whole body.
 pub fn compute(size: Size, shown: PaneId, zoomed: Option<PaneId>, composer_rows: u16) -> Layout {
     let area = Rect { x: 0, y: 0, width: size.width, height: size.height };

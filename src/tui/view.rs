@@ -10,7 +10,7 @@ use crate::support::truncate;
 
 use super::action::{Action, Scope};
 use super::app::{App, Focus, Modal};
-use super::layout::PanePlace;
+use super::layout::{self, PanePlace};
 use super::pane::{DrawContext, Pane as _, PaneId};
 use super::slash;
 use super::text::wrap::{spans_width, width_of};
@@ -281,25 +281,13 @@ fn open_box(app: &App, area: Rect, title: &str, frame: &mut Frame<'_>) -> Rect {
     let last = Rect { y: area.bottom().saturating_sub(1), height: u16::from(area.height > 3), ..area };
     frame.render_widget(Span::styled(rule.repeat(usize::from(area.width)), theme.dim()), last);
     // A line at either side, where there is room for it, keeps what is behind apart.
-    let framed = area.width > 20;
+    let framed = area.width > layout::FRAMED;
     for x in [area.left(), area.right().saturating_sub(1)].into_iter().filter(|_| framed) {
         for y in area.top() + 1..last.top() {
             frame.render_widget(Span::styled(theme.glyphs().vertical, theme.dim()), Rect { x, y, width: 1, height: 1 });
         }
     }
-    let side = u16::from(area.width > 4) + u16::from(framed);
-    Rect {
-        x: area.x + side,
-        y: area.y + 1.min(area.height),
-        width: area.width.saturating_sub(2 * side),
-        height: area.height.saturating_sub(1 + last.height),
-    }
-}
-
-/// A centred area of at most this size.
-fn centred(within: Rect, width: u16, height: u16) -> Rect {
-    let (width, height) = (width.min(within.width), height.min(within.height));
-    Rect { x: within.x + (within.width - width) / 2, y: within.y + (within.height - height) / 2, width, height }
+    layout::inside(area)
 }
 
 fn draw_over(app: &App, frame: &mut Frame<'_>) {
@@ -307,7 +295,7 @@ fn draw_over(app: &App, frame: &mut Frame<'_>) {
     let area = app.layout.area;
     match &app.modal {
         Some(Modal::Palette(palette)) => {
-            let place = centred(area, 90, area.height.saturating_sub(4).clamp(6, 22));
+            let place = layout::centred(area, 90, area.height.saturating_sub(4).clamp(6, 22));
             let inner = open_box(app, place, "Commands", frame);
             palette.draw(inner, &cx, frame);
         }
@@ -326,7 +314,7 @@ fn draw_over(app: &App, frame: &mut Frame<'_>) {
         }
         None => {
             if let Some((pane, overlay)) = app.dialog().and_then(|pane| Some((pane, app.pane(pane).overlay()?))) {
-                let place = centred(area, 100, overlay.height.saturating_add(2));
+                let place = layout::dialog(area, overlay.height);
                 let inner = open_box(app, place, &overlay.title, frame);
                 app.pane(pane).draw_overlay(inner, &cx, frame);
             }

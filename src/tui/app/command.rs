@@ -75,6 +75,10 @@ impl App {
             Slash::Trace => self.act(Action::ShowTrace),
             Slash::Snapshots => self.act(Action::ShowSnapshots),
             Slash::Todo => self.act(Action::ShowTodo),
+            Slash::Undo | Slash::Redo | Slash::Restore | Slash::Snapshot if self.activity.is_running() => {
+                self.say("a turn is running; stop it or wait until it ends, and give the command again");
+                Vec::new()
+            }
             Slash::Undo => send(Op::Undo),
             Slash::Redo => send(Op::Redo),
             Slash::Snapshot => {
@@ -82,15 +86,15 @@ impl App {
                 send(Op::Snapshot { label: crate::support::truncate::prefix(label, 200).to_owned() })
             }
             Slash::Restore => {
-                let scope = crate::protocol::RestoreScope::All;
-                send(Op::PlanRestore { target: argument.to_owned(), scope })
+                let effects = self.snapshots.plan(argument);
+                self.inner(effects)
             }
             Slash::Diff => {
                 let mut words = argument.split_whitespace();
-                let from = words.next().unwrap_or("head").to_owned();
-                let to = words.next().map(str::to_owned);
+                let from = words.next().unwrap_or("head");
+                let to = words.next();
                 self.show(PaneId::Snapshots);
-                send(Op::Diff { from, to })
+                self.snapshots.compare(from, to)
             }
             Slash::Rename => send(Op::Rename { title: argument.to_owned() }),
             Slash::Copy => {

@@ -109,6 +109,10 @@ pub trait Pane {
     fn overlay(&self) -> Option<Overlay> {
         None
     }
+    /// Fits the dialog's content to an area of this size.
+    fn prepare_overlay(&mut self, size: Size, cx: &DrawContext<'_>) {
+        let _ = (size, cx);
+    }
     /// Draws the dialog's content.
     fn draw_overlay(&self, area: Rect, cx: &DrawContext<'_>, frame: &mut Frame<'_>) {
         let _ = (area, cx, frame);

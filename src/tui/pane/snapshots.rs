@@ -34,6 +34,7 @@ use crate::tui::theme::Theme;
 
 /// Longest label of a named snapshot.
 const LABEL_CHARS: usize = 200;
+const NO_ROLLBACK: &str = "nothing can be rolled back";
 /// From this height on, list and difference are seen together.
 const TOGETHER: u16 = 18;
 
@@ -57,6 +58,10 @@ pub struct SnapshotsState {
     find: Find,
     movement: Movement,
     news: Option<News>,
+    /// A turn is running, or something else that must not be rolled back under.
+    busy: bool,
+    /// An op of this pane is on its way: an error is its answer.
+    asked: bool,
     rows: Vec<(usize, Line<'static>)>,
     list_height: u16,
 }
@@ -74,6 +79,8 @@ struct Prompt {
 enum News {
     Restored(RestoreReport, Movement),
     Text(String),
+    /// Why something was not done.
+    Failed(String),
 }
 
 /// One line about a rollback that was done, such as `rolled back to 8f3a21c0, verified · u undoes`.
@@ -202,12 +209,61 @@ impl SnapshotsState {
         }
     }
 
+    /// Shows what changed between two states in the words of a command, or since one.
+    pub fn compare(&mut self, from: &str, to: Option<&str>) -> Vec<UiEffect> {
+        let title = format!("{} against {}", sanitize::line(to.unwrap_or("now")), sanitize::line(from));
+        self.ask_difference(title, from.to_owned(), to.map(str::to_owned), Vec::new())
+    }
+
+    /// Shows what a rollback would do, to a node in the words of a command.
+    pub fn plan(&mut self, target: &str) -> Vec<UiEffect> {
+        let named = |node: &&NodeSummary| {
+            (node.head && target == "head") || node.branches.iter().any(|branch| branch == target)
+        };
+        let mut begins = self.nodes.iter().filter(|node| node.id.as_str().starts_with(target));
+        let found = match (self.nodes.iter().find(named), begins.next(), begins.next()) {
+            (Some(node), ..) | (None, Some(node), None) => Some(node.clone()),
+            _ => None,
+        };
+        match found {
+            Some(node) => self.roll_back_to(&node),
+            None => {
+                let dialog = Rollback::named(sanitize::line(target));
+                let ask = plan_of(&dialog);
+                self.rollback = Some(dialog);
+                ask
+            }
+        }
+    }
+
+    /// An op of this pane; what comes of it is told here. Refused while a turn runs: the engine would say no.
+    fn ask(&mut self, what: &str, op: Op) -> Vec<UiEffect> {
+        if self.busy {
+            self.refuse(what);
+            return Vec::new();
+        }
+        self.asked = true;
+        vec![UiEffect::Send(op)]
+    }
+
+    fn refuse(&mut self, what: &str) {
+        self.news = Some(News::Failed(format!("{what} while a turn runs; stop it or wait until it ends")));
+    }
+
     fn start_rollback(&mut self) -> Vec<UiEffect> {
         let Some(node) = self.selected() else { return notice("select the snapshot to roll back to") };
+        if self.busy {
+            self.refuse(NO_ROLLBACK);
+            return Vec::new();
+        }
+        self.roll_back_to(&node)
+    }
+
+    fn roll_back_to(&mut self, node: &NodeSummary) -> Vec<UiEffect> {
         if let Some(why) = &node.failed {
             return notice(&format!("{} holds no files, so nothing can be rolled back to it: {why}", node.id.short()));
         }
-        let dialog = Rollback::new(node.id.clone(), words_of(&node));
+        let dialog = Rollback::new(node.id.clone(), words_of(node));
         let ask = plan_of(&dialog);
         self.rollback = Some(dialog);
         ask
@@ -217,10 +273,14 @@ impl SnapshotsState {
         let Some(dialog) = &mut self.rollback else { return Vec::new() };
         match action {
             Action::Confirm | Action::Open if dialog.is_ready() => {
-                let op = Op::Restore { target: dialog.target.as_str().to_owned(), scope: dialog.scope };
+                if self.busy {
+                    dialog.fail(format!("{NO_ROLLBACK} while a turn runs; stop it or wait until it ends"));
+                    return Vec::new();
+                }
+                let op = Op::Restore { target: dialog.target.clone(), scope: dialog.scope };
                 self.rollback = None;
                 self.movement = Movement::Restore;
-                vec![UiEffect::Send(op)]
+                self.ask(NO_ROLLBACK, op)
             }
             Action::Dismiss | Action::Back | Action::Cancel => {
                 self.rollback = None;
@@ -247,7 +307,7 @@ impl SnapshotsState {
             Some(target) => Op::Branch { target, name: text.to_owned() },
             None => Op::Snapshot { label: truncate::prefix(text, LABEL_CHARS).to_owned() },
         };
-        vec![UiEffect::Send(op)]
+        self.ask("nothing can be named", op)
     }
 
     fn look(&mut self, back: bool) {
@@ -304,7 +364,7 @@ impl SnapshotsState {
 }
 
 fn plan_of(dialog: &Rollback) -> Vec<UiEffect> {
-    vec![UiEffect::Send(Op::PlanRestore { target: dialog.target.as_str().to_owned(), scope: dialog.scope })]
+    vec![UiEffect::Send(Op::PlanRestore { target: dialog.target.clone(), scope: dialog.scope })]
 }
 
 fn notice(text: &str) -> Vec<UiEffect> {

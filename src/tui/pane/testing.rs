@@ -41,6 +41,7 @@ pub(crate) fn draw_with(pane: &mut impl Pane, width: u16, height: u16, theme: Th
     if let Some(overlay) = pane.overlay() {
         let height = overlay.height.min(height.saturating_sub(2));
         let mut terminal = Terminal::new(TestBackend::new(width.saturating_sub(4), height)).expect("a test terminal");
+        pane.prepare_overlay(Size { width: width.saturating_sub(4), height }, &cx);
         terminal.draw(|frame| pane.draw_overlay(frame.area(), &cx, frame)).expect("a frame");
         write!(out, "\n== {} ==\n{}", overlay.title, text_of(&terminal)).expect("a string");
     }

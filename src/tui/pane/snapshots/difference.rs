@@ -6,11 +6,11 @@ use ratatui::text::{Line, Span};
 
 use super::super::list::{ListCursor, Scroll, draw_lines, draw_note, mark_row, row};
 use crate::protocol::{FileChangeKind, FileDiff};
-use crate::support::sanitize;
+use crate::support::{sanitize, truncate};
 use crate::tui::action::Action;
 use crate::tui::pane::DrawContext;
 use crate::tui::text::diff;
-use crate::tui::text::wrap::width_of;
+use crate::tui::text::wrap::{Break, Indent, spans_width, width_of, wrap_spans};
 use crate::tui::theme::Theme;
 
 /// Width from which the files stand beside the patch.
@@ -138,6 +138,13 @@ impl Difference {
                 Some(file) => diff::lines(without_names(&file.patch), patch.width, cx.theme),
                 None => Vec::new(),
             };
+            if let Some(file) = self.selected() {
+                // The list may have cut it.
+                let name = [Span::styled(file.change.path.clone(), cx.theme.strong())];
+                let mut lines = Vec::new();
+                wrap_spans(&name, usize::from(patch.width), &Indent::default(), Break::Cells, &mut lines);
+                self.patch.splice(0..0, lines);
+            }
         }
         self.scroll.clamp(self.patch.len(), usize::from(patch.height));
     }
@@ -232,6 +239,9 @@ fn file_row(file: &FileDiff, width: usize, theme: Theme) -> Line<'static> {
     if change.binary {
         right.push(Span::styled("binary", theme.dim()));
     }
-    let left = vec![Span::styled(format!(" {glyph} "), style), Span::raw(change.path.clone())];
+    // Cut at the left: the name at the end tells the files apart.
+    let room = width.saturating_sub(3 + spans_width(&right) + usize::from(!right.is_empty()));
+    let path = truncate::tail_cells(&change.path, room, glyphs.ellipsis);
+    let left = vec![Span::styled(format!(" {glyph} "), style), Span::raw(path)];
     row(left, right, width, theme)
 }

@@ -6,8 +6,8 @@ use super::super::list::{draw_note, mark_row};
 use super::super::{DrawContext, Overlay, Pane, PaneTitle};
 use super::difference::Difference;
 use super::rollback::{self, Movement};
-use super::{News, Prompt, SnapshotsState, notice};
-use crate::protocol::{Event, Op};
+use super::{NO_ROLLBACK, News, Prompt, SnapshotsState, notice};
+use crate::protocol::{Event, Op, Phase};
 use crate::support::{sanitize, truncate};
 use crate::tui::action::{Action, Scope};
 use crate::tui::effect::{UiEffect, ViewSource};
@@ -22,6 +22,7 @@ impl Pane for SnapshotsState {
             Event::Snapshots { nodes, changed_since_head, store_bytes } => {
                 self.changed_since_head = *changed_since_head;
                 self.store_bytes = *store_bytes;
+                self.asked = false;
                 self.replace(nodes);
             }
             Event::DiffReady { from, to, files } => {
@@ -36,13 +37,20 @@ impl Pane for SnapshotsState {
             }
             Event::Restored(report) => {
                 self.rollback = None;
+                self.asked = false;
                 self.wandered = false;
                 self.news = Some(News::Restored(report.clone(), std::mem::take(&mut self.movement)));
             }
             Event::SnapshotTaken { snapshot, label, .. } => {
+                self.asked = false;
                 self.news = Some(News::Text(format!("{} taken: {}", snapshot.short(), sanitize::line(label))));
             }
+            Event::PhaseChanged(phase) => {
+                self.busy = !matches!(phase, Phase::Idle | Phase::Restoring | Phase::Closing);
+            }
             Event::TurnStarted { .. } => {
+                self.busy = true;
+                self.asked = false;
                 self.changed_since_head = None;
                 self.news = None;
             }
@@ -53,6 +61,9 @@ impl Pane for SnapshotsState {
                     dialog.fail(words);
                 } else if let Some(open) = self.difference.as_mut().filter(|open| open.is_waiting()) {
                     open.fail(words);
+                } else if std::mem::take(&mut self.asked) {
+                    let separator = "; ";
+                    self.news = Some(News::Failed(words.replace('\n', separator)));
                 }
             }
             _ => {}
@@ -113,11 +124,11 @@ impl Pane for SnapshotsState {
             Action::Restore => return self.start_rollback(),
             Action::Undo => {
                 self.movement = Movement::Undo;
-                return vec![UiEffect::Send(Op::Undo)];
+                return self.ask(NO_ROLLBACK, Op::Undo);
             }
             Action::Redo => {
                 self.movement = Movement::Redo;
-                return vec![UiEffect::Send(Op::Redo)];
+                return self.ask(NO_ROLLBACK, Op::Redo);
             }
             Action::Name => self.prompt = Some(Prompt { line: LineInput::new(""), branch: None }),
             Action::Branch => match self.selected().or_else(|| self.head().cloned()) {
@@ -216,10 +227,11 @@ impl Pane for SnapshotsState {
                 (None, Some(news)) if !self.find.wants_row() => {
                     let text = match news {
                         News::Restored(report, movement) => rollback::words(report, *movement, theme),
-                        News::Text(text) => text.clone(),
+                        News::Text(text) | News::Failed(text) => text.clone(),
                     };
+                    let style = if matches!(news, News::Failed(_)) { theme.error() } else { theme.ok() };
                     let text = truncate::cells(&text, usize::from(row.width), theme.glyphs().ellipsis);
-                    frame.buffer_mut().set_line(row.x, row.y, &Line::styled(text, theme.ok()), row.width);
+                    frame.buffer_mut().set_line(row.x, row.y, &Line::styled(text, style), row.width);
                 }
                 _ => self.find.draw(row, cx, frame),
             }
@@ -268,6 +280,12 @@ impl Pane for SnapshotsState {
     fn overlay(&self) -> Option<Overlay> {
         let dialog = self.rollback.as_ref()?;
         Some(Overlay { title: dialog.title(), height: dialog.height() })
+    }
+
+    fn prepare_overlay(&mut self, size: Size, cx: &DrawContext<'_>) {
+        if let Some(dialog) = &mut self.rollback {
+            dialog.prepare(size, cx.theme);
+        }
     }
 
     fn draw_overlay(&self, area: Rect, cx: &DrawContext<'_>, frame: &mut Frame<'_>) {

@@ -85,7 +85,7 @@ impl Columns {
         }
     }
 
-    /// Time, counts and tag; on narrow screens only the time.
+    /// Time, counts and tag; on narrow screens the time and the tag, then only the time.
     fn right(&self, node: &NodeSummary, width: usize, cx: &DrawContext<'_>) -> Vec<Span<'static>> {
         let time = time_of(node, cx);
         let pad = |cells: usize| Span::raw(" ".repeat(cells));
@@ -97,7 +97,7 @@ impl Columns {
             spans.extend(counts);
             spans.push(pad(gap));
         }
-        if width >= 72 && self.tag > 0 {
+        if width >= 44 && self.tag > 0 {
             let tag = tag_of(node);
             spans.push(pad(2));
             spans.push(Span::styled(tag, cx.theme.ok()));

@@ -375,3 +375,120 @@ fn no_area_is_too_small() {
         }
     }
 }
+
+fn big_plan() -> RestorePlan {
+    let paths = |count: usize, folder: &str| (1..=count).map(|n| format!("{folder}/file-{n:02}.txt")).collect();
+    RestorePlan {
+        remove: paths(65, "output/word-count"),
+        write: paths(3, "site"),
+        keep: vec![],
+        ..plan(RestoreScope::All)
+    }
+}
+
+fn in_dry_run() -> SnapshotsState {
+    let mut pane = typical();
+    pane.plan("51be09aa");
+    pane.apply(&Event::RestorePlanned(big_plan()), 0);
+    pane
+}
+
+#[test]
+fn a_long_dry_run_shows_paths_counts_and_position_at_every_size() {
+    for (width, height) in [(40, 12), (80, 24)] {
+        let shown = draw(&mut in_dry_run(), width, height);
+        let dialog = shown.split("== Roll back to 51be09aa ==").nth(1).expect("the dialog").to_owned();
+        assert!(dialog.contains("site/file-01.txt") && dialog.contains("65 remove"), "{dialog}");
+        assert!(dialog.contains("of 68") && dialog.contains("Enter rolls back"), "{dialog}");
+    }
+    insta::assert_snapshot!(draw(&mut in_dry_run(), 40, 14));
+}
+
+#[test]
+fn a_page_of_the_dry_run_is_a_page() {
+    let mut pane = in_dry_run();
+    let first = draw(&mut pane, 80, 24);
+    assert!(first.contains("output/word-count/file-06.txt"), "{first}");
+    pane.action(Action::DialogPageDown);
+    let second = draw(&mut pane, 80, 24);
+    assert!(!second.contains("file-06.txt") && second.contains("file-16.txt"), "{second}");
+    pane.action(Action::DialogPageDown);
+    for _ in 0..20 {
+        pane.action(Action::DialogPageDown);
+        draw(&mut pane, 80, 24);
+    }
+    let last = draw(&mut pane, 80, 24);
+    assert!(last.contains("68 of 68") && last.contains("file-65.txt"), "{last}");
+    // Beyond the end there is nothing to scroll back through.
+    pane.action(Action::DialogUp);
+    pane.action(Action::DialogUp);
+    assert!(draw(&mut pane, 80, 24).contains("67 of 68"));
+}
+
+#[test]
+fn a_command_opens_the_dry_run_and_the_difference() {
+    let mut pane = typical();
+    let asked = pane.plan("51be");
+    let target = id("51be09aa").as_str().to_owned();
+    assert_eq!(asked, [UiEffect::Send(Op::PlanRestore { target, scope: RestoreScope::All })]);
+    assert!(pane.overlay().is_some_and(|overlay| overlay.title == "Roll back to 51be09aa"));
+    pane.action(Action::Dismiss);
+    assert_eq!(pane.plan("dark").len(), 1, "a branch");
+    assert!(pane.overlay().is_some_and(|overlay| overlay.title == "Roll back to 77aa10de"));
+    pane.action(Action::Dismiss);
+    // What only the engine understands gets its name with the answer.
+    pane.plan("head~1");
+    pane.apply(&Event::RestorePlanned(plan(RestoreScope::All)), 0);
+    assert!(pane.overlay().is_some_and(|overlay| overlay.title == "Roll back to 51be09aa"));
+    let target = id("51be09aa").as_str().to_owned();
+    assert_eq!(pane.action(Action::Confirm), [UiEffect::Send(Op::Restore { target, scope: RestoreScope::All })]);
+    pane.plan("nothing");
+    pane.apply(&Event::Error { message: "there is no snapshot nothing".into(), hint: None }, 0);
+    assert!(draw(&mut pane, 80, 24).contains("there is no snapshot nothing"));
+    pane.action(Action::Dismiss);
+
+    let asked = pane.compare("head", None);
+    assert_eq!(asked, [UiEffect::Send(Op::Diff { from: "head".into(), to: None })]);
+    let files = vec![file("notes.md", FileChangeKind::Added, 1, 0, "@@ -0,0 +1 @@\n+hello there\n")];
+    pane.apply(&Event::DiffReady { from: "head".into(), to: None, files }, 0);
+    let shown = draw(&mut pane, 80, 24);
+    assert!(shown.contains("now against head") && shown.contains("hello there"), "{shown}");
+}
+
+#[test]
+fn nothing_is_rolled_back_under_a_running_turn_and_errors_are_told_here() {
+    let mut pane = typical();
+    pane.action(Action::Restore);
+    pane.apply(&Event::RestorePlanned(RestorePlan { target: id("8f3a21c0"), ..plan(RestoreScope::All) }), 0);
+    pane.apply(&Event::PhaseChanged(crate::protocol::Phase::Tools), 0);
+    assert_eq!(pane.action(Action::Confirm), []);
+    assert!(draw(&mut pane, 80, 24).contains("nothing can be rolled back while a turn runs"));
+    pane.action(Action::Dismiss);
+    for action in [Action::Restore, Action::Undo, Action::Redo] {
+        assert_eq!(pane.action(action), [], "{action:?}");
+        assert!(draw(&mut pane, 80, 24).contains("nothing can be rolled back while a turn runs"));
+    }
+    pane.apply(&Event::PhaseChanged(crate::protocol::Phase::Idle), 0);
+    let error = |message: &str| Event::Error { message: message.into(), hint: Some("Look there.".into()) };
+    // An error of somebody else is told elsewhere.
+    pane.apply(&error("the model is gone"), 0);
+    assert!(!draw(&mut pane, 80, 24).contains("the model"));
+    assert_eq!(pane.action(Action::Undo), [UiEffect::Send(Op::Undo)]);
+    pane.apply(&error("there is nothing to undo"), 0);
+    assert!(draw(&mut pane, 80, 24).contains("there is nothing to undo; Look there."));
+}
+
+#[test]
+fn files_of_one_folder_are_told_apart_by_their_names() {
+    let mut pane = typical();
+    pane.compare("head", None);
+    let path = |n: u32| format!("output/word-count-of-the-long-report/chapter-{n}.txt");
+    let files = (1..=3).map(|n| file(&path(n), FileChangeKind::Added, 1, 0, "@@ -0,0 +1 @@\n+x\n")).collect();
+    pane.apply(&Event::DiffReady { from: "head".into(), to: None, files }, 0);
+    let shown = draw(&mut pane, 80, 24);
+    assert!(shown.contains("/chapter-1.txt") && shown.contains("chapter-3.txt"), "{shown}");
+    assert!(
+        shown.contains("output/word-count-of-the-long-report/chap"),
+        "the whole path stands above the patch: {shown}"
+    );
+}
