@@ -63,6 +63,8 @@ pub struct ChatState {
 #[derive(Debug)]
 struct Search {
     query: String,
+    /// The place found last: cell and row.
+    at: Option<(usize, usize)>,
     typing: Option<LineInput>,
 }
 
@@ -195,9 +197,13 @@ impl Pane for ChatState {
                 self.cells.push(Cell::new(Body::Head { duration_ms: None }));
             }
             Event::TextDelta { text } => self.push_text(text),
-            Event::ReasoningDelta { text } => self.push_thought(text, now_ms),
+            Event::ReasoningDelta { text } => {
+                self.drop_retries();
+                self.push_thought(text, now_ms);
+            }
             Event::ReplyRestarted { .. } => self.restart_reply(),
             Event::ToolStarted { call, tool, arguments } => {
+                self.drop_retries();
                 let mark = call_mark(call.clone(), tool, arguments);
                 self.work(|steps, _| steps.push(Step::Call(mark)));
             }
@@ -207,6 +213,7 @@ impl Pane for ChatState {
                 self.notice(if self.retrying { NoticeKind::Retry } else { NoticeKind::Warning }, message);
             }
             Event::Error { message, hint } => {
+                self.drop_retries();
                 let (message, hint) = (sanitize::text(message), hint.as_deref().map(sanitize::text));
                 self.cells.push(Cell::new(Body::Error { message, hint }));
             }
@@ -246,7 +253,9 @@ impl Pane for ChatState {
                 self.selected = self.cells.len().checked_sub(1);
             }
             Action::Open | Action::Fold => self.toggle(),
-            Action::Search => self.search = Some(Search { query: String::new(), typing: Some(LineInput::new("")) }),
+            Action::Search => {
+                self.search = Some(Search { query: String::new(), at: None, typing: Some(LineInput::new("")) });
+            }
             Action::SearchNext => return self.find(true, false),
             Action::SearchPrevious => return self.find(false, false),
             Action::Copy => {
@@ -275,7 +284,7 @@ impl Pane for ChatState {
     }
 
     fn text_key(&mut self, key: KeyEvent) -> Vec<UiEffect> {
-        let Some(Search { query, typing }) = &mut self.search else { return Vec::new() };
+        let Some(Search { query, typing, .. }) = &mut self.search else { return Vec::new() };
         let Some(input) = typing else { return Vec::new() };
         match input.key(key) {
             LineOutcome::Submit => {

@@ -9,35 +9,59 @@ use crate::tui::theme::Theme;
 use super::{ChatState, Position};
 
 impl ChatState {
-    /// Goes to the next cell (or the one before) that contains what is searched.
+    /// Goes to the next row (or the one before) that contains what is searched.
     pub(super) fn find(&mut self, forward: bool, from_here: bool) -> Vec<UiEffect> {
-        let Some(query) = self.search.as_ref().map(|search| search.query.to_lowercase()) else { return Vec::new() };
+        let Some(search) = &self.search else { return Vec::new() };
+        let (query, found) = (search.query.to_lowercase(), search.at);
         if query.is_empty() || self.cells.is_empty() {
             return Vec::new();
         }
         let count = self.cells.len();
         let start = self.selected.unwrap_or(count - 1).min(count - 1);
-        let steps = if from_here { 0..count } else { 1..count + 1 };
-        for step in steps {
+        // Where the search stands, unless the selection has moved on since.
+        let here = found.filter(|(cell, _)| *cell == start && !from_here).map(|(_, row)| row);
+        let first = usize::from(!from_here && here.is_none());
+        for step in first..=count {
             let item = if forward { (start + step) % count } else { (start + count - step % count) % count };
-            if self.cells[item].plain().to_lowercase().contains(&query) {
+            let rows = self.rows_with(item, &query);
+            let past = here.filter(|_| step == 0);
+            let row = if forward {
+                rows.into_iter().find(|row| past.is_none_or(|past| *row > past))
+            } else {
+                rows.into_iter().rev().find(|row| past.is_none_or(|past| *row < past))
+            };
+            if let Some(row) = row {
                 self.selected = Some(item);
-                self.reveal_match(item, &query);
+                if let Some(search) = &mut self.search {
+                    search.at = Some((item, row));
+                }
+                self.reveal_match(item, row);
                 return Vec::new();
             }
         }
         vec![UiEffect::Notice(format!("{query:?} is not in the conversation"))]
     }
 
-    pub(super) fn reveal_match(&mut self, item: usize, query: &str) {
-        let (width, theme, gap) = (self.text_width(), self.theme, usize::from(self.gap(item)));
-        if self.cells[item].folds() {
+    /// Rows of a cell that contain `query`. A folded one is unfolded for that.
+    fn rows_with(&mut self, item: usize, query: &str) -> Vec<usize> {
+        if !self.cells[item].plain().to_lowercase().contains(query) {
+            return Vec::new();
+        }
+        if self.cells[item].folds() && !self.cells[item].open {
             self.cells[item].open = true;
             self.cells[item].touch();
         }
-        let lines = self.cells[item].lines(width, theme);
-        let row = lines.iter().position(|line| line_text(line).to_lowercase().contains(query)).unwrap_or(0);
+        let (width, theme) = (self.text_width(), self.theme);
+        let lines = self.cells[item].lines(width, theme).iter().enumerate();
+        let rows: Vec<usize> =
+            lines.filter(|(_, line)| line_text(line).to_lowercase().contains(query)).map(|(row, _)| row).collect();
+        // What a wrap has torn apart is somewhere in the cell.
+        if rows.is_empty() { vec![0] } else { rows }
+    }
+
+    fn reveal_match(&mut self, item: usize, row: usize) {
         let third = self.text_height() / 3;
+        let gap = usize::from(self.gap(item));
         let at = scroll::up(Anchor { item, row: row + gap }, third, |item| self.rows(item));
         let limit = self.limit();
         self.position = if at >= limit { Position::Follow } else { Position::At(at) };

@@ -26,6 +26,13 @@ impl ChatState {
         if let Some((_, spoke)) = &mut self.turn {
             *spoke = true;
         }
+        self.drop_retries();
+        if let Some(at) = self.open_text() {
+            if let Body::Text { markdown, clean } = &mut self.cells[at].body {
+                markdown.push(&clean.push(text));
+            }
+            return;
+        }
         if !matches!(self.cells.last(), Some(Cell { body: Body::Text { .. }, .. })) {
             // Line breaks between thoughts and text are no paragraph.
             if text.trim().is_empty() {
@@ -35,6 +42,20 @@ impl ChatState {
         }
         if let Some(Cell { body: Body::Text { markdown, clean }, .. }) = self.cells.last_mut() {
             markdown.push(&clean.push(text));
+        }
+    }
+
+    /// The text that the reply goes on with, when news of something else stands below it.
+    fn open_text(&self) -> Option<usize> {
+        self.turn?;
+        let at = self.cells.iter().rposition(|cell| !matches!(cell.body, Body::Notice { .. } | Body::Error { .. }))?;
+        (at + 1 < self.cells.len() && matches!(self.cells[at].body, Body::Text { .. })).then_some(at)
+    }
+
+    /// The request went through after all, or will not be sent again: what was told about it is over.
+    pub(super) fn drop_retries(&mut self) {
+        while matches!(self.cells.last(), Some(Cell { body: Body::Notice { kind: NoticeKind::Retry, .. }, .. })) {
+            self.cells.pop();
         }
     }
 
@@ -174,6 +195,7 @@ impl ChatState {
     }
 
     pub(super) fn end_turn(&mut self, outcome: TurnOutcome, reply: &str, now_ms: u64) {
+        self.drop_retries();
         let Some((began, spoke)) = self.turn.take() else { return };
         if !spoke && !reply.trim().is_empty() {
             self.cells.push(Cell::text(&sanitize::text(reply)));

@@ -13,6 +13,8 @@ enum Part {
     Path(&'static str),
     /// A text; its first line.
     Text(&'static str),
+    /// A command: its first line, as one thinks of it who stands in the mount.
+    Command(&'static str),
     /// A number after a word.
     Number(&'static str, &'static str),
     /// The number of things in a list.
@@ -25,7 +27,7 @@ enum Part {
     Switch(&'static str, &'static str),
 }
 
-use Part::{Count, Lines, List, Number, Path, Switch, Text};
+use Part::{Command, Count, Lines, List, Number, Path, Switch, Text};
 
 const TABLE: &[(&str, &[Part])] = &[
     ("todo_read", &[]),
@@ -34,7 +36,7 @@ const TABLE: &[(&str, &[Part])] = &[
     ("read_file", &[Path("file_path"), Number("from line", "offset")]),
     ("edit_file", &[Path("file_path"), Switch("replace_all", "all")]),
     ("write_file", &[Path("file_path"), Lines("content"), Switch("append", "append")]),
-    ("shell", &[Text("command")]),
+    ("shell", &[Command("command")]),
     ("browser_visit", &[Text("url"), Number("page", "citation_id")]),
     ("browser_state", &[]),
     ("browser_click", &[Number("element", "element_index"), Text("url")]),
@@ -94,6 +96,7 @@ impl Part {
         match self {
             Path(name) => text_of(name).map(|path| without_mount(path).to_owned()),
             Text(name) => text_of(name).map(first_line),
+            Command(name) => text_of(name).map(|text| from_the_mount(&first_line(text))),
             Number(word, name) => match fields.get(*name)? {
                 Value::Number(number) => Some(format!("{word} {number}")),
                 _ => None,
@@ -116,12 +119,45 @@ impl Part {
 pub(super) fn without_mount(path: &str) -> &str {
     let Some(rest) = path.strip_prefix("/mnt/") else { return path };
     let (name, inside) = rest.split_once('/').unwrap_or((rest, ""));
-    let is_mount = name == "okcomputer" || name.strip_prefix("okcvm-").is_some_and(|digits| digits.len() == 16);
-    match (is_mount, inside) {
+    match (is_mount(name), inside) {
         (false, _) => path,
         (true, "") => ".",
         (true, inside) => inside,
     }
+}
+
+/// A command without the mount's path: what stands there is relative to it, and going there is where it starts.
+fn from_the_mount(command: &str) -> String {
+    let mut rest = command;
+    if let Some((before, after)) = command.strip_prefix("cd ").and_then(|there| there.split_once("&&")) {
+        let folder = before.trim().trim_matches(['"', '\'']).trim_end_matches('/');
+        let plain = !folder.contains([' ', ';', '|', '$', '`', '&']);
+        if plain && without_mount(folder) != folder && !after.trim().is_empty() {
+            rest = after.trim_start();
+        }
+    }
+    let mut out = String::new();
+    while let Some(at) = rest.find("/mnt/okc") {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let name = rest["/mnt/".len()..].split_once('/').map_or("", |(name, _)| name);
+        if is_mount(name) {
+            let whole = "/mnt/".len() + name.len() + 1;
+            let ends = rest[whole..].chars().next().is_none_or(|c| c.is_whitespace() || "\"';|&)".contains(c));
+            out.push_str(if ends { "." } else { "" });
+            rest = &rest[whole..];
+        } else {
+            out.push_str("/mnt/okc");
+            rest = &rest["/mnt/okc".len()..];
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+fn is_mount(name: &str) -> bool {
+    name == "okcomputer"
+        || name.strip_prefix("okcvm-").is_some_and(|id| id.len() == 16 && id.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// The first line that says something, with a mark when more follow.
@@ -167,6 +203,22 @@ mod tests {
         ];
         for (tool, arguments, expected) in rows {
             assert_eq!(argument_summary(tool, &arguments), expected, "{tool}");
+        }
+    }
+
+    #[test]
+    fn a_command_is_told_as_from_inside_the_mount() {
+        let mount = "/mnt/okcvm-0123456789abcdef";
+        let rows = [
+            (format!("cd {mount} && make test"), "make test"),
+            (format!("cd {mount}/site && ls"), "ls"),
+            (format!("cat {mount}/a.txt {mount}/b/c.txt > \"{mount}/\""), "cat a.txt b/c.txt > \".\""),
+            ("cd /etc && ls".to_owned(), "cd /etc && ls"),
+            ("ls /mnt/okcvm-else/x /mnt/okcomputer/y".to_owned(), "ls /mnt/okcvm-else/x y"),
+            (format!("cd {mount} && "), "cd /mnt/okcvm-0123456789abcdef &&"),
+        ];
+        for (command, expected) in rows {
+            assert_eq!(argument_summary("mshtools-shell", &json!({"command": command})), expected);
         }
     }
 
