@@ -128,15 +128,18 @@ pub fn compute(size: Size, shown: PaneId, zoomed: Option<PaneId>, composer_rows:
     let full = left + below;
     layout.verticals.push(row(top, full, chat_width, 1));
     let right = chat_width + 1;
-    // Before a further column one cell stays empty, so that numbers do not touch the line.
     let third_column = size.width >= THREE_COLUMNS;
     let right_width = if third_column { size.width * 33 / 100 } else { size.width - right };
-    let inset = |area: Rect| Rect { width: area.width - u16::from(third_column), ..area };
+    // The last cell stays empty, so that numbers touch neither a line nor the edge.
+    let inset = |pane: PaneId, area: Rect| {
+        let whole = place(pane, area, true);
+        PanePlace { body: Rect { width: whole.body.width.saturating_sub(1), ..whole.body }, ..whole }
+    };
     let trace_rows = (full * 55 / 100).max(3).min(full.saturating_sub(2));
-    layout.panes.push(place(PaneId::Trace, inset(row(top, trace_rows, right, right_width)), true));
+    layout.panes.push(inset(PaneId::Trace, row(top, trace_rows, right, right_width)));
     layout.horizontals.push(row(top + trace_rows, 1, right, right_width));
     let rest = full.saturating_sub(trace_rows + 1);
-    layout.panes.push(place(PaneId::Snapshots, inset(row(top + trace_rows + 1, rest, right, right_width)), true));
+    layout.panes.push(inset(PaneId::Snapshots, row(top + trace_rows + 1, rest, right, right_width)));
     if third_column {
         let third = right + right_width;
         layout.verticals.push(row(top, full, third, 1));
@@ -211,7 +214,7 @@ mod tests {
                     }
                     assert!(layout.composer.height >= 1);
                     let filled = taken.iter().all(|taken| *taken);
-                    assert!(filled || width >= THREE_COLUMNS, "{width}x{height} is not filled: {layout:?}");
+                    assert!(filled || width >= THREE_PANES, "{width}x{height} is not filled: {layout:?}");
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
 use crate::support::truncate;
@@ -136,6 +136,9 @@ pub(crate) fn draw_lines<'a>(lines: impl Iterator<Item = &'a Line<'a>>, area: Re
 /// Lays a style over a whole row, for the selection.
 pub(crate) fn mark_row(area: Rect, y: u16, style: Style, buffer: &mut Buffer) {
     if y < area.bottom() {
+        // Reversed over dim text is a patchwork.
+        let reversed = style.add_modifier.contains(Modifier::REVERSED);
+        let style = if reversed { style.remove_modifier(Modifier::DIM) } else { style };
         buffer.set_style(Rect { y, height: 1, ..area }, style);
     }
 }
@@ -177,6 +180,16 @@ mod tests {
         let mut cursor = ListCursor { selected: 2, ..ListCursor::default() };
         cursor.show(|index| [1, 3, 2][index], 3, 5);
         assert_eq!(cursor.offset, 1);
+    }
+
+    #[test]
+    fn a_selected_row_is_of_one_colour() {
+        let theme = Theme::new(true, false);
+        let area = Rect::new(0, 0, 4, 1);
+        let mut buffer = Buffer::empty(area);
+        buffer.set_line(0, 0, &Line::from(vec!["ab".into(), Span::styled("cd", theme.dim())]), 4);
+        mark_row(area, 0, theme.selected(), &mut buffer);
+        assert_eq!(buffer[(0, 0)].style().add_modifier, buffer[(3, 0)].style().add_modifier);
     }
 
     #[test]

@@ -165,7 +165,7 @@ impl Palette {
                 Span::raw(words),
                 Span::raw(" ".repeat(gap)),
                 Span::raw("  "),
-                Span::styled(entry.keys.clone(), cx.theme.dim()),
+                Span::styled(entry.keys.clone(), if offset == self.chosen { style } else { cx.theme.dim() }),
             ]);
             frame.render_widget(line.style(style), row);
         }

@@ -19,6 +19,7 @@ use crate::tui::theme::Theme;
 
 use super::DrawContext;
 use super::line_input::{LineInput, LineOutcome};
+use super::list::mark_row;
 
 /// Below this width ids and holders are left out.
 const NARROW: usize = 60;
@@ -180,7 +181,9 @@ impl Picker {
         for (offset, at) in self.found.iter().enumerate().skip(from).take(height) {
             let words = Self::row_words(&self.rows[*at], usize::from(inner.width), cx);
             let style = if offset == self.chosen { theme.selected() } else { theme.text() };
-            frame.render_widget(words.style(style), line(y + (offset - from) as u16));
+            let row = line(y + (offset - from) as u16);
+            frame.render_widget(words, row);
+            mark_row(row, row.y, style, frame.buffer_mut());
         }
         if self.found.is_empty() && height > 0 {
             let words = if self.rows.is_empty() {

@@ -225,15 +225,13 @@ impl SnapshotsState {
             (Some(node), ..) | (None, Some(node), None) => Some(node.clone()),
             _ => None,
         };
-        match found {
-            Some(node) => self.roll_back_to(&node),
-            None => {
-                let dialog = Rollback::named(sanitize::line(target));
-                let ask = plan_of(&dialog);
-                self.rollback = Some(dialog);
-                ask
-            }
+        if let Some(node) = found {
+            return self.roll_back_to(&node);
         }
+        let dialog = Rollback::named(sanitize::line(target));
+        let ask = plan_of(&dialog);
+        self.rollback = Some(dialog);
+        ask
     }
 
     /// An op of this pane; what comes of it is told here. Refused while a turn runs: the engine would say no.
@@ -263,7 +261,7 @@ impl SnapshotsState {
         if let Some(why) = &node.failed {
             return notice(&format!("{} holds no files, so nothing can be rolled back to it: {why}", node.id.short()));
         }
-        let dialog = Rollback::new(node.id.clone(), words_of(node));
+        let dialog = Rollback::new(&node.id, words_of(node));
         let ask = plan_of(&dialog);
         self.rollback = Some(dialog);
         ask

@@ -119,7 +119,10 @@ impl Difference {
         let height = (rows as u16).min((area.height / 3).max(1));
         let files = Rect { height: height.min(area.height), ..area };
         let top = (height + 1).min(area.height);
-        (files, Rect { y: area.y + top, height: area.height - top, ..area })
+        // Below the files, one cell clear of the line at the left.
+        let margin = 1.min(area.width);
+        let patch = Rect { x: area.x + margin, width: area.width - margin, ..area };
+        (files, Rect { y: area.y + top, height: area.height - top, ..patch })
     }
 
     pub(super) fn prepare(&mut self, size: Size, cx: &DrawContext<'_>) {
@@ -186,7 +189,7 @@ impl Difference {
             buffer.set_line(left.x, y, &row(words, Vec::new(), width, theme), left.width);
             y += 1;
         }
-        if right.x > left.x {
+        if right.y == left.y {
             for y in area.top()..area.bottom() {
                 let bar = Line::styled(theme.glyphs().vertical, theme.dim());
                 buffer.set_line(left.right() + 1, y, &bar, 1);

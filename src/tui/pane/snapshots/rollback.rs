@@ -51,7 +51,7 @@ struct Rows {
 }
 
 impl Rollback {
-    pub(super) fn new(target: NodeId, label: String) -> Self {
+    pub(super) fn new(target: &NodeId, label: String) -> Self {
         Self { node: Some(target.clone()), label, ..Self::named(target.as_str().to_owned()) }
     }
 

@@ -112,10 +112,12 @@ impl Pane for TraceState {
     }
 
     fn prepare(&mut self, size: Size, cx: &DrawContext<'_>) {
+        // What is opened keeps clear of the line at its left.
+        let opened = Size { width: size.width.saturating_sub(1), ..size };
         if let Some(viewer) = &mut self.viewer {
-            viewer.prepare(size, cx);
+            viewer.prepare(opened, cx);
         } else if self.open.is_some() {
-            self.prepare_open(size, cx);
+            self.prepare_open(opened, cx);
         } else {
             self.prepare_list(size, cx);
         }
@@ -126,14 +128,17 @@ impl Pane for TraceState {
         if area.is_empty() {
             return;
         }
+        let margin = 1.min(area.width);
+        let inset = |area: Rect| Rect { x: area.x + margin, width: area.width - margin, ..area };
         if let Some(viewer) = &self.viewer {
-            viewer.draw(area, cx, frame);
+            viewer.draw(inset(area), cx, frame);
             return;
         }
         let foot = u16::from(self.find.wants_row());
         let body = Rect { height: area.height.saturating_sub(foot), ..area };
         let buffer = frame.buffer_mut();
         if let Some(open) = &self.open {
+            let body = inset(body);
             for (line, y) in open.detail.lines.iter().skip(open.scroll.top).zip(body.top()..body.bottom()) {
                 buffer.set_line(body.x, y, line, body.width);
                 self.find.mark(&line.to_string(), body, y, cx.theme, buffer);
