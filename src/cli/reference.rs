@@ -66,7 +66,13 @@ fn keys() -> String {
     let Ok(keymap) = Keymap::load(&std::collections::BTreeMap::new()) else {
         return out;
     };
+    let mut scope = action::Scope::Global;
     for entry in action::TABLE {
+        if std::mem::replace(&mut scope, entry.scope) == action::Scope::Composer && scope != action::Scope::Composer {
+            for (chords, sentence) in action::EDITING {
+                row(&mut out, &[action::Scope::Composer.title(), chords, sentence, "always so"]);
+            }
+        }
         let chords = keymap.all(entry.action);
         if !chords.is_empty() {
             row(&mut out, &[entry.scope.title(), &chords, entry.sentence, &format!("`{}`", entry.name)]);

@@ -73,6 +73,7 @@ pub enum Action {
     Help,
     Redraw,
     Cancel,
+    Suspend,
     Setup,
     Quit,
 
@@ -85,6 +86,7 @@ pub enum Action {
     SearchHistory,
     Editor,
     Interrupt,
+    AskQuit,
     EditPrevious,
 
     Up,
@@ -166,6 +168,7 @@ pub const TABLE: &[ActionRow] = &[
     row(Scope::Global, Action::Help, "help", &["f1"], "help", "Show all keys and commands"),
     row(Scope::Global, Action::Redraw, "redraw", &["ctrl+l"], "redraw", "Draw the whole screen again"),
     row(Scope::Global, Action::Cancel, "cancel", &["ctrl+c"], "cancel", "Clear the composer, else stop the turn, else ask to quit; twice within 2 s it quits"),
+    row(Scope::Global, Action::Suspend, "suspend", &["ctrl+z"], "suspend", "Go back to the shell; fg brings okcvm back"),
     row(Scope::Global, Action::Setup, "setup", &[], "setup", "Change models, keys and endpoints"),
     row(Scope::Global, Action::Quit, "quit", &[], "quit", "Save everything and quit"),
 
@@ -178,6 +181,7 @@ pub const TABLE: &[ActionRow] = &[
     row(Scope::Composer, Action::SearchHistory, "search_history", &["ctrl+r"], "search history", "Search the messages sent before"),
     row(Scope::Composer, Action::Editor, "editor", &["ctrl+g"], "editor", "Write the message in $VISUAL or $EDITOR"),
     row(Scope::Composer, Action::Interrupt, "interrupt", &["esc"], "stop", "Stop the turn; pressed twice while idle it brings back the previous message"),
+    row(Scope::Composer, Action::AskQuit, "ask_quit", &["ctrl+d"], "quit", "In an empty composer do what cancel does; else delete the next character"),
     row(Scope::Composer, Action::EditPrevious, "edit_previous", &[], "edit previous", "Bring the previous message back into the composer"),
 
     row(Scope::Pane, Action::Up, "up", &["k", "up"], "up", "Move up"),
@@ -216,6 +220,16 @@ pub const TABLE: &[ActionRow] = &[
     row(Scope::Dialog, Action::DialogDown, "dialog_down", &["down", "j"], "down", "Scroll down"),
     row(Scope::Dialog, Action::DialogPageUp, "dialog_page_up", &["pageup"], "page up", "Scroll up by a page"),
     row(Scope::Dialog, Action::DialogPageDown, "dialog_page_down", &["pagedown", "space"], "page down", "Scroll down by a page"),
+];
+
+/// Keys that edit the message, as they are in a shell. They stand in the help and are not rebound.
+pub const EDITING: &[(&str, &str)] = &[
+    ("Ctrl+A, Ctrl+E", "Go to the beginning or the end of the line"),
+    ("Alt+B, Alt+F", "Go back or forward by a word"),
+    ("Ctrl+W, Alt+D", "Delete the word before or after the caret"),
+    ("Ctrl+U, Ctrl+K", "Delete to the beginning or the end of the line"),
+    ("Ctrl+Y", "Put back what was deleted last"),
+    ("Ctrl+_", "Take back the latest edit"),
 ];
 
 impl Action {

@@ -4,7 +4,6 @@
 //! performs the effects. So every behaviour of the screen can be tested by feeding messages.
 
 use jiff::Zoned;
-use ratatui::layout::{Rect, Size};
 
 use crate::protocol::{Event, Op, Phase, TurnOutcome};
 use crate::support::sanitize;
@@ -13,7 +12,7 @@ use super::action::{Action, Scope};
 use super::activity::{Activity, Running};
 use super::effect::UiEffect;
 use super::keymap::Keymap;
-use super::layout::{self, Layout};
+use super::layout::Layout;
 use super::pane::cell::NoticeKind;
 use super::pane::chat::ChatState;
 use super::pane::composer::Composer;
@@ -21,20 +20,20 @@ use super::pane::snapshots::SnapshotsState;
 use super::pane::todo::TodoState;
 use super::pane::trace::TraceState;
 use super::pane::viewer::Viewer;
-use super::pane::{DrawContext, Pane, PaneId};
+use super::pane::{Pane, PaneId};
+use super::slash::{self, SlashRow};
 use super::theme::Theme;
 use super::{Exit, TuiError};
 
 mod command;
 mod key;
 mod msg;
+mod place;
 
 pub use msg::{AppOptions, Focus, Modal, Msg, Session, Tokens};
 
 /// How long a notice stays while a turn runs; while idle it stays until the next key.
 const NOTICE_MS: u64 = 4_000;
-/// Rows by which a growing reply moves up at once where panes stand side by side.
-const GROWTH_STEP: usize = 4;
 /// How long the engine may take to close before the screen leaves without it.
 const CLOSE_MS: u64 = 20_000;
 
@@ -79,6 +78,8 @@ pub struct App {
     pub wall: Zoned,
     /// Which suggestion of the slash commands is chosen.
     pub suggestion: usize,
+    /// The suggestions were closed; typing opens them again.
+    hidden: bool,
     notice: Option<(String, u64)>,
     shown: PaneId,
     zoomed: Option<PaneId>,
@@ -113,6 +114,7 @@ impl App {
             now_ms: 0,
             wall,
             suggestion: 0,
+            hidden: false,
             notice: None,
             shown: PaneId::Chat,
             zoomed: None,
@@ -192,6 +194,11 @@ impl App {
     pub fn running(&self) -> Option<Running> {
         let call = self.trace.current(self.now_ms)?;
         Some(Running { words: format!("{} {}", call.tool, call.summary), elapsed_ms: call.elapsed_ms })
+    }
+
+    /// The commands that begin like what is typed, unless they were closed.
+    pub fn suggestions(&self) -> Vec<&'static SlashRow> {
+        if self.hidden { Vec::new() } else { slash::suggestions(&self.composer.text()) }
     }
 
     /// When something on the screen changes without any message: the spinner (four times a second), or a deadline.
@@ -340,60 +347,5 @@ impl App {
             self.say(why);
         }
         Vec::new()
-    }
-
-    /// Fits everything to an area, just before it is drawn.
-    pub fn prepare(&mut self, area: Rect) {
-        let size = Size { width: area.width, height: area.height };
-        let width = if size.width >= layout::THREE_PANES && self.zoomed.is_none() {
-            self.layout.composer.width
-        } else {
-            size.width
-        };
-        let width = if width == 0 { size.width } else { width };
-        let wanted = self.composer.rows(width) + u16::from(self.queued.is_some());
-        self.layout = layout::compute(size, self.shown, self.zoomed, wanted);
-        // A pane that has left the screen cannot keep the focus.
-        if let Focus::Pane(pane) = self.focus
-            && self.layout.place(pane).is_none()
-        {
-            self.shown = pane;
-            self.layout = layout::compute(size, self.shown, self.zoomed, wanted);
-            if self.layout.place(pane).is_none() {
-                self.focus = Focus::Composer;
-            }
-        }
-        self.composer
-            .fit(self.layout.composer.height - u16::from(self.queued.is_some() && self.layout.composer.height > 1));
-        self.chat.set_step(if self.layout.wide { GROWTH_STEP } else { 1 });
-        let places = self.layout.panes.clone();
-        let (theme, now_ms, wall, focus) = (self.theme, self.now_ms, self.wall.clone(), self.focus);
-        for place in places {
-            let cx = DrawContext { theme, focused: focus == Focus::Pane(place.pane), now_ms, wall: &wall };
-            let size = Size { width: place.body.width, height: place.body.height };
-            self.pane_mut(place.pane).prepare(size, &cx);
-        }
-        if let Some((pane, overlay)) = self.dialog().and_then(|pane| Some((pane, self.pane(pane).overlay()?))) {
-            let inside = layout::inside(layout::dialog(area, overlay.height));
-            let cx = DrawContext { theme, focused: true, now_ms, wall: &wall };
-            let size = Size { width: inside.width, height: inside.height };
-            self.pane_mut(pane).prepare_overlay(size, &cx);
-        }
-        let over = self.overlay_area();
-        if let Some(Modal::Viewer(viewer)) = &mut self.modal {
-            viewer.prepare(over);
-        }
-    }
-
-    /// Where the viewer's text is drawn.
-    pub fn overlay_area(&self) -> Rect {
-        let area = self.layout.area;
-        let top = self.layout.status.height.min(area.height) + u16::from(area.height > 3);
-        Rect {
-            x: u16::from(area.width > 10),
-            y: top,
-            width: area.width.saturating_sub(2 * u16::from(area.width > 10)),
-            height: area.height.saturating_sub(top),
-        }
     }
 }

@@ -56,6 +56,8 @@ pub enum UiEffect {
     Remember(String),
     /// Forget what the terminal shows and draw everything again.
     Redraw,
+    /// Give the terminal back to the shell and stop, until the shell goes on with it.
+    Suspend,
     /// End the application.
     Quit(Exit),
 }

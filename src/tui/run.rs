@@ -3,7 +3,7 @@
 //! It waits for nothing else: files are read and written by tasks, frames are written by a thread, the engine is asked
 //! by messages. While nothing happens and nothing moves on the screen, it does not wake up.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,8 @@ use super::output::Sink;
 use super::terminal::Screen;
 use super::text::highlight;
 use super::{Exit, TuiError, TuiOptions, history, view};
+
+mod outside;
 
 /// Events that are taken before the keys are looked at again.
 const EVENTS_AT_ONCE: usize = 4096;
@@ -285,6 +287,7 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
                     self.screen.forget();
                     self.frames.request(Urgency::AtOnce);
                 }
+                UiEffect::Suspend => self.stop_here().await?,
                 UiEffect::Quit(exit) => {
                     if let Ok(mut draft) = self.options.draft.lock() {
                         *draft = self.app.composer.expanded();
@@ -336,50 +339,6 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
         if self.screen.write(route.sequence(text)).is_ok() {
             let _ = self.jobs.0.send(Msg::Notice(copied(text, what, route.words())));
         }
-    }
-
-    /// Gives the terminal to a program. The keys are let go first: a reader that only sleeps would still take the
-    /// program's first keys.
-    async fn outside(&mut self, command: &HostCommand, file: &Path) -> Result<(), TuiError> {
-        self.source.release();
-        self.screen.suspend();
-        let status = command.open(file).await;
-        // An interrupt from the keyboard was meant for the program.
-        while let std::task::Poll::Ready(signal) = futures::poll!(std::pin::pin!(self.signals.next())) {
-            if signal != 2 {
-                let _ = self.jobs.0.send(Msg::Signal(signal));
-            }
-        }
-        self.screen.resume()?;
-        self.source.reclaim();
-        self.frames.request(Urgency::AtOnce);
-        if let Err(error) = status {
-            let _ = self.jobs.0.send(Msg::Notice(format!("cannot run {}: {error}", command.name())));
-        }
-        Ok(())
-    }
-
-    async fn edit(&mut self, text: &str) -> Result<(), TuiError> {
-        let Some(editor) = host_command::editor() else { return Ok(()) };
-        let written = history::private_file(text.as_bytes());
-        let file = match written {
-            Ok(file) => file,
-            Err(error) => {
-                let _ = self.jobs.0.send(Msg::Notice(format!("cannot write a file for the editor: {error}")));
-                return Ok(());
-            }
-        };
-        self.outside(&editor, &file).await?;
-        match std::fs::read(&file) {
-            Ok(bytes) => {
-                let _ = self.jobs.0.send(Msg::Edited(String::from_utf8_lossy(&bytes).into_owned()));
-            }
-            Err(error) => {
-                let _ = self.jobs.0.send(Msg::Notice(format!("cannot read the message back: {error}")));
-            }
-        }
-        let _ = std::fs::remove_file(&file);
-        Ok(())
     }
 }
 

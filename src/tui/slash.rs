@@ -95,7 +95,7 @@ pub fn parse(text: &str) -> Option<Parsed> {
     let argument = argument.trim();
     let Some(row) = TABLE.iter().find(|row| row.name == name) else {
         let near = TABLE.iter().map(|row| row.name).find(|near| strsim::jaro_winkler(name, near) > 0.8);
-        let near = near.map_or(String::new(), |near| format!(", did you mean /{near}?"));
+        let near = near.map_or_else(|| ".".to_owned(), |near| format!(", did you mean /{near}?"));
         return Some(Err(format!("there is no command /{name}{near} A space in front sends it as a message.")));
     };
     Some(match row.argument {
@@ -128,6 +128,10 @@ mod tests {
         assert_eq!(
             parse("/snapshot before the redesign"),
             Some(Ok((Slash::Snapshot, "before the redesign".to_owned())))
+        );
+        assert_eq!(
+            parse("/foo"),
+            Some(Err("there is no command /foo. A space in front sends it as a message.".to_owned()))
         );
         assert!(matches!(parse("/rename"), Some(Err(why)) if why.contains("needs TITLE")));
         assert!(matches!(parse("/undo now"), Some(Err(_))));

@@ -13,11 +13,11 @@ use super::TuiError;
 use super::frugal::FrugalBackend;
 use super::output::{Sink, TerminalSink};
 
-/// Alternate screen, bracketed paste.
-const ENTER: &[u8] = b"\x1b[?1049h\x1b[?2004h";
+/// Alternate screen, bracketed paste; the wheel is not turned into arrow keys, which would walk through the history.
+const ENTER: &[u8] = b"\x1b[?1049h\x1b[?2004h\x1b[?1007s\x1b[?1007l";
 /// Ends whatever sequence was cut off (CAN), then: synchronized update off, margins and pen reset, paste mode off, cursor
-/// shown, normal screen.
-const LEAVE: &[u8] = b"\x18\x1b[?2026l\x1b[r\x1b[m\x1b[?2004l\x1b[?25h\x1b[?1049l";
+/// shown, the wheel as it was (on, where the terminal has not kept it), normal screen.
+const LEAVE: &[u8] = b"\x18\x1b[?2026l\x1b[r\x1b[m\x1b[?2004l\x1b[?25h\x1b[?1007h\x1b[?1007r\x1b[?1049l";
 
 /// Hash of the thread that holds the terminal; zero when nobody does.
 static HOLDER: AtomicU64 = AtomicU64::new(0);

@@ -12,7 +12,6 @@ use super::action::{Action, Scope};
 use super::app::{App, Focus, Modal};
 use super::layout::{self, PanePlace};
 use super::pane::{DrawContext, Pane as _, PaneId};
-use super::slash;
 use super::text::wrap::{spans_width, width_of};
 
 mod status;
@@ -21,6 +20,9 @@ use status::{count_words, draw_status};
 
 /// Suggestions of commands that are shown at once.
 const SUGGESTIONS: usize = 8;
+
+/// Said wherever it is so.
+const NO_SANDBOX: &str = "NO SANDBOX";
 
 /// Draws everything, as [`App::prepare`] has placed it.
 pub fn draw(app: &App, frame: &mut Frame<'_>) {
@@ -81,7 +83,9 @@ fn draw_pane(app: &App, place: &PanePlace, frame: &mut Frame<'_>) {
         let room = usize::from(place.title.width).saturating_sub(3 + width_of(&title.left));
         let right = truncate::cells(&title.right, room, app.theme.glyphs().ellipsis);
         let mark = if focused { format!("{} ", app.theme.glyphs().prompt) } else { String::new() };
-        let left = Line::styled(format!("{mark}{}", title.left), style);
+        let room = usize::from(place.title.width).saturating_sub(2 + width_of(&right));
+        let left = truncate::cells(&format!("{mark}{}", title.left), room, app.theme.glyphs().ellipsis);
+        let left = Line::styled(left, style);
         draw_row(place.title, left, vec![Span::styled(right, app.theme.dim())], frame);
     }
     app.pane(place.pane).draw(place.body, &cx, frame);
@@ -92,19 +96,22 @@ fn draw_activity(app: &App, frame: &mut Frame<'_>) {
     let theme = app.theme;
     let cx = context(app, false);
     let mut right = Vec::new();
+    // Where the status row has gone, what must be known stands here.
+    let alarm = app.layout.status.is_empty() && app.session.sandbox == "off";
+    let kept = if alarm { width_of(NO_SANDBOX) + 1 } else { 0 };
     let left = if app.is_leaving() {
         Line::from(vec![
             Span::styled(super::pane::spinner(theme, app.now_ms), theme.agent()),
             Span::raw(" saving the session"),
         ])
     } else if let Some(notice) = app.notice() {
-        let room = usize::from(area.width).saturating_sub(3);
+        let room = usize::from(area.width).saturating_sub(3 + kept);
         Line::from(clip(vec![Span::styled(notice.to_owned(), theme.hint())], room, theme.glyphs().ellipsis))
     } else if app.lost_the_engine() {
         Line::styled("the engine has ended; what was done is saved", theme.error())
     } else if let Some((words, time)) = app.activity.words(app.running().as_ref(), area.width, &cx) {
         right.push(Span::styled(time, theme.dim()));
-        let room = usize::from(area.width).saturating_sub(spans_width(&right) + 3);
+        let room = usize::from(area.width).saturating_sub(spans_width(&right) + 3 + kept);
         Line::from(clip(words, room, theme.glyphs().ellipsis))
     } else {
         Line::default()
@@ -113,12 +120,11 @@ fn draw_activity(app: &App, frame: &mut Frame<'_>) {
     if right.is_empty() && narrow_chat && app.chat.has_more_below() {
         right.push(Span::styled("more below", app.theme.dim()));
     }
-    // Where the status row has gone, what must be known stands here.
-    if app.layout.status.is_empty() && app.session.sandbox == "off" && !app.activity.is_busy() {
+    if alarm {
         if !right.is_empty() {
             right.push(Span::raw(" "));
         }
-        right.push(Span::styled("NO SANDBOX", theme.alarm()));
+        right.push(Span::styled(NO_SANDBOX, theme.alarm()));
     }
     draw_row(area, left, right, frame);
 }
@@ -158,7 +164,7 @@ fn draw_composer(app: &App, frame: &mut Frame<'_>) {
 }
 
 fn draw_suggestions(app: &App, above: Rect, frame: &mut Frame<'_>) {
-    let rows = slash::suggestions(&app.composer.text());
+    let rows = app.suggestions();
     let height = (rows.len().min(SUGGESTIONS) as u16).min(above.height);
     if height == 0 {
         return;
@@ -204,7 +210,7 @@ fn hints(app: &App) -> Vec<Action> {
         }
     };
     let mut hints = app.pane(pane).hints().to_vec();
-    if app.scope() != Scope::Text && app.dialog().is_none() {
+    if app.scope() != Scope::Text && app.dialog().is_none() && !hints.contains(&Action::Help) {
         hints.push(Action::Help);
     }
     hints

@@ -121,6 +121,7 @@ fn kill_9_during_a_tool_call_loses_only_the_unfinished_reply() {
     let mut again = Terminal::start(&home, &["--demo", "--continue"], 80, 24);
     again.wait_for("F4 snapshots 3");
     again.wait_for("please wait for 100 seconds");
+    again.wait_for("before it was saved");
     again.keys("\x03\x03");
     assert_eq!(again.wait_exit(), 0);
     let after = home.run(&["snapshot", "list", "--json"]).assert_code(0).json();

@@ -385,7 +385,9 @@ async fn commands_do_what_they_say() {
         bench.press(KeyCode::Enter);
         assert_eq!(bench.op().await, op, "{typed}");
     }
-    // The difference is shown in the snapshots.
+    // The difference is shown in the snapshots; it closes first, then the pane.
+    bench.wait_for("now against head").await;
+    bench.press(KeyCode::Esc);
     bench.press(KeyCode::Esc);
     bench.write("/snapshto x");
     bench.press(KeyCode::Enter);
@@ -483,6 +485,157 @@ async fn a_stream_costs_few_bytes() {
     bench.wait_until("idle", |screen| !screen.contains("Esc stop")).await;
     let written = bench.sink.bytes().len() - before;
     assert!(written < text * 4, "{written} bytes for {text} bytes of text");
+}
+
+#[tokio::test]
+async fn the_setup_does_not_end_a_turn_and_a_draft_outlives_it() {
+    let draft = okcvm::tui::Draft::default();
+    let kept = Arc::clone(&draft);
+    let mut bench = Bench::start_with(|options| options.draft = kept).await;
+    let turn = bench.begin_turn();
+    bench.wait_for("waiting for kimi-k2").await;
+    bench.write("/setup");
+    bench.press(KeyCode::Enter);
+    bench.wait_for("a turn is running; stop it").await;
+    assert!(bench.port.ops.try_recv().is_err());
+    bench.end_turn(turn, TurnOutcome::Completed);
+    bench.wait_until("the end of the turn", |screen| !screen.contains("Esc stop")).await;
+    bench.write("half a thought");
+    bench.chord(KeyCode::Char('p'), KeyModifiers::CONTROL);
+    bench.write("endpoints");
+    bench.press(KeyCode::Enter);
+    assert_eq!(bench.op().await, Op::Shutdown);
+    bench.tell(Event::Closed);
+    assert_eq!(bench.exit().await, Exit::Setup);
+    assert_eq!(*draft.lock().expect("a draft"), "half a thought");
+    let kept = Arc::clone(&draft);
+    let mut again = Bench::start_with(|options| options.draft = kept).await;
+    again.wait_for("> half a thought").await;
+}
+
+#[tokio::test]
+async fn a_command_of_the_palette_gives_the_draft_back() {
+    let mut bench = Bench::start().await;
+    bench.write("half a thought");
+    bench.chord(KeyCode::Char('p'), KeyModifiers::CONTROL);
+    bench.write("rename");
+    bench.press(KeyCode::Enter);
+    bench.wait_for("> /rename").await;
+    bench.write("x");
+    bench.press(KeyCode::Enter);
+    assert_eq!(bench.op().await, Op::Rename { title: "x".to_owned() });
+    bench.wait_for("> half a thought").await;
+}
+
+#[tokio::test]
+async fn what_is_pressed_between_two_cancels_parts_them() {
+    let mut bench = Bench::start().await;
+    bench.write("a");
+    bench.chord(KeyCode::Char('c'), KeyModifiers::CONTROL);
+    bench.write("b");
+    bench.wait_for("> b").await;
+    bench.chord(KeyCode::Char('c'), KeyModifiers::CONTROL);
+    bench.wait_until("an empty composer", |screen| !screen.contains("> b")).await;
+    assert!(!bench.task.is_finished() && bench.port.ops.try_recv().is_err());
+    bench.press(KeyCode::Up);
+    bench.wait_for("> b").await;
+    bench.press(KeyCode::Up);
+    bench.wait_for("> a").await;
+    // Ctrl+D edits a message, and asks to quit where there is none.
+    bench.press(KeyCode::Home);
+    bench.chord(KeyCode::Char('d'), KeyModifiers::CONTROL);
+    bench.wait_until("an empty composer", |screen| !screen.contains("> a")).await;
+    bench.chord(KeyCode::Char('d'), KeyModifiers::CONTROL);
+    bench.wait_for("again quits").await;
+    bench.chord(KeyCode::Char('d'), KeyModifiers::CONTROL);
+    assert_eq!(bench.op().await, Op::Shutdown);
+}
+
+#[tokio::test]
+async fn escape_closes_the_suggestions_before_it_stops_the_turn() {
+    let mut bench = Bench::start().await;
+    bench.begin_turn();
+    bench.wait_for("waiting for kimi-k2").await;
+    bench.write("/");
+    bench.wait_for("Redo what was undone").await;
+    bench.press(KeyCode::Esc);
+    bench.wait_until("no suggestions", |screen| !screen.contains("Redo what was undone")).await;
+    assert!(bench.port.ops.try_recv().is_err());
+    bench.write("re");
+    bench.wait_for("Redo what was undone").await;
+    bench.press(KeyCode::Esc);
+    bench.wait_until("no suggestions", |screen| !screen.contains("Redo what was undone")).await;
+    bench.press(KeyCode::Esc);
+    assert_eq!(timeout(DEADLINE, bench.port.urgent.recv()).await.expect("in time"), Some(Op::Interrupt));
+}
+
+#[tokio::test]
+async fn news_in_between_does_not_split_a_reply() {
+    let mut bench = Bench::start().await;
+    let turn = bench.begin_turn();
+    bench.tell(Event::PhaseChanged(Phase::Retrying { seconds: 0, attempt: 2, reason: "busy".to_owned() }));
+    bench.tell(Event::Warning { message: "attempt 2 now".to_owned() });
+    bench.wait_for("attempt 2 now").await;
+    bench.tell(Event::PhaseChanged(Phase::Streaming));
+    bench.tell(Event::TextDelta { text: "one and ".to_owned() });
+    bench.wait_until("the notice to go", |screen| screen.contains("one and") && !screen.contains("attempt 2")).await;
+    bench.tell(Event::Error { message: "cannot roll back".to_owned(), hint: None });
+    bench.tell(Event::TextDelta { text: "two".to_owned() });
+    bench.wait_for("one and two").await;
+    bench.end_turn(turn, TurnOutcome::Completed);
+}
+
+#[tokio::test]
+async fn what_a_start_has_to_say_stands_below_the_conversation() {
+    let mut bench = Bench::start().await;
+    bench.tell(Event::ConversationReplaced { messages: vec![], todos: vec![] });
+    bench.tell(Event::Warning { message: "the last turn ended with the program".to_owned() });
+    bench.tell(Event::PhaseChanged(Phase::Idle));
+    bench.wait_for("the last turn ended with the program").await;
+}
+
+#[tokio::test]
+async fn every_place_of_a_reply_is_found() {
+    let mut bench = Bench::start().await;
+    let turn = bench.begin_turn();
+    let place = |n: usize| if n % 30 == 5 { format!("needle-{n}") } else { format!("straw {n}") };
+    let lines: Vec<String> = (0..70).map(place).collect();
+    bench.tell(Event::TextDelta { text: lines.join("\n\n") });
+    bench.end_turn(turn, TurnOutcome::Completed);
+    bench.wait_for("straw 69").await;
+    bench.wait_until("the end of the turn", |screen| !screen.contains("Esc stop")).await;
+    bench.press(KeyCode::F(2));
+    bench.write("/needle");
+    bench.wait_for("/needle").await;
+    bench.press(KeyCode::Enter);
+    bench.wait_for("n next").await;
+    bench.chord(KeyCode::Char('N'), KeyModifiers::SHIFT);
+    bench.wait_for("needle-35").await;
+    bench.chord(KeyCode::Char('N'), KeyModifiers::SHIFT);
+    bench.wait_for("needle-5").await;
+    bench.write("n");
+    bench.wait_for("needle-35").await;
+}
+
+#[tokio::test]
+async fn a_missing_sandbox_is_told_on_a_small_screen_also_while_a_turn_runs() {
+    let mut bench = Bench::start().await;
+    bench.tell(Event::SessionStarted {
+        session: SessionId::from_random(7),
+        mount: "/mnt/okcvm-0000000000000007/".to_owned(),
+        host_path: "/work".into(),
+        sandbox: "off".to_owned(),
+        network: "off".to_owned(),
+        model: "a-model-with-a-long-name-that-takes-the-row".to_owned(),
+        title: "A test".to_owned(),
+    });
+    bench.sink.resize(40, 12);
+    bench.keys.send(Input::Resize(40, 12)).expect("the screen listens");
+    bench.size = (40, 12);
+    bench.begin_turn();
+    bench
+        .wait_until("both", |screen| screen.lines().any(|l| l.contains("waiting for") && l.contains("NO SANDBOX")))
+        .await;
 }
 
 #[test]

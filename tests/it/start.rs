@@ -2,6 +2,8 @@
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use portable_pty::CommandBuilder;
+
 use super::support::{Terminal, TestHome};
 
 const UNSET: &str = "chat:\n  model: m\n  base_url: http://127.0.0.1:9/v1\n  api_key_env: NOKEY\n";
@@ -84,4 +86,25 @@ fn a_locale_without_utf_8_gets_ascii() {
     assert!(screen.is_ascii(), "{screen}");
     terminal.keys("\x03\x03");
     assert_eq!(terminal.wait_exit(), 0);
+}
+
+#[test]
+fn the_shell_gets_the_terminal_back_and_fg_brings_the_program_back() {
+    let home = TestHome::new();
+    let mut command = CommandBuilder::new("bash");
+    command.args(["--norc", "--noprofile", "--noediting", "-i"]);
+    let mut terminal = Terminal::start_command(&home, command, 80, 24);
+    terminal.keys("PS1='ready '; bind 2>/dev/null; clear\r");
+    terminal.wait_for("ready");
+    terminal.keys(&format!("{} --demo --sandbox off\r", env!("CARGO_BIN_EXE_okcvm")));
+    terminal.wait_for("F4 snapshots 1");
+    terminal.keys("hello\x1a");
+    terminal.wait_until("the shell", |screen| screen.contains("Stopped") && !screen.contains("F4 snapshots"));
+    assert!(!terminal.parsed().alternate_screen() && !terminal.parsed().bracketed_paste());
+    terminal.keys("fg\r");
+    terminal.wait_until("the screen", |screen| screen.contains("> hello") && screen.contains("F4 snapshots 1"));
+    terminal.keys("\x15/quit\r");
+    terminal.wait_until("the prompt", |screen| screen.trim_end().ends_with("ready"));
+    terminal.keys("exit\r");
+    terminal.wait_exit();
 }

@@ -18,6 +18,7 @@ impl App {
         match slash::parse(&text) {
             Some(Ok((slash, argument))) => {
                 self.composer.take();
+                self.composer.take_up();
                 self.command(slash, &argument)
             }
             Some(Err(why)) => {
@@ -30,6 +31,7 @@ impl App {
             }
             None => {
                 let text = self.composer.take();
+                self.composer.take_up();
                 self.message(text.trim())
             }
         }

@@ -11,7 +11,7 @@ use crate::tui::pane::composer::DOUBLE_PRESS;
 use crate::tui::pane::palette::{Choice, Outcome, Palette};
 use crate::tui::pane::viewer::Viewer;
 use crate::tui::pane::{PaneId, help};
-use crate::tui::slash::{self, Argument};
+use crate::tui::slash::Argument;
 
 use super::{App, Focus, Modal};
 
@@ -22,6 +22,13 @@ impl App {
         // The one key that works whatever has the focus.
         if self.keymap.resolve(Scope::Global, key) == Some(Action::Cancel) {
             return self.cancel_key(scope);
+        }
+        if self.keymap.resolve(Scope::Global, key) == Some(Action::Suspend) {
+            return self.act(Action::Suspend);
+        }
+        if !(self.keymap.resolve(scope, key) == Some(Action::AskQuit) && self.composer.is_empty()) {
+            // Whatever is pressed in between, two cancels are no longer one gesture.
+            self.last_cancel = None;
         }
         match scope {
             Scope::Text => self.text_key(key),
@@ -41,6 +48,8 @@ impl App {
 
     pub(super) fn on_paste(&mut self, text: &str) -> Vec<UiEffect> {
         self.notice = None;
+        self.last_cancel = None;
+        self.hidden = false;
         let scope = self.scope();
         match (&mut self.modal, scope) {
             (Some(Modal::Palette(palette)), _) => palette.paste(text),
@@ -90,7 +99,7 @@ impl App {
     }
 
     fn composer_key(&mut self, key: KeyEvent) -> Vec<UiEffect> {
-        let suggestions = slash::suggestions(&self.composer.text());
+        let suggestions = self.suggestions();
         if !suggestions.is_empty() {
             let chosen = suggestions.get(self.suggestion.min(suggestions.len() - 1)).copied();
             match (key.code, chosen) {
@@ -110,18 +119,29 @@ impl App {
                 (KeyCode::Enter, Some(row)) if key.modifiers.is_empty() => {
                     return self.choose(Choice::Slash(row));
                 }
+                // What is open closes first.
+                (KeyCode::Esc, _) => {
+                    self.hidden = true;
+                    return Vec::new();
+                }
                 _ => {}
             }
         }
-        match self.keymap.resolve(Scope::Composer, key) {
+        match self.keymap.resolve(Scope::Composer, key).filter(|action| self.applies(*action)) {
             Some(action) => self.act(action),
             None if is_question(key) && self.composer.is_empty() => self.act(Action::Help),
             None => {
                 self.composer.key(key);
                 self.suggestion = 0;
+                self.hidden = false;
                 Vec::new()
             }
         }
+    }
+
+    /// Whether the key of an action means it now, and is no letter or edit.
+    fn applies(&self, action: Action) -> bool {
+        action != Action::AskQuit || self.composer.is_empty()
     }
 
     fn choose(&mut self, choice: Choice) -> Vec<UiEffect> {
@@ -131,11 +151,13 @@ impl App {
                 self.suggestion = 0;
                 if matches!(row.argument, Argument::Required(_)) {
                     self.focus = Focus::Composer;
+                    self.composer.lay_aside();
                     self.composer.set_text(&format!("/{} ", row.name));
                     return Vec::new();
                 }
                 if self.composer.text().starts_with('/') {
                     self.composer.clear();
+                    self.composer.take_up();
                 }
                 self.command(row.slash, "")
             }
@@ -159,6 +181,9 @@ impl App {
             }
             Action::Redraw => return vec![UiEffect::Redraw],
             Action::Cancel => return self.cancel(),
+            Action::AskQuit if self.composer.is_empty() => return self.cancel(),
+            Action::AskQuit => {}
+            Action::Suspend => return vec![UiEffect::Suspend],
             Action::Setup if self.activity.is_busy() => {
                 self.say("a turn is running; stop it, or wait until it ends, and then change the setup");
             }
@@ -292,7 +317,8 @@ impl App {
             return vec![UiEffect::Quit(exit)];
         }
         if !self.composer.is_empty() {
-            self.composer.clear();
+            self.composer.put_away();
+            self.composer.take_up();
         } else if self.activity.is_running() {
             return self.interrupt();
         } else if self.engine_ended {

@@ -41,6 +41,8 @@ pub struct Composer {
     /// Which entry is shown, with what was being written before.
     recalled: Option<(usize, String)>,
     search: Option<HistorySearch>,
+    /// What was being written when a command took its place, with its pastes.
+    aside: Option<(String, Vec<(String, String)>)>,
     /// Rows for a width, for the text as it was.
     measured: Option<(u16, usize)>,
 }
@@ -54,6 +56,7 @@ impl Composer {
             history: Vec::new(),
             recalled: None,
             search: None,
+            aside: None,
             measured: None,
         };
         composer.set_text("");
@@ -106,6 +109,32 @@ impl Composer {
         self.set_text("");
         self.pastes.clear();
         self.recalled = None;
+    }
+
+    /// Empties it; Up brings the text back.
+    pub fn put_away(&mut self) {
+        let text = self.expanded();
+        self.remember(&text);
+        self.clear();
+    }
+
+    /// Keeps a draft while a command is written in its place.
+    pub fn lay_aside(&mut self) {
+        let text = self.text();
+        if !text.trim().is_empty() && !text.starts_with('/') {
+            self.aside = Some((text, std::mem::take(&mut self.pastes)));
+        }
+        self.clear();
+    }
+
+    /// Puts the draft back, if nothing else is written.
+    pub fn take_up(&mut self) {
+        if self.is_empty()
+            && let Some((text, pastes)) = self.aside.take()
+        {
+            self.set_text(&text);
+            self.pastes = pastes;
+        }
     }
 
     /// Takes what is written as a message: remembers it and empties the composer.
@@ -168,6 +197,15 @@ impl Composer {
         let foreign = match key.code {
             KeyCode::Enter | KeyCode::Tab | KeyCode::BackTab => true,
             KeyCode::Char('c' | 'm' | 'x' | 'v' | 'r' | 'j') if ctrl => true,
+            // As in a shell; the widget has other meanings for them. Terminals send Ctrl+_ under several names.
+            KeyCode::Char('u') if ctrl => {
+                self.area.delete_line_by_head();
+                true
+            }
+            KeyCode::Char('_' | '/' | '7') if ctrl => {
+                self.area.undo();
+                true
+            }
             _ => false,
         };
         if !foreign {
@@ -310,75 +348,4 @@ fn clean(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn press(composer: &mut Composer, code: KeyCode) {
-        composer.key(KeyEvent::new(code, KeyModifiers::NONE));
-    }
-
-    #[test]
-    fn a_large_paste_is_one_token_and_is_sent_whole() {
-        let mut composer = Composer::new();
-        let paste = (1..=214).map(|n| format!("line {n}")).collect::<Vec<_>>().join("\r");
-        composer.paste("see: ");
-        composer.paste(&paste);
-        assert_eq!(composer.text(), "see: [pasted 214 lines]");
-        composer.paste(&paste);
-        assert_eq!(composer.text(), "see: [pasted 214 lines][pasted 214 lines, 2]");
-        press(&mut composer, KeyCode::Backspace);
-        assert_eq!(composer.text(), "see: [pasted 214 lines]");
-        assert_eq!(composer.take(), format!("see: {}", paste.replace('\r', "\n")));
-        assert!(composer.is_empty());
-    }
-
-    #[test]
-    fn a_small_paste_stays_as_it_is() {
-        let mut composer = Composer::new();
-        composer.paste("one\r\ntwo\x1b[31m");
-        assert_eq!(composer.text(), "one\ntwo");
-    }
-
-    #[test]
-    fn the_history_is_walked_at_the_edges_and_the_draft_comes_back() {
-        let mut composer = Composer::new();
-        composer.load_history(vec!["first".to_owned(), "second\nline".to_owned()]);
-        composer.paste("draft");
-        assert!(composer.up());
-        assert_eq!(composer.text(), "second\nline");
-        assert!(!composer.up(), "moves within the message");
-        assert!(composer.up());
-        assert_eq!(composer.text(), "first");
-        assert!(!composer.up());
-        composer.down();
-        composer.down();
-        assert_eq!(composer.text(), "draft");
-    }
-
-    #[test]
-    fn the_history_is_searched() {
-        let mut composer = Composer::new();
-        composer.load_history(["make a site", "draw a plot", "make a game"].map(str::to_owned).to_vec());
-        composer.search();
-        for c in "make".chars() {
-            composer.search_key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE), false);
-        }
-        assert_eq!(composer.matches(), ["make a game", "make a site"]);
-        composer.search_key(KeyEvent::new(KeyCode::Char('r'), KeyModifiers::CONTROL), true);
-        composer.search_key(KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE), false);
-        assert_eq!(composer.text(), "make a site");
-        assert!(!composer.is_searching());
-    }
-
-    #[test]
-    fn long_lines_take_more_rows() {
-        let mut composer = Composer::new();
-        assert_eq!(composer.rows(13), 1);
-        composer.paste("twelve letters or more");
-        assert_eq!(composer.rows(13), 3);
-        assert_eq!(composer.rows(80), 1);
-        composer.newline();
-        assert_eq!(composer.rows(80), 2);
-        assert!(composer.rows(1) > 2);
-    }
-}
+mod tests;

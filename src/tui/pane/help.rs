@@ -2,7 +2,7 @@
 
 use ratatui::text::{Line, Span};
 
-use crate::tui::action::{Scope, TABLE};
+use crate::tui::action::{EDITING, Scope, TABLE};
 use crate::tui::keymap::Keymap;
 use crate::tui::slash;
 use crate::tui::text::wrap::width_of;
@@ -29,6 +29,11 @@ pub fn lines(keymap: &Keymap, width: u16, theme: Theme) -> Vec<Line<'static>> {
             continue;
         }
         if scope != Some(row.scope) {
+            if scope == Some(Scope::Composer) {
+                for (keys, sentence) in EDITING {
+                    entry(&mut lines, keys, sentence, width, theme);
+                }
+            }
             heading(&mut lines, row.scope.title(), theme);
             if row.scope == Scope::Global {
                 entry(&mut lines, "?", "Show this help, in a pane or an empty composer", width, theme);

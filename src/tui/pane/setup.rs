@@ -103,6 +103,9 @@ pub type ListModels = dyn Fn(Trial) -> BoxFuture<'static, Result<Vec<String>, Tr
 /// Asks a model one short question and gives its answer. Dropping the future cancels it.
 pub type Ask = dyn Fn(Trial) -> BoxFuture<'static, Result<String, TrialError>> + Send + Sync;
 
+/// Whether the config file could be loaded with a text in it, or why not.
+pub type CheckText = dyn Fn(&str) -> Result<(), String> + Send + Sync;
+
 /// What the setup screen is given; what it cannot do itself comes as closures.
 #[derive(Clone)]
 pub struct SetupServices {
@@ -117,7 +120,7 @@ pub struct SetupServices {
     /// Why the screen opens although something is configured.
     pub problem: Option<String>,
     /// Whether the config file could be loaded with this text in it, or why not.
-    pub check: Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>,
+    pub check: Arc<CheckText>,
     /// Whether the environment or the `.env` beside the config file has a variable of this name that is not empty.
     pub has_variable: Arc<dyn Fn(&str) -> bool + Send + Sync>,
     /// Asks for the models.

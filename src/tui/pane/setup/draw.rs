@@ -211,7 +211,7 @@ fn says(state: &SetupState, width: u16) -> Vec<Line<'static>> {
             Test::Problem(problem) => say(glyphs.failed, problem, theme.error()),
             Test::None => {
                 if let Some(text) = advice(state, form) {
-                    let wrong = form.problem(form.focus).is_some() && (form.tried || !is_empty(form));
+                    let wrong = form.problem(form.focus).is_some() && (form.tried || !form.holds_nothing());
                     if wrong { say(glyphs.failed, &text, theme.error()) } else { say(" ", &text, theme.dim()) }
                 }
             }
@@ -219,7 +219,7 @@ fn says(state: &SetupState, width: u16) -> Vec<Line<'static>> {
         Some(Page::Start(_) | Page::Media(_)) => {
             if let Some(news) = &state.news {
                 say(glyphs.done, news, theme.ok());
-            } else if let Some(problem) = &state.problem {
+            } else if let Some(problem) = &state.services.problem {
                 say(glyphs.failed, problem, theme.error());
             }
         }
@@ -231,17 +231,6 @@ fn says(state: &SetupState, width: u16) -> Vec<Line<'static>> {
         _ => {}
     }
     out
-}
-
-/// Whether the row that has the focus holds nothing yet.
-fn is_empty(form: &Form) -> bool {
-    match form.focus {
-        Row::BaseUrl => form.base_url.text().is_empty(),
-        Row::Key => form.key.text().is_empty(),
-        Row::Variable => form.variable.text().is_empty(),
-        Row::Model => form.model.text().is_empty(),
-        _ => false,
-    }
 }
 
 /// What is wrong with the row that has the focus, or what it is for.

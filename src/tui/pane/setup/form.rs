@@ -223,6 +223,17 @@ impl Form {
         }
     }
 
+    /// Whether the row that has the focus holds nothing yet.
+    pub(super) fn holds_nothing(&self) -> bool {
+        match self.focus {
+            Row::BaseUrl => self.base_url.text().is_empty(),
+            Row::Key => self.key.text().is_empty(),
+            Row::Variable => self.variable.text().is_empty(),
+            Row::Model => self.model.text().is_empty(),
+            _ => false,
+        }
+    }
+
     /// Takes the next, or the former, source of the key.
     pub(super) fn choose_key(&mut self, forward: bool) {
         let mut choices = vec![KeyFrom::Typed, KeyFrom::Variable, KeyFrom::Nowhere];

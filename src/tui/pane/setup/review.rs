@@ -93,10 +93,8 @@ impl Review {
 
     /// Whether Enter saves.
     pub(super) fn can_save(&self) -> bool {
-        self.refused.is_none()
-            && !self.rejected
-            && !self.changes.is_empty()
-            && !(self.error.is_some() && self.lines.is_empty())
+        let unreadable = self.error.is_some() && self.lines.is_empty();
+        !(self.refused.is_some() || self.rejected || self.changes.is_empty() || unreadable)
     }
 
     /// Writes the file.

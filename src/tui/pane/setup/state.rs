@@ -69,8 +69,6 @@ pub(super) struct SetupState {
     pub(super) present: Vec<Present>,
     /// One line about what was done last.
     pub(super) news: Option<String>,
-    /// Why the screen was opened, until something is saved.
-    pub(super) problem: Option<String>,
     saved: bool,
     pub(super) now_ms: u64,
 }
@@ -83,7 +81,6 @@ impl SetupState {
             pages: vec![Page::Start(ListCursor::default())],
             present,
             news: None,
-            problem: services.problem.clone(),
             saved: false,
             now_ms: 0,
         }
@@ -329,7 +326,7 @@ impl SetupState {
     /// After saving: to the chat, or back to the media page.
     fn saved(&mut self) -> Next {
         self.saved = true;
-        self.problem = None;
+        self.services.problem = None;
         let removed = matches!(self.pages.pop(), Some(Page::Review(review)) if review.removes);
         let Some(Page::Form(form, _)) = self.pages.pop() else { return Next::Stay };
         if form.is_chat() {

@@ -46,7 +46,7 @@ fn services(file: &std::path::Path, values: Vec<ShownValue>) -> SetupServices {
 }
 
 /// The real loader.
-fn check(file: &std::path::Path) -> Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync> {
+fn check(file: &std::path::Path) -> Arc<CheckText> {
     let options = options(file);
     Arc::new(move |text| crate::config::check_text(&options, text).map_err(|error| error.to_string()))
 }
