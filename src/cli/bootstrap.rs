@@ -113,7 +113,7 @@ impl Setup {
     }
 
     fn started(loaded: Loaded, options: LoadOptions) -> Result<Self, Failure> {
-        config_command::report(&loaded.warnings, &mut io::stderr().lock())?;
+        config_command::warn(&loaded.warnings, &mut io::stderr().lock())?;
         let redactor = Redactor::new(loaded.secrets.iter().cloned());
         let filter = options.env.get("OKCVM_LOG").map(String::as_str);
         if let Err(error) = logging::start(&loaded.paths.log_dir, filter, &redactor) {

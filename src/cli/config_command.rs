@@ -57,6 +57,11 @@ pub fn report(problems: &[Problem], err: &mut dyn Write) -> io::Result<()> {
     problems.iter().try_for_each(|problem| tell("error", problem, err))
 }
 
+/// Prints warnings in the same way.
+pub fn warn(warnings: &[Problem], err: &mut dyn Write) -> io::Result<()> {
+    warnings.iter().try_for_each(|warning| tell("warning", warning, err))
+}
+
 fn tell(word: &str, problem: &Problem, to: &mut dyn Write) -> io::Result<()> {
     writeln!(to, "{word}: {}", sanitize::text(&problem.to_string()))?;
     match &problem.hint {
@@ -152,7 +157,7 @@ fn check(options: &LoadOptions, json: bool, out: &mut dyn Write, err: &mut dyn W
         writeln!(out, "{}", serde_json::Value::Array(rows))?;
     } else {
         report(&problems, err)?;
-        warnings.iter().try_for_each(|warning| tell("warning", warning, err))?;
+        warn(&warnings, err)?;
         match problems.len() {
             0 => writeln!(out, "{place}: no problems")?,
             1 => writeln!(err, "1 problem")?,

@@ -129,7 +129,8 @@ pub(super) fn extra_ro(
     closed.extend([paths.data_dir.clone(), paths.state_dir.clone(), "/run".into(), "/var/run".into(), "/proc".into()]);
     closed.extend(closed.clone().iter().map(|path| real(path)));
     let mut problems = Vec::new();
-    for (index, text) in list.iter().enumerate() {
+    let absolute = |text: &&String| text.starts_with(['/', '~']);
+    for (index, text) in list.iter().enumerate().filter(|(_, text)| absolute(text)) {
         let path = clean(&expand(text, Path::new("/"), env));
         let overlaps = |path: &Path, closed: &Path| closed.starts_with(path) || path.starts_with(closed);
         let real = real(&path);

@@ -186,7 +186,9 @@ impl Loading<'_> {
         let mut told = Vec::new();
         match read_text_up_to(file, LARGEST_FOLDER_FILE) {
             Ok(Text::Missing) => {}
-            Ok(Text::Odd { line, message }) => told.push(Problem::new("", message).at(file, line)),
+            Ok(Text::Odd { line, message }) => {
+                told.push(Problem::new("", format!("{message} and is left out")).at(file, line));
+            }
             Ok(Text::Whole { text, .. }) => {
                 let (mut problems, mut warnings) = (Vec::new(), Vec::new());
                 let variables = dotenv(&text, file, Layer::FolderDotEnv, &mut problems);

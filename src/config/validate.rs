@@ -137,11 +137,15 @@ impl Reader<'_> {
             Ok(Some(typed)) => {
                 self.speaks_of(&field.path);
                 let wrongs = value::check(field.kind, &typed);
-                if !wrongs.is_empty() {
-                    for wrong in wrongs {
-                        self.wrong(&field.path, wrong);
-                    }
-                } else if field.kind == FieldKind::Key {
+                let is_right = wrongs.is_empty();
+                for wrong in wrongs {
+                    self.wrong(&field.path, wrong);
+                }
+                // The other items of a list of paths are looked at later, so that all that is wrong comes at once.
+                if !is_right && field.kind != FieldKind::PathList {
+                    return;
+                }
+                if field.kind == FieldKind::Key {
                     self.key(&field.path, typed);
                 } else {
                     let line = self.outline.line_of(&field.path);

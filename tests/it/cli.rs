@@ -323,6 +323,14 @@ fn config_check_asks_those_who_use_the_values() {
 }
 
 #[test]
+fn a_folder_with_half_an_endpoint_is_warned_of_and_stops_no_command() {
+    let home = TestHome::new();
+    std::fs::write(home.path().join(".env"), "OKCVM_CHAT_MODEL=x\n").expect(".env");
+    let ran = home.run(&["session", "list"]).assert_code(0);
+    assert!(ran.err.starts_with("warning: ") && ran.err.contains("/.env: chat: is left out"), "{ran:?}");
+}
+
+#[test]
 fn a_data_folder_that_is_no_text_is_refused_in_words() {
     use std::os::unix::ffi::OsStrExt as _;
     let home = TestHome::new();

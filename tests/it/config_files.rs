@@ -309,6 +309,22 @@ fn a_config_file_that_was_asked_for_must_exist() {
 }
 
 #[test]
+fn every_path_that_tools_must_not_see_is_told_at_once() {
+    let home = Home::new();
+    // The home folder under its other name.
+    let real = home.path("real");
+    std::fs::create_dir_all(real.join(".ssh")).expect("folder");
+    let link = home.path("link");
+    std::os::unix::fs::symlink(&real, &link).expect("link");
+    let text = format!("sandbox: {{extra_ro: [opt, ~/.ssh, /opt/tools, {}]}}\n", real.display());
+    home.write(".config/okcvm/config.yaml", &text);
+    let config = home.path(".config").display().to_string();
+    let home = home.env("HOME", &link.display().to_string()).env("XDG_CONFIG_HOME", &config);
+    let places: Vec<String> = home.problems().into_iter().map(|problem| problem.path).collect();
+    assert_eq!(places, ["sandbox.extra_ro[0]", "sandbox.extra_ro[1]", "sandbox.extra_ro[3]"]);
+}
+
+#[test]
 fn a_folder_that_sets_half_an_endpoint_or_nonsense_stops_nothing() {
     for line in
         ["OKCVM_CHAT_MODEL=x", "OKCVM_CHAT_BASE_URL=foo", "OKCVM_CHAT_API_KEY=\"sk-open", "OKCVM_CHAT_MODEL=\"x"]
@@ -458,7 +474,7 @@ fn the_folder_sets_nothing_else() {
     // A file that is none is told, and does not hang.
     std::fs::remove_file(home.path("project/.env")).expect("remove");
     std::fs::create_dir(home.path("project/.env")).expect("folder");
-    assert_eq!(home.load().warnings[0].message, "is not a file");
+    assert_eq!(home.load().warnings[0].message, "is not a file and is left out");
 }
 
 #[test]
