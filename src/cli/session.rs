@@ -10,6 +10,7 @@ use super::bootstrap::{Choice, Keys, Setup, ask};
 use super::report::{Failure, Outcome};
 use crate::protocol::Message;
 use crate::session::{self, LockError, SessionFolder, SessionLock};
+use crate::snapshot::{Affected, SnapshotError, Store, StoreOptions};
 use crate::support::{clock, sanitize, truncate};
 
 /// Runs one of the verbs.
@@ -153,13 +154,31 @@ fn delete(setup: &Setup, id: &str, yes: bool, out: &mut dyn Write) -> Outcome {
 fn fsck(setup: &Setup, id: String, out: &mut dyn Write) -> Outcome {
     let folder = setup.session(&Choice::Existing(id))?;
     let git_dir = folder.state_git();
-    let session = setup.open(folder, setup.sandbox(), "okcvm session fsck")?;
-    for warning in &session.resumed.warnings {
-        writeln!(out, "note: {}", sanitize::text(warning))?;
-    }
-    let checked = session.ledger.check().map_err(|error| Failure::from_error(&error).maybe_hint(error.hint()))?;
+    let (checked, refused) = match setup.open(folder.clone(), setup.sandbox(), "okcvm session fsck") {
+        Ok(session) => {
+            for warning in &session.resumed.warnings {
+                writeln!(out, "note: {}", sanitize::text(warning))?;
+            }
+            let checked = session.ledger.check();
+            (checked.map_err(|error| Failure::from_error(&error).maybe_hint(error.hint()))?, None)
+        }
+        // A session that does not open is the one that needs a check most.
+        Err(refused) => {
+            let _lock = lock(&folder, "okcvm session fsck")?;
+            let failure = |error: SnapshotError| Failure::from_error(&error);
+            let store = Store::open(&git_dir, StoreOptions::default()).map_err(failure)?;
+            (store.check().map_err(failure)?, Some(refused))
+        }
+    };
     for problem in &checked.problems {
         writeln!(out, "{}", sanitize::line(problem))?;
+    }
+    for Affected { id, label, path } in &checked.affected {
+        let lost = if path.is_empty() { "all of it" } else { path };
+        writeln!(out, "snapshot {} lacks {}  {}", id.short(), sanitize::line(lost), sanitize::line(label))?;
+    }
+    if let Some(refused) = refused {
+        return Err(Failure { message: format!("the session cannot be opened: {}", refused.message), ..refused });
     }
     if !checked.problems.is_empty() {
         return Err(Failure::new(format!("{} problems in {}", checked.problems.len(), git_dir.display()))

@@ -169,16 +169,18 @@ impl Apply<'_> {
                 self.counts.written += 1;
             }
             Action::Write { path, id, kind, bits, over } => {
-                let bytes = self.store.repo.read(*id, ObjectKind::Blob)?;
                 let temp = self.temp()?;
                 let (folder, name) = split(path)?;
                 let owner = self.owner();
                 let fd = self.folders.enter(folder)?;
                 if *kind == Kind::Link {
-                    write_link(fd, &temp, &bytes, owner).map_err(io_error("write", path))?;
+                    let target = self.store.repo.read(*id, ObjectKind::Blob)?;
+                    write_link(fd, &temp, &target, owner).map_err(io_error("write", path))?;
                 } else {
-                    write_file(fd, &temp, &bytes, *bits, owner)
-                        .map_err(SnapshotError::io("write", Path::new(&name::display(path))))?;
+                    let failed = |error| SnapshotError::io("write", Path::new(&name::display(path)))(error);
+                    let mut file = new_file(fd, &temp).map_err(failed)?;
+                    self.store.repo.stream(*id, &mut |bytes| file.write_all(bytes).map_err(failed))?;
+                    finish_file(&file, *bits, owner).map_err(failed)?;
                 }
                 self.store.step("written aside")?;
                 if *over == Some(Kind::Dir) {
@@ -248,20 +250,16 @@ fn write_link(fd: BorrowedFd<'_>, temp: &CString, target: &[u8], owner: Option<(
     }
 }
 
-fn write_file(
-    fd: BorrowedFd<'_>,
-    temp: &CString,
-    bytes: &[u8],
-    bits: u32,
-    owner: Option<(Uid, Gid)>,
-) -> std::io::Result<()> {
+fn new_file(fd: BorrowedFd<'_>, temp: &CString) -> std::io::Result<File> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mut file = File::from(openat(fd, temp, flags, Mode::from_raw_mode(0o600))?);
-    file.write_all(bytes)?;
+    Ok(File::from(openat(fd, temp, flags, Mode::from_raw_mode(0o600))?))
+}
+
+fn finish_file(file: &File, bits: u32, owner: Option<(Uid, Gid)>) -> std::io::Result<()> {
     if let Some((uid, gid)) = owner {
-        fchown(&file, Some(uid), Some(gid))?;
+        fchown(file, Some(uid), Some(gid))?;
     }
-    Ok(fchmod(&file, Mode::from_raw_mode(bits))?)
+    Ok(fchmod(file, Mode::from_raw_mode(bits))?)
 }
 
 /// `chmod` would follow a link; a descriptor of the file itself cannot.

@@ -28,11 +28,12 @@ mod read;
 mod repo;
 mod restore;
 mod statcache;
+mod stream;
 mod tree;
 
 pub use commit::label_after;
 pub use error::SnapshotError;
-pub use fsck::Checked;
+pub use fsck::{Affected, Checked};
 pub use graph::{NodeDetails, Store, StoreOptions, Trip};
 pub use kept::{Caps, NotKept, Reason};
 pub use node::{Captured, NodeInput};

@@ -128,10 +128,10 @@ impl Repo {
         self.suspect.set(true);
     }
 
-    fn unreadable(&self, id: Oid, error: &git2::Error) -> SnapshotError {
+    pub(super) fn unreadable(&self, id: Oid, why: &str) -> SnapshotError {
         self.suspect.set(true);
         self.bad.borrow_mut().insert(id);
-        SnapshotError::Damaged(format!("object {id} cannot be read: {}", error.message()))
+        SnapshotError::Damaged(format!("object {id} cannot be read: {why}"))
     }
 
     /// Whether an object is there, as far as is known without looking for new packs.
@@ -143,7 +143,7 @@ impl Repo {
     /// Reads an object whole; libgit2 checks its hash.
     pub(crate) fn read(&self, id: Oid, kind: ObjectKind) -> Result<Vec<u8>, SnapshotError> {
         let odb = self.odb()?;
-        let object = odb.read(id).map_err(|error| self.unreadable(id, &error))?;
+        let object = odb.read(id).map_err(|error| self.unreadable(id, error.message()))?;
         let found = match object.kind() {
             git2::ObjectType::Blob => Some(ObjectKind::Blob),
             git2::ObjectType::Tree => Some(ObjectKind::Tree),
@@ -159,7 +159,7 @@ impl Repo {
 
     /// Size of an object without reading it whole.
     pub(crate) fn size(&self, id: Oid) -> Result<u64, SnapshotError> {
-        let (size, _) = self.odb()?.read_header(id).map_err(|error| self.unreadable(id, &error))?;
+        let (size, _) = self.odb()?.read_header(id).map_err(|error| self.unreadable(id, error.message()))?;
         Ok(size as u64)
     }
 

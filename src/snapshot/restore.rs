@@ -25,7 +25,7 @@ use super::compare::{self, Difference, Side, State, Trees};
 use super::error::SnapshotError;
 use super::graph::Store;
 use super::name;
-use super::object::{HashSink, ObjectKind};
+use super::object::HashSink;
 use super::read::Scan;
 use super::statcache;
 use super::tree::Kind;
@@ -275,11 +275,11 @@ impl Store {
         atomic_file::write(&path, &bytes, 0o600).map_err(SnapshotError::io("write", &path))
     }
 
-    /// Reads every object that the plan writes; libgit2 checks their hashes.
+    /// Reads every object that the plan writes, and checks their hashes.
     fn verify_objects(&self, plan: &Plan) -> Result<(), SnapshotError> {
         for action in &plan.actions {
             if let Action::Write { id, path, .. } = action {
-                self.repo.read(*id, ObjectKind::Blob)?;
+                self.repo.stream(*id, &mut |_| Ok(()))?;
                 if path.rsplit(|byte| *byte == b'/').next().is_none_or(|part| part.len() > 255) {
                     return Err(SnapshotError::Damaged(format!("the name {} is too long", name::display(path))));
                 }

@@ -235,6 +235,27 @@ fn a_locked_session_names_its_holder() {
 }
 
 #[test]
+fn a_session_that_does_not_open_can_be_checked() {
+    let home = TestHome::new();
+    let id = okcvm::protocol::SessionId::from_random(0xbb);
+    let folder = okcvm::session::SessionFolder::create(&home.sessions(), &id, &jiff::Zoned::now()).expect("session");
+    home.run(&["snapshot", "list", "--session", id.as_str()]).assert_code(0);
+    let ran = home.run(&["session", "fsck", id.as_str()]).assert_code(0);
+    assert!(ran.out.contains("sound: 1 snapshots"), "{ran:?}");
+    std::fs::remove_file(folder.log_file()).expect("remove");
+    std::fs::create_dir(folder.log_file()).expect("in the way");
+    home.run(&["snapshot", "list", "--session", id.as_str()]).assert_code(1);
+    let ran = home.run(&["session", "fsck", id.as_str()]).assert_code(1);
+    assert!(ran.err.contains("the session cannot be opened: ") && ran.err.contains("log.jsonl"), "{ran:?}");
+    let tree = std::fs::read_dir(folder.state_git().join("objects/pack")).expect("packs");
+    for pack in tree {
+        std::fs::remove_file(pack.expect("entry").path()).expect("remove");
+    }
+    let ran = home.run(&["session", "fsck", id.as_str()]).assert_code(1);
+    assert!(ran.out.contains("cannot be read") && ran.out.contains("lacks "), "{ran:?}");
+}
+
+#[test]
 fn a_turn_that_was_killed_is_told_by_whatever_command_comes_first() {
     let home = TestHome::new();
     let session = |number| {

@@ -162,6 +162,31 @@ fn a_session_whose_head_is_lost_opens_with_every_word_that_was_said() {
 }
 
 #[test]
+fn a_check_names_every_snapshot_that_lost_something_and_where() {
+    let session = Session::new();
+    let (mut ledger, _) = session.open();
+    let one = turn(&mut ledger, "one", || session.write("b", "1"));
+    let two = turn(&mut ledger, "two", || {
+        session.write("dir/shared", "in two snapshots");
+        session.write("a", "2");
+    });
+    let three = turn(&mut ledger, "three", || session.write("a", "3"));
+    let four = turn(&mut ledger, "four", || fs::remove_dir_all(session.work().join("dir")).expect("remove"));
+    lose(&session, &format!("{}:work/dir/shared", two.id));
+    let checked = ledger.check().expect("check");
+    assert_eq!(checked.problems.len(), 1);
+    assert!(checked.problems[0].contains("(work/dir/shared of snapshot "), "{:?}", checked.problems);
+    let mut affected: Vec<_> = checked.affected.iter().map(|lost| (lost.label.as_str(), lost.path.as_str())).collect();
+    affected.sort_unstable();
+    assert_eq!(affected, [("After: three", "work/dir/shared"), ("After: two", "work/dir/shared")]);
+    // The others come back, as the hint says.
+    for good in [&one, &four] {
+        ledger.restore(short(&good.id), RestoreScope::All, Vec::new()).expect("restore");
+    }
+    ledger.restore(short(&three.id), RestoreScope::All, Vec::new()).expect_err("it lacks a file");
+}
+
+#[test]
 fn a_journal_of_rubbish_is_put_aside() {
     for journal in
         ["rubbish", r#"{"v":1,"token":"0123456789ab","files":"0123456789012345678901234567890123456789","note":7}"#]
