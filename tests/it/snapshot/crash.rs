@@ -36,7 +36,7 @@ fn in_a_process_of_its_own() {
         "captures" => {
             println!("READY");
             for round in 0.. {
-                turn(&mut ledger, &format!("round {round}"), || {
+                turn(&mut ledger, &format!("{} round {round}", std::process::id()), || {
                     for file in 0..20 {
                         fs::write(root.join(format!("work/f{file}")), format!("{round} {file}")).expect("write");
                     }
@@ -303,14 +303,17 @@ fn kill_9_at_any_moment_loses_at_most_the_unfinished_turn() {
         turn(&mut ledger, "one", || session.write("a", "1"));
         turn(&mut ledger, "two", || session.write("a", "2"));
         drop(ledger);
+        let mut done = 0;
         for round in 0..rounds {
             let mut process = child(what, &session.root).stdout(Stdio::piped()).spawn().expect("child");
             let mut lines = BufReader::new(process.stdout.take().expect("stdout")).lines();
-            let mut done = 0;
+            let number = |line: &str| line.strip_prefix("DONE ").map(|number| number.parse().expect("a number"));
+            let mut latest: Option<usize> = None;
             // Waits for the work to begin, then for a few milliseconds more of it each time.
             while let Some(Ok(line)) = lines.next() {
-                done += usize::from(line.starts_with("DONE"));
-                if line == "READY" && (what == "rollbacks" || round == 0) || done > round {
+                latest = number(&line).or(latest);
+                let begun = line == "READY" && (what == "rollbacks" || round == 0);
+                if begun || latest.is_some_and(|latest| latest >= round) {
                     break;
                 }
             }
@@ -320,6 +323,9 @@ fn kill_9_at_any_moment_loses_at_most_the_unfinished_turn() {
             }
             process.kill().expect("kill");
             assert_eq!(process.wait().expect("wait").signal(), Some(9));
+            // What it had said before it died was done as well.
+            latest = lines.map_while(Result::ok).filter_map(|line| number(&line)).last().or(latest);
+            done += latest.map_or(0, |latest| latest + 1);
             let (mut ledger, resumed) = session.open();
             if resumed.unfinished.is_some() {
                 ledger.close_unfinished(Vec::new()).expect("close");
@@ -328,6 +334,22 @@ fn kill_9_at_any_moment_loses_at_most_the_unfinished_turn() {
             assert!(ledger.check().expect("check").problems.is_empty(), "{what} {round}");
             let said = asked(&mut ledger);
             assert!(said.len() >= 2 + done && said[..2] == ["one", "two"], "{what} {round}: {said:?}, {done} done");
+            if let Some(latest) = latest {
+                let label = format!("After: {} round {latest}", process.id());
+                let row = ledger.nodes().expect("nodes").into_iter().find(|row| row.label == label);
+                let row = row.expect("what was acknowledged is there");
+                assert!(
+                    ledger
+                        .restore(short(&row.id), RestoreScope::FilesOnly, Vec::new())
+                        .expect("restore")
+                        .report
+                        .verified
+                );
+                for file in 0..20 {
+                    assert_eq!(session.read(&format!("f{file}")), format!("{latest} {file}"), "{round}");
+                }
+                ledger.undo(Vec::new()).expect("undo");
+            }
             let left: Vec<String> =
                 listing(&session.work()).into_keys().filter(|name| name.contains(".okcvm-tmp")).collect();
             assert!(left.is_empty(), "{left:?}");
