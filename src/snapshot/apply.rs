@@ -2,7 +2,7 @@
 //!
 //! Every change goes through the descriptor of the folder that it happens in, reached from the workspace's own
 //! descriptor without following a link. A file or link appears under its name by a rename of a whole one; what has to
-//! make way for another kind of thing is renamed aside and removed at the end. A kill at any point leaves old or new
+//! make way for another kind of thing is renamed aside and removed at the end, along the paths of the plan. A kill at any point leaves old or new
 //! files and some named `.okcvm-tmp-<token>-<n>`, which [`clean`] removes.
 
 use std::ffi::CString;
@@ -12,25 +12,26 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{
-    AtFlags, FileType, Gid, Mode, OFlags, RawDir, Uid, chownat, fchmod, fchown, fstat, mkdirat, openat, renameat,
-    statat, symlinkat, unlinkat,
+    AtFlags, FileType, Gid, Mode, OFlags, RawDir, RenameFlags, Uid, chownat, fchmod, fchown, fstat, mkdirat, openat,
+    renameat, renameat_with, statat, symlinkat, unlinkat,
 };
 use rustix::io::Errno;
 
 use super::error::SnapshotError;
+use super::folders::{DIR_FLAGS, Folders, io_error, split};
 use super::graph::Store;
 use super::name;
 use super::object::ObjectKind;
 use super::restore::{Action, Plan};
 use super::tree::Kind;
 
-const DIR_FLAGS: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
-
 /// What was done.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) written: u64,
     pub(crate) removed: u64,
+    /// Where files lie that came into a folder while it made way.
+    pub(crate) left: Vec<Vec<u8>>,
 }
 
 /// Carries a plan out and brings it to the disk.
@@ -41,7 +42,7 @@ pub(crate) fn apply(store: &Store, dir: BorrowedFd<'_>, plan: &Plan, token: &str
         prefix: temp_prefix(token),
         next: 0,
         aside: Vec::new(),
-        counts: Counts { written: 0, removed: plan.along },
+        counts: Counts::default(),
     };
     for action in &plan.actions {
         store.step("action")?;
@@ -53,10 +54,9 @@ pub(crate) fn apply(store: &Store, dir: BorrowedFd<'_>, plan: &Plan, token: &str
             apply.remove(path, *kind)?;
         }
     }
-    for (path, name) in std::mem::take(&mut apply.aside) {
+    for aside in std::mem::take(&mut apply.aside) {
         store.step("aside")?;
-        let fd = apply.folders.enter(&path)?;
-        remove_all(fd, &name).map_err(io_error("remove", &path))?;
+        apply.remove_aside(&aside, &plan.along)?;
     }
     // Bits of folders come last, the deepest first: one without the right to write must not be in the way.
     for action in plan.actions.iter().rev() {
@@ -96,11 +96,6 @@ fn clean_folder(fd: &OwnedFd, prefix: &[u8], depth: usize) -> Result<(), Errno> 
 
 fn temp_prefix(token: &str) -> String {
     format!(".okcvm-tmp-{token}-")
-}
-
-fn io_error(action: &'static str, path: &[u8]) -> impl FnOnce(Errno) -> SnapshotError {
-    let path = if path.is_empty() { "the workspace".to_owned() } else { name::display(path) };
-    move |error| SnapshotError::io(action, Path::new(&path))(error.into())
 }
 
 fn list(fd: BorrowedFd<'_>) -> Result<Vec<(CString, FileType)>, Errno> {
@@ -146,9 +141,14 @@ struct Apply<'a> {
     folders: Folders<'a>,
     prefix: String,
     next: u64,
-    /// Renamed aside: folder and name.
-    aside: Vec<(Vec<u8>, CString)>,
+    aside: Vec<Aside>,
     counts: Counts,
+}
+
+/// What made way: the path that it had, and its name in the same folder now.
+struct Aside {
+    path: Vec<u8>,
+    temp: CString,
 }
 
 impl Apply<'_> {
@@ -188,7 +188,18 @@ impl Apply<'_> {
                     self.store.step("put aside")?;
                 }
                 let fd = self.folders.enter(folder)?;
-                renameat(fd, &temp, fd, &name).map_err(io_error("write", path))?;
+                if over.is_some() {
+                    renameat(fd, &temp, fd, &name).map_err(io_error("write", path))?;
+                } else {
+                    match rename_new(fd, &temp, &name) {
+                        // Something new has that name: it stays, and the verification tells.
+                        Err(Errno::EXIST) => {
+                            self.counts.left.push(path.clone());
+                            return unlinkat(fd, &temp, AtFlags::empty()).map_err(io_error("remove", path));
+                        }
+                        other => other.map_err(io_error("write", path))?,
+                    }
+                }
                 self.counts.written += 1;
             }
             Action::Bits { path, kind, bits } => {
@@ -226,7 +237,45 @@ impl Apply<'_> {
         self.folders.forget(path);
         let fd = self.folders.enter(folder)?;
         renameat(fd, &name, fd, &temp).map_err(io_error("put aside", path))?;
-        self.aside.push((folder.to_vec(), temp));
+        self.aside.push(Aside { path: path.to_vec(), temp });
+        Ok(())
+    }
+
+    /// Removes what made way, along the paths of the plan only: what came into a folder since is in no node. It stays,
+    /// under a name that people see.
+    fn remove_aside(&mut self, aside: &Aside, along: &[(Vec<u8>, Kind)]) -> Result<(), SnapshotError> {
+        let (folder, name) = split(&aside.path)?;
+        let separator: &[u8] = if folder.is_empty() { b"" } else { b"/" };
+        let here = [folder, separator, aside.temp.as_bytes()].concat();
+        for (path, kind) in along.iter().rev() {
+            if let Some(rest) = path.strip_prefix(&aside.path[..]).filter(|rest| rest.starts_with(b"/")) {
+                self.remove(&[&here[..], rest].concat(), *kind)?;
+            }
+        }
+        self.folders.forget(&here);
+        let fd = self.folders.enter(folder)?;
+        match unlinkat(fd, &aside.temp, AtFlags::empty()) {
+            Err(Errno::ISDIR | Errno::PERM) => {}
+            Ok(()) | Err(Errno::NOENT) => return Ok(()),
+            Err(error) => return Err(io_error("remove", &aside.path)(error)),
+        }
+        match unlinkat(fd, &aside.temp, AtFlags::REMOVEDIR) {
+            Err(Errno::NOTEMPTY | Errno::EXIST) => {}
+            other => return other.map_err(io_error("remove", &aside.path)),
+        }
+        for number in 1..1000 {
+            let end = if number == 1 { ".kept".to_owned() } else { format!(".kept-{number}") };
+            let kept = [name.as_bytes(), end.as_bytes()].concat();
+            let kept = CString::new(kept).map_err(|_| SnapshotError::Damaged("a name holds a zero".to_owned()))?;
+            match rename_new(fd, &aside.temp, &kept) {
+                Ok(()) => {
+                    self.counts.left.push([folder, separator, kept.as_bytes()].concat());
+                    return Ok(());
+                }
+                Err(Errno::EXIST) => {}
+                Err(error) => return Err(io_error("keep", &aside.path)(error)),
+            }
+        }
         Ok(())
     }
 
@@ -238,6 +287,17 @@ impl Apply<'_> {
 
     fn owner(&self) -> Option<(Uid, Gid)> {
         self.store.options.owner.map(|(uid, gid)| (Uid::from_raw(uid), Gid::from_raw(gid)))
+    }
+}
+
+/// Renames to a name that must be free, where the file system can do that.
+fn rename_new(fd: BorrowedFd<'_>, from: &CString, to: &CString) -> Result<(), Errno> {
+    match renameat_with(fd, from, fd, to, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => match statat(fd, to, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Err(Errno::EXIST),
+            Err(_) => renameat(fd, from, fd, to),
+        },
+        other => other,
     }
 }
 
@@ -267,101 +327,4 @@ fn set_file_bits(fd: BorrowedFd<'_>, name: &CString, bits: u32) -> Result<(), Er
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = openat(fd, name, flags, Mode::empty())?;
     fchmod(&file, Mode::from_raw_mode(bits))
-}
-
-fn split(path: &[u8]) -> Result<(&[u8], CString), SnapshotError> {
-    let at = path.iter().rposition(|byte| *byte == b'/');
-    let (folder, name) = at.map_or((&b""[..], path), |at| (&path[..at], &path[at + 1..]));
-    let name = CString::new(name)
-        .map_err(|_| SnapshotError::Damaged(format!("the name {} holds a zero", name::display(path))))?;
-    Ok((folder, name))
-}
-
-/// The chain of open folders from the workspace down to where the work is.
-struct Folders<'a> {
-    root: BorrowedFd<'a>,
-    open: Vec<(Vec<u8>, OwnedFd)>,
-    /// Folders that were given the right to write, with the bits that they had.
-    lent: Vec<(Vec<u8>, u32)>,
-    is_root: bool,
-}
-
-impl<'a> Folders<'a> {
-    fn new(root: BorrowedFd<'a>) -> Self {
-        Self { root, open: Vec::new(), lent: Vec::new(), is_root: rustix::process::geteuid().is_root() }
-    }
-
-    /// The descriptor of a folder. Fails where a part of the path is not a folder, such as a link.
-    fn enter(&mut self, path: &[u8]) -> Result<BorrowedFd<'_>, SnapshotError> {
-        let is_above = |open: &[u8]| path == open || path.strip_prefix(open).is_some_and(|rest| rest.starts_with(b"/"));
-        while self.open.last().is_some_and(|(open, _)| !is_above(open)) {
-            self.open.pop();
-        }
-        let start = self.open.last().map_or(0, |(open, _)| open.len() + 1);
-        if start < path.len() {
-            let ends: Vec<usize> = path[start..]
-                .iter()
-                .enumerate()
-                .filter(|(_, byte)| **byte == b'/')
-                .map(|(at, _)| start + at)
-                .chain([path.len()])
-                .collect();
-            for end in ends {
-                let here = &path[..end];
-                let (_, name) = split(here)?;
-                let parent = self.open.last().map_or(self.root, |(_, fd)| fd.as_fd());
-                let fd = openat(parent, &name, DIR_FLAGS, Mode::empty()).map_err(|error| match error {
-                    Errno::LOOP | Errno::NOTDIR | Errno::NOENT => SnapshotError::Moved { path: name::display(here) },
-                    error => io_error("open", here)(error),
-                })?;
-                self.lend(here, &fd)?;
-                self.open.push((here.to_vec(), fd));
-            }
-        }
-        Ok(self.open.last().map_or(self.root, |(_, fd)| fd.as_fd()))
-    }
-
-    /// Closes what is open at and below a path that is about to go.
-    fn forget(&mut self, path: &[u8]) {
-        self.open
-            .retain(|(open, _)| !(open == path || open.strip_prefix(path).is_some_and(|rest| rest.starts_with(b"/"))));
-    }
-
-    fn lend(&mut self, path: &[u8], fd: &OwnedFd) -> Result<(), SnapshotError> {
-        if self.is_root {
-            return Ok(());
-        }
-        let bits = fstat(fd).map_err(io_error("read", path))?.st_mode & 0o7777;
-        if bits & 0o300 != 0o300 {
-            fchmod(fd, Mode::from_raw_mode(bits | 0o700)).map_err(io_error("open", path))?;
-            self.lent.push((path.to_vec(), bits));
-        }
-        Ok(())
-    }
-
-    fn set_bits(&mut self, path: &[u8], bits: u32) -> Result<(), SnapshotError> {
-        self.lent.retain(|(lent, _)| lent != path);
-        let fd = self.enter(path)?;
-        fchmod(fd, Mode::from_raw_mode(bits)).map_err(io_error("set the mode of", path))?;
-        // Entering it lent it rights again, which the line above has just replaced.
-        self.lent.retain(|(lent, _)| lent != path);
-        self.forget(path);
-        Ok(())
-    }
-
-    fn give_back(&mut self) -> Result<(), SnapshotError> {
-        let mut lent = std::mem::take(&mut self.lent);
-        lent.sort_by(|a, b| b.0.cmp(&a.0));
-        for (path, bits) in lent {
-            match self.enter(&path) {
-                Ok(fd) => fchmod(fd, Mode::from_raw_mode(bits)).map_err(io_error("set the mode of", &path))?,
-                // It was removed after it had been entered.
-                Err(SnapshotError::Moved { .. }) => {}
-                Err(error) => return Err(error),
-            }
-            self.forget(&path);
-        }
-        self.lent.clear();
-        Ok(())
-    }
 }

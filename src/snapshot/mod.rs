@@ -16,6 +16,7 @@ mod commit;
 mod compare;
 mod diff;
 mod error;
+mod folders;
 mod fsck;
 mod graph;
 mod kept;

@@ -5,12 +5,13 @@ use std::os::fd::BorrowedFd;
 
 use git2::Oid;
 
-use super::capture;
+use super::capture::{self, Found};
 use super::commit;
 use super::compare::{self, State, Trees};
 use super::error::SnapshotError;
-use super::graph::Store;
+use super::graph::{Store, stat_file};
 use super::object::{HashSink, ObjectKind};
+use super::statcache;
 use super::tree::Kind;
 use crate::protocol::NodeId;
 
@@ -56,19 +57,38 @@ impl Store {
 
     /// Walks the workspace without writing anything.
     pub(super) fn scan(&mut self, dir: BorrowedFd<'_>) -> Result<Scan, SnapshotError> {
+        let head = self.head.as_ref().and_then(|head| self.files(head).ok()?.tree);
+        self.scan_with(dir, &|tree| head == Some(tree))
+    }
+
+    /// The same, where `is_stored` knows of trees that are stored whole.
+    pub(super) fn scan_with(
+        &mut self,
+        dir: BorrowedFd<'_>,
+        is_stored: &dyn Fn(Oid) -> bool,
+    ) -> Result<Scan, SnapshotError> {
         self.check_cache();
         let mut sink = HashSink::default();
-        let found = capture::walk(dir, self.options.caps, self.cache.clone(), &mut sink)?;
-        let tree = found.cache.tree;
-        let state = State { tree: Some(tree), modes: found.modes.into_iter().collect(), not_kept: found.not_kept };
-        // The cache may name stored objects only: those it named before, or those of a node. One that is marked stays
-        // so until a capture has written what is missing.
-        let stored = (!found.changed && self.cache.is_some())
-            || self.head.as_ref().is_some_and(|head| self.files(head).is_ok_and(|files| files.tree == Some(tree)));
-        if stored && !self.mending {
-            self.cache = Some(found.cache);
+        // Never two of them in memory: with 150,000 files each is tens of MiB. What is not taken over is read again.
+        let old = self.cache.take();
+        let had = old.is_some();
+        let found = capture::walk(dir, self.options.caps, old, &mut sink).inspect_err(|_| self.repo.suspect());
+        let taken = found.map(|Found { cache, changed, modes, not_kept, .. }| {
+            let tree = cache.tree;
+            // The cache may name stored objects only: those it named before, or those of a node. One that is marked
+            // stays so until a capture has written what is missing.
+            if !self.mending && ((!changed && had) || is_stored(tree)) {
+                self.cache = Some(cache);
+            }
+            State { tree: Some(tree), modes: modes.into_iter().collect(), not_kept }
+        });
+        if self.cache.is_none() {
+            self.cache = statcache::load(&stat_file(&self.repo));
+            if self.mending {
+                self.repo.suspect();
+            }
         }
-        Ok(Scan { state, trees: sink.trees })
+        Ok(Scan { state: taken?, trees: sink.trees })
     }
 
     /// How many files differ from those of a node, as of now.

@@ -25,7 +25,6 @@ use super::compare::{self, Difference, Side, State, Trees};
 use super::error::SnapshotError;
 use super::graph::Store;
 use super::name;
-use super::object::HashSink;
 use super::read::Scan;
 use super::statcache;
 use super::tree::Kind;
@@ -60,8 +59,8 @@ impl Action {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
     pub(crate) actions: Vec<Action>,
-    /// Removed along with a folder that makes way for a file.
-    pub(crate) along: u64,
+    /// Removed along with a folder that makes way for a file, a folder before what is in it.
+    pub(crate) along: Vec<(Vec<u8>, Kind)>,
     kept: Kept,
 }
 
@@ -220,7 +219,9 @@ impl Store {
         self.step("applied")?;
         let differing = self.verify(dir, target, &plan.kept)?;
         self.step("verified")?;
-        Ok(Applied { written: counts.written, removed: counts.removed, differing, kept: plan.keep() })
+        let left = counts.left.iter().map(|path| format!("{}: made while the rollback ran", name::display(path)));
+        let kept = plan.keep().into_iter().chain(left).collect();
+        Ok(Applied { written: counts.written, removed: counts.removed, differing, kept })
     }
 
     /// A rollback that a kill left unfinished.
@@ -300,22 +301,18 @@ impl Store {
 
     /// Walks the workspace and tells where it differs from what it should be.
     fn verify(&mut self, dir: BorrowedFd<'_>, target: &State, kept: &Kept) -> Result<Vec<String>, SnapshotError> {
-        let mut sink = HashSink::default();
-        let found = super::capture::walk(dir, self.options.caps, self.cache.clone(), &mut sink)?;
-        let state =
-            State { tree: Some(found.cache.tree), modes: found.modes.into_iter().collect(), not_kept: found.not_kept };
-        let trees = Trees::new(&self.repo, &sink.trees);
+        let Scan { state, trees } = self.scan_with(dir, &|tree| target.tree == Some(tree))?;
+        let trees = Trees::new(&self.repo, &trees);
         let differing = compare::compare(&trees, &state, target)?
             .into_iter()
             .filter(|difference| !kept.covers(&difference.path) && !kept.has_below(&difference.path))
             .map(|difference| name::display(&difference.path))
             .collect();
-        if state.tree == target.tree && !self.mending {
+        if let (true, Some(cache)) = (state.tree == target.tree && !self.mending, &self.cache) {
             // All of it is stored, so the next capture need not read it again.
-            if let Err(error) = statcache::save(&super::graph::stat_file(&self.repo), &found.cache) {
+            if let Err(error) = statcache::save(&super::graph::stat_file(&self.repo), cache) {
                 tracing::warn!(%error, "the stat cache was not saved");
             }
-            self.cache = Some(found.cache);
         }
         Ok(differing)
     }
@@ -329,7 +326,7 @@ fn plan(trees: &Trees<'_>, now: &State, target: &State) -> Result<Plan, Snapshot
     for Difference { path, old, new } in compare::compare(trees, now, target)? {
         let inside = |folder: &Vec<u8>| path.strip_prefix(folder.as_slice()).is_some_and(|rest| rest.starts_with(b"/"));
         if going.as_ref().is_some_and(inside) {
-            plan.along += 1;
+            plan.along.extend(old.map(|side| (path, side.kind)));
             continue;
         }
         going = None;

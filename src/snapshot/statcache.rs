@@ -7,8 +7,8 @@
 //! The cache lies beside the objects, is written aside and renamed, and carries a checksum. It is saved only after the
 //! objects that it names are on the disk; one that is missing or damaged costs a capture that reads everything.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 
 use git2::Oid;
@@ -115,24 +115,40 @@ pub(crate) fn load(path: &Path) -> Option<CachedDir> {
 
 /// Writes the cache. Not synced: it can be made again.
 pub(crate) fn save(path: &Path, dir: &CachedDir) -> io::Result<()> {
-    let mut bytes = MAGIC.to_vec();
-    write_dir(&mut bytes, dir);
-    bytes.extend_from_slice(&crc32fast::hash(&bytes).to_le_bytes());
     let aside = path.with_extension("new");
-    fs::write(&aside, bytes)?;
+    // Piece by piece: it is never whole in memory.
+    let mut out = Summed { to: BufWriter::new(File::create(&aside)?), sum: crc32fast::Hasher::new() };
+    out.write_all(MAGIC)?;
+    write_dir(&mut out, dir)?;
+    let Summed { mut to, sum } = out;
+    to.write_all(&sum.finalize().to_le_bytes())?;
+    to.flush()?;
     fs::rename(&aside, path)
 }
 
-fn write_dir(out: &mut Vec<u8>, dir: &CachedDir) {
-    out.extend_from_slice(dir.tree.as_bytes());
-    out.extend_from_slice(&(dir.entries.len() as u32).to_le_bytes());
+/// A file and the checksum of what is written to it.
+struct Summed {
+    to: BufWriter<File>,
+    sum: crc32fast::Hasher,
+}
+
+impl Summed {
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.sum.update(bytes);
+        self.to.write_all(bytes)
+    }
+}
+
+fn write_dir(out: &mut Summed, dir: &CachedDir) -> io::Result<()> {
+    out.write_all(dir.tree.as_bytes())?;
+    out.write_all(&(dir.entries.len() as u32).to_le_bytes())?;
     for entry in &dir.entries {
-        out.extend_from_slice(&(entry.name.len() as u16).to_le_bytes());
-        out.extend_from_slice(&entry.name);
+        out.write_all(&(entry.name.len() as u16).to_le_bytes())?;
+        out.write_all(&entry.name)?;
         match &entry.node {
             CachedNode::Dir(dir) => {
-                out.push(0);
-                write_dir(out, dir);
+                out.write_all(&[0])?;
+                write_dir(out, dir)?;
             }
             CachedNode::Leaf { kind, id, stat, racy } => {
                 let tag = match kind {
@@ -140,18 +156,19 @@ fn write_dir(out: &mut Vec<u8>, dir: &CachedDir) {
                     Kind::Exec => 2,
                     Kind::Link | Kind::Dir => 3,
                 };
-                out.push(tag | if *racy { 0x80 } else { 0 });
-                out.extend_from_slice(id.as_bytes());
-                out.extend_from_slice(&stat.size.to_le_bytes());
+                out.write_all(&[tag | if *racy { 0x80 } else { 0 }])?;
+                out.write_all(id.as_bytes())?;
+                out.write_all(&stat.size.to_le_bytes())?;
                 for time in [stat.mtime, stat.ctime] {
-                    out.extend_from_slice(&time.0.to_le_bytes());
-                    out.extend_from_slice(&time.1.to_le_bytes());
+                    out.write_all(&time.0.to_le_bytes())?;
+                    out.write_all(&time.1.to_le_bytes())?;
                 }
-                out.extend_from_slice(&stat.inode.to_le_bytes());
-                out.extend_from_slice(&stat.mode.to_le_bytes());
+                out.write_all(&stat.inode.to_le_bytes())?;
+                out.write_all(&stat.mode.to_le_bytes())?;
             }
         }
     }
+    Ok(())
 }
 
 struct Reader<'a>(&'a [u8]);

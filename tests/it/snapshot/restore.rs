@@ -193,6 +193,68 @@ fn a_capture_that_fails_is_a_red_node_that_nothing_goes_back_to() {
     session.fsck();
 }
 
+/// Restores while someone writes to the workspace at a step of it.
+fn restore_while(
+    ledger: &mut okcvm::vm::Ledger,
+    target: &okcvm::protocol::NodeId,
+    step: &'static str,
+    write: impl Fn() + Send + Sync + 'static,
+) -> okcvm::protocol::RestoreReport {
+    ledger.store_mut().set_trip(Some(std::sync::Arc::new(move |name: &str| {
+        if name == step {
+            write();
+        }
+        false
+    })));
+    let rolled = ledger.restore(short(target), RestoreScope::All, Vec::new()).expect("restore");
+    ledger.store_mut().set_trip(None);
+    rolled.report
+}
+
+#[test]
+fn what_comes_into_a_folder_while_it_makes_way_is_not_lost() {
+    let session = Session::new();
+    let (mut ledger, _) = session.open();
+    let one = turn(&mut ledger, "one", || session.write("deep/p", "a file"));
+    turn(&mut ledger, "two", || {
+        fs::remove_file(session.work().join("deep/p")).expect("remove");
+        session.write("deep/p/inside", "2");
+        session.write("deep/p/sub/x", "2");
+        session.write("deep/p.kept", "a name that is taken");
+    });
+    let work = session.work();
+    let report = restore_while(&mut ledger, &one.id, "journal", move || {
+        fs::write(work.join("deep/p/new"), "new").expect("write");
+        fs::write(work.join("deep/p/sub/new"), "new too").expect("write");
+    });
+    assert!(!report.verified, "it is told");
+    assert_eq!(session.read("deep/p"), "a file");
+    let left: Vec<String> = listing(&session.work()).into_keys().filter(|path| path.contains("kept")).collect();
+    let expected = ["deep/p.kept-2", "deep/p.kept-2/new", "deep/p.kept-2/sub", "deep/p.kept-2/sub/new"];
+    assert!(left == expected || left == expected.map(|path| path.replace("-2", "")), "{left:?}");
+    assert!(listing(&session.work()).into_keys().all(|path| !path.contains(".okcvm-tmp")));
+}
+
+#[test]
+fn what_takes_a_name_while_a_rollback_writes_it_is_not_lost() {
+    let session = Session::new();
+    let (mut ledger, _) = session.open();
+    let one = turn(&mut ledger, "one", || session.write("a", "1"));
+    turn(&mut ledger, "two", || {
+        fs::remove_file(session.work().join("a")).expect("remove");
+        session.write("b", "2");
+    });
+    let work = session.work();
+    let report = restore_while(&mut ledger, &one.id, "written aside", move || {
+        fs::write(work.join("a"), "by hand, just now").expect("write");
+    });
+    assert!(!report.verified, "it is told");
+    assert_eq!(session.read("a"), "by hand, just now");
+    assert!(listing(&session.work()).into_keys().all(|path| !path.contains(".okcvm-tmp")));
+    let node = ledger.capture_manual(Vec::new()).expect("capture").expect("a node of it");
+    assert_eq!(session.git(&["cat-file", "-p", &format!("{}:work/a", node.id)]), "by hand, just now");
+}
+
 #[test]
 fn differences_have_lines_counts_and_limits() {
     let session = Session::new();
