@@ -141,13 +141,10 @@ fn delete(setup: &Setup, id: &str, yes: bool, out: &mut dyn Write) -> Outcome {
             return Err(Failure::new("nothing was deleted"));
         }
     }
-    // Renamed first: a deletion that is cut off leaves no half session in the list.
-    let grave = folder.root().with_file_name(format!(".deleted-{}", folder.id()));
-    std::fs::rename(folder.root(), &grave)
-        .and_then(|()| std::fs::remove_dir_all(&grave))
-        .map_err(|error| Failure::new(format!("cannot delete {}: {error}", folder.root().display())))?;
+    let id = folder.id().clone();
+    folder.delete().map_err(|error| Failure::from_error(&error))?;
     drop(lock);
-    writeln!(out, "deleted {}", folder.id())?;
+    writeln!(out, "deleted {id}")?;
     Ok(0)
 }
 

@@ -4,7 +4,7 @@ use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use jiff::Zoned;
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,10 @@ use crate::support::{atomic_file, clock};
 
 /// The version of the folder's layout that this program writes.
 const FORMAT: u32 = 1;
+/// What the folder of a session that is being deleted is called.
+const GRAVE: &str = ".deleted-";
+/// A deletion that did nothing for so long was killed.
+const STALE: Duration = Duration::from_secs(3600);
 /// The longest title that is kept, in characters.
 const TITLE_CHARS: usize = 200;
 
@@ -118,6 +122,7 @@ impl SessionFolder {
     /// Makes the folder of a new session, readable by its owner only.
     pub fn create(sessions_dir: &Path, id: &SessionId, now: &Zoned) -> Result<Self, SessionError> {
         let root = sessions_dir.join(id.as_str());
+        finish_deletions(sessions_dir);
         DirBuilder::new().recursive(true).mode(0o700).create(sessions_dir).map_err(io_error("make", sessions_dir))?;
         DirBuilder::new().mode(0o700).create(&root).map_err(io_error("make", &root))?;
         for (name, mode) in [("work", 0o755), ("home", 0o755), ("tmp", 0o755), ("spill", 0o700), ("run", 0o700)] {
@@ -152,6 +157,20 @@ impl SessionFolder {
             return Err(wrong(format!("it names session {}, but lies in {}", meta.id, root.display())));
         }
         Ok(Self { root: root.to_owned(), meta })
+    }
+
+    /// Deletes the session for good. Renamed first: a deletion that is cut off leaves no half session in the list, and
+    /// a later one finishes it.
+    pub fn delete(self) -> Result<(), SessionError> {
+        if let Some(sessions_dir) = self.root.parent() {
+            finish_deletions(sessions_dir);
+        }
+        let failed = |source| SessionError::Io { action: "delete", path: self.root.clone(), source };
+        // It begins now, whenever the folder was changed last.
+        let now = fs::FileTimes::new().set_modified(SystemTime::now());
+        let _ = fs::File::open(&self.root).and_then(|folder| folder.set_times(now));
+        let grave = self.root.with_file_name(format!("{GRAVE}{}", self.meta.id));
+        fs::rename(&self.root, &grave).and_then(|()| fs::remove_dir_all(&grave)).map_err(failed)
     }
 
     /// The session's id.
@@ -238,6 +257,17 @@ impl SessionFolder {
     fn last_activity(&self) -> SystemTime {
         let at = |path: &Path| fs::symlink_metadata(path).and_then(|data| data.modified()).ok();
         at(&self.log_file()).or_else(|| at(&self.root.join("session.json"))).unwrap_or(SystemTime::UNIX_EPOCH)
+    }
+}
+
+/// Removes what deletions that were killed have left.
+fn finish_deletions(sessions_dir: &Path) {
+    for entry in fs::read_dir(sessions_dir).into_iter().flatten().flatten() {
+        let is_grave = entry.file_name().to_str().and_then(|name| name.strip_prefix(GRAVE)).is_some();
+        let age = entry.metadata().and_then(|data| data.modified()).map(|time| time.elapsed().unwrap_or_default());
+        if is_grave && age.is_ok_and(|age| age > STALE) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
     }
 }
 
@@ -341,6 +371,24 @@ mod tests {
         assert!(matches!(found("cc"), Err(SessionError::Unknown { .. })));
         assert!(matches!(found(""), Err(SessionError::Unknown { .. })));
         assert!(matches!(find(&dir.path().join("none"), "last"), Err(SessionError::Empty { .. })));
+    }
+
+    #[test]
+    fn a_deletion_that_was_killed_is_finished_by_the_next_new_session() {
+        let dir = tempfile::tempdir().expect("folder");
+        let make = |bits| SessionFolder::create(dir.path(), &SessionId::from_random(bits), &now()).expect("create");
+        let folder = make(1);
+        let root = folder.root().to_owned();
+        folder.delete().expect("delete");
+        assert!(!root.exists());
+        let (old, new) = (dir.path().join(".deleted-okcvm-old"), dir.path().join(".deleted-okcvm-new"));
+        for grave in [&old, &new] {
+            fs::create_dir_all(grave.join("work")).expect("grave");
+        }
+        let then = FileTimes::new().set_modified(SystemTime::now() - 2 * STALE);
+        File::open(&old).and_then(|folder| folder.set_times(then)).expect("times");
+        make(2);
+        assert!(!old.exists() && new.exists(), "one that is at work is left alone");
     }
 
     #[test]

@@ -57,6 +57,11 @@ impl Repo {
         if fs::symlink_metadata(dir).is_err() {
             create(dir)?;
         }
+        // Whoever opens a session has it locked, so what was half written here was left by a kill.
+        for folder in ["", "okcvm", "refs/heads", "refs/okcvm/tips", "objects/pack"] {
+            atomic_file::sweep(&dir.join(folder));
+        }
+        remove_asides(dir);
         let objects = dir.join("objects");
         if !objects.is_dir() {
             return Err(SnapshotError::Damaged(format!("{} is missing", objects.display())));
@@ -302,6 +307,19 @@ fn is_absent(error: &io::Error) -> bool {
 fn parse_ref(name: &str, hex: &str) -> Result<Oid, SnapshotError> {
     let wrong = || SnapshotError::Damaged(format!("ref {name} does not hold an object id"));
     if hex.len() == 40 { Oid::from_str(hex).map_err(|_| wrong()) } else { Err(wrong()) }
+}
+
+/// Removes repositories that a kill left unfinished: see [`create`].
+fn remove_asides(dir: &Path) {
+    let (Some(parent), Some(stem)) = (dir.parent(), dir.file_stem().and_then(|stem| stem.to_str())) else {
+        return;
+    };
+    let prefix = format!("{stem}.new-");
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(|name| name.starts_with(&prefix)) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// Makes the repository aside and gives it its name, so that it is there whole or not at all.

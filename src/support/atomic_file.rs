@@ -28,6 +28,25 @@ pub fn sync_parent(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Removes what writes that were killed have left in a folder: files named `.<name>.<32 digits>.new`. Only for a folder
+/// that no other process writes to.
+pub fn sweep(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        if entry.file_name().to_str().is_some_and(is_aside) {
+            // One that stays does no harm.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn is_aside(name: &str) -> bool {
+    let digits = || name.strip_prefix('.')?.strip_suffix(".new")?.rsplit_once('.').map(|(_, digits)| digits);
+    digits().is_some_and(|digits| digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
 fn aside(path: &Path) -> io::Result<PathBuf> {
     let name = path
         .file_name()
@@ -72,6 +91,19 @@ mod tests {
         write(&link, b"new", 0o644).expect("write");
         assert_eq!(std::fs::read(&target).expect("read"), b"kept");
         assert_eq!(std::fs::read(&link).expect("read"), b"new");
+    }
+
+    #[test]
+    fn what_a_killed_write_left_is_swept_and_nothing_else() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let left = aside(&folder.path().join("config.yaml")).expect("name");
+        std::fs::write(&left, "half").expect("write");
+        for name in [".hidden.new", "a.new", ".bashrc", ".x.0123456789abcdef.new"] {
+            std::fs::write(folder.path().join(name), "kept").expect("write");
+        }
+        sweep(folder.path());
+        assert!(!left.exists());
+        assert_eq!(std::fs::read_dir(folder.path()).expect("list").count(), 4);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::config::SnapshotSection;
 use crate::protocol::{Message, NodeId, NodeKind, TurnId, TurnOutcome};
 use crate::session::{Log, OpLog, Record, SessionFolder, SessionLock, Tree, conversation};
 use crate::snapshot::{Caps, Captured, Store, StoreOptions, label_after};
+use crate::support::atomic_file;
 use crate::support::clock::Clock;
 
 const MIB: u64 = 1024 * 1024;
@@ -86,6 +87,7 @@ impl Ledger {
         if !lock.is_of(&folder) {
             return Err(LedgerError::WrongLock(folder.id().to_string()));
         }
+        atomic_file::sweep(folder.root());
         let path = folder.work();
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let work = openat(rustix::fs::CWD, &path, flags, Mode::empty())

@@ -359,6 +359,32 @@ fn kill_9_at_any_moment_loses_at_most_the_unfinished_turn() {
 }
 
 #[test]
+fn what_kills_left_half_written_goes_at_the_next_start() {
+    let session = Session::new();
+    let (mut ledger, _) = session.open();
+    turn(&mut ledger, "one", || session.write("a", "1"));
+    drop(ledger);
+    let digits = "0123456789abcdef0123456789abcdef";
+    let left = [
+        format!(".session.json.{digits}.new"),
+        format!("state.git/.HEAD.{digits}.new"),
+        format!("state.git/okcvm/.journal.{digits}.new"),
+        format!("state.git/refs/okcvm/tips/.{digits}01234567.{digits}.new"),
+    ];
+    for name in &left {
+        fs::write(session.root.join(name), "half").expect("write");
+    }
+    fs::create_dir_all(session.root.join("state.new-0123/objects")).expect("folder");
+    session.write(&format!(".notes.{digits}.new"), "the user's own");
+    let (mut ledger, resumed) = session.open();
+    assert!(resumed.warnings.is_empty(), "{:?}", resumed.warnings);
+    assert!(left.iter().all(|name| !session.root.join(name).exists()));
+    assert!(!session.root.join("state.new-0123").exists());
+    assert!(session.work().join(format!(".notes.{digits}.new")).exists());
+    assert_eq!(asked(&mut ledger), ["one"]);
+}
+
+#[test]
 fn a_lost_log_is_rebuilt_from_the_snapshots() {
     let session = Session::new();
     let (mut ledger, _) = session.open();
