@@ -271,6 +271,11 @@ fn a_command_that_fills_the_disk_is_stopped() {
         println!("SKIPPED: only root can mount a disk to fill");
         return;
     };
+    let why = String::from_utf8_lossy(&output.stderr);
+    if why.starts_with("unshare:") || why.starts_with("mount:") {
+        println!("SKIPPED: no disk can be mounted here: {why}");
+        return;
+    }
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(told.contains("[stopped: less than 512.0 MiB of the disk were left"), "{output:?}");
     assert_eq!(output.status.code(), Some(1));
