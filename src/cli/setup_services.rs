@@ -112,3 +112,14 @@ async fn patient<T>(asked: impl Future<Output = Result<T, ModelError>>) -> Resul
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_in_the_setup_is_sent_to_the_setup() {
+        let hint = here("Check the key of the chat endpoint: /setup changes it, `okcvm config show` tells the rest.");
+        assert_eq!(hint, "Check the key of the chat endpoint: `okcvm config show` tells the rest.");
+    }
+}

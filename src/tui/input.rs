@@ -140,6 +140,9 @@ impl Drop for Reader {
     }
 }
 
+/// Looks in vain, after which no key is left in crossterm's own buffer.
+const LOOKS: u32 = 3;
+
 /// Reads keys until told to stop or until the terminal is gone.
 fn read_keys(stop: &OwnedFd, send: &mpsc::UnboundedSender<Vec<Input>>) {
     let stdin = rustix::stdio::stdin();
@@ -160,9 +163,15 @@ fn read_keys(stop: &OwnedFd, send: &mpsc::UnboundedSender<Vec<Input>>) {
         if fds[0].revents().contains(PollFlags::HUP) && rustix::io::ioctl_fionread(tty).is_ok_and(|count| count == 0) {
             return;
         }
-        let Some(batch) = read_batch() else { return };
-        if send.send(batch).is_err() {
-            return;
+        // crossterm looks at what it has taken in already only while there is time left; on a busy machine the time may
+        // be over before it looks, and poll(2) knows nothing of those keys. So it is asked again.
+        let mut quiet = 0;
+        while quiet < LOOKS {
+            let Some(batch) = read_batch() else { return };
+            quiet = if batch.is_empty() { quiet + 1 } else { 0 };
+            if !batch.is_empty() && send.send(batch).is_err() {
+                return;
+            }
         }
     }
 }

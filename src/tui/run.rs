@@ -155,11 +155,12 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
             }
         }
         loop {
+            // Looked at first: a frame that gets through meanwhile must not leave the next one without anybody to wake it.
+            let waits_for_screen = self.frames.wants() && self.screen.busy();
             let tick = [self.app.next_tick(), self.frame_due()].into_iter().flatten().min();
             let deadline = tick.map(|at| tokio::time::Instant::from_std(self.began + Duration::from_millis(at)));
             // While a frame is about to be drawn, what comes in meanwhile is taken together, just before it.
             let listens = self.engine_open && self.frame_due().is_none();
-            let waits_for_screen = self.frames.wants() && self.screen.busy();
             let mut messages = Vec::new();
             tokio::select! {
                 biased;

@@ -595,6 +595,23 @@ async fn what_a_start_has_to_say_stands_below_the_conversation() {
 }
 
 #[tokio::test]
+async fn titles_are_cut_with_a_mark_and_hints_name_the_help_once() {
+    let mut bench = Bench::start().await;
+    bench.press(KeyCode::F(4));
+    let text = bench.wait_for("Snapshots of the workspace appear here").await;
+    assert_eq!(text.matches("? help").count(), 1, "{text}");
+    bench.press(KeyCode::Esc);
+    let long = "a".repeat(100);
+    bench.write(&format!("/diff {long}"));
+    bench.press(KeyCode::Enter);
+    bench.op().await;
+    bench.tell(Event::DiffReady { from: long, to: None, files: vec![] });
+    bench
+        .wait_until("a cut title", |screen| screen.lines().any(|l| l.contains("now against aaaa") && l.contains('…')))
+        .await;
+}
+
+#[tokio::test]
 async fn every_place_of_a_reply_is_found() {
     let mut bench = Bench::start().await;
     let turn = bench.begin_turn();

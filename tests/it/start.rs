@@ -108,3 +108,23 @@ fn the_shell_gets_the_terminal_back_and_fg_brings_the_program_back() {
     terminal.keys("exit\r");
     terminal.wait_exit();
 }
+
+#[test]
+fn an_editor_that_is_left_without_saving_changes_nothing() {
+    for (editor, says) in [("true", "[pasted 20 lines]"), ("false", "false ended with exit status: 1")] {
+        let mut home = TestHome::new();
+        home.set("EDITOR", editor);
+        let mut terminal = Terminal::start(&home, &["--demo", "--sandbox", "off"], 80, 24);
+        terminal.wait_for("F4 snapshots 1");
+        terminal.keys(&format!("see \x1b[200~{}\x1b[201~", "line\r".repeat(20)));
+        terminal.wait_for("> see [pasted 20 lines]");
+        terminal.keys("\x07");
+        terminal.wait_for(says);
+        terminal.wait_for("> see [pasted 20 lines]");
+        terminal.keys("\x03\x03\x03");
+        assert_eq!(terminal.wait_exit(), 0);
+        // The wheel is the terminal's own again, and was not turned into arrows meanwhile.
+        let written = String::from_utf8_lossy(&terminal.written).into_owned();
+        assert!(written.contains("\x1b[?1007s\x1b[?1007l") && written.contains("\x1b[?1007h\x1b[?1007r\x1b[?1049l"));
+    }
+}

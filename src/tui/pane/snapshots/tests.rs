@@ -492,3 +492,9 @@ fn files_of_one_folder_are_told_apart_by_their_names() {
         "the whole path stands above the patch: {shown}"
     );
 }
+
+#[test]
+fn the_head_is_named_beside_other_panes_too() {
+    let shown = draw(&mut typical(), 56, 12);
+    assert!(shown.lines().any(|line| line.contains("8f3a21c0") && line.trim_end().ends_with("head")), "{shown}");
+}
