@@ -21,7 +21,7 @@ use super::wrap::{Break, Indent, expand_tabs, spans_width, wrap_spans};
 use crate::tui::theme::Theme;
 
 /// Width from which old and new stand side by side.
-pub const SIDE_BY_SIDE: u16 = 160;
+pub const SIDE_BY_SIDE: u16 = 130;
 /// Rows of a difference that are drawn; the rest is counted.
 const MOST_ROWS: usize = 5_000;
 /// Line numbers are left out on narrower screens.

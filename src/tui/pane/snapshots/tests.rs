@@ -498,3 +498,12 @@ fn the_head_is_named_beside_other_panes_too() {
     let shown = draw(&mut typical(), 56, 12);
     assert!(shown.lines().any(|line| line.contains("8f3a21c0") && line.trim_end().ends_with("head")), "{shown}");
 }
+
+#[test]
+fn old_and_new_stand_side_by_side_on_a_wide_screen() {
+    let beside = |width| {
+        let shown = draw(&mut with_difference(), width, 40);
+        shown.lines().any(|line| line.contains("<h1>CV</h1>") && line.contains("<h1>Ada Example</h1>"))
+    };
+    assert!(beside(200) && !beside(120));
+}
