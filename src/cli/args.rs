@@ -9,6 +9,8 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::mistake;
+
 /// An OK Computer agent in your terminal: a model that works in a machine of its own, and snapshots you can roll back.
 #[derive(Debug, Parser)]
 #[command(
@@ -37,7 +39,8 @@ impl Cli {
     /// Reads a command line. What stands before a command may be an option that every command takes, but none of the
     /// screen's: it would be left unheard.
     pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        let cli = Self::try_parse_from(words)?;
+        let words: Vec<OsString> = words.into_iter().collect();
+        let cli = Self::try_parse_from(&words).map_err(|error| mistake::explain(error, &words))?;
         let ScreenArgs { prompt, continue_latest, resume, demo } = &cli.screen;
         let given = [
             (prompt.is_some(), "a message"),

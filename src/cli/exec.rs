@@ -16,6 +16,13 @@ const PROMPT_LIMIT: u64 = 4 << 20;
 /// Runs the turn or turns and gives the exit code.
 pub fn run(global: &GlobalArgs, args: ExecArgs) -> Outcome {
     let prompts = prompts(&args)?;
+    // Before a session is made for it.
+    for file in &args.attach {
+        std::fs::metadata(file).map_err(|error| {
+            Failure::usage(format!("cannot attach {}: {error}", file.display()))
+                .hint("Paths are relative to the folder that okcvm runs in.")
+        })?;
+    }
     let schema = args.output_schema.as_deref().map(schema).transpose()?;
     let keys = if args.demo { Keys::NotNeeded } else { Keys::Needed };
     let mut setup = Setup::load(global, keys)?;

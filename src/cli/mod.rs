@@ -6,6 +6,7 @@ mod config_check;
 pub mod config_command;
 pub mod doctor;
 pub mod exec;
+mod mistake;
 pub mod reference;
 pub mod report;
 pub mod screen;

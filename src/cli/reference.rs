@@ -12,11 +12,7 @@ use crate::tui::{action, keymap::Keymap, slash};
 
 /// The public events of `exec --json`: type, fields, meaning.
 pub const EVENTS: &[(&str, &str, &str)] = &[
-    (
-        "session_started",
-        "session, mount, host_path, sandbox, network, model, title",
-        "the session is open; again when its title changes",
-    ),
+    ("session_started", "session, mount, host_path, sandbox, network, model, title", "the session is open"),
     ("turn_started", "turn", "a turn began"),
     ("text_delta", "text", "more of the reply"),
     ("reasoning_delta", "text", "more of the reasoning"),

@@ -61,6 +61,7 @@ fn list(setup: &Setup, json: bool, out: &mut dyn Write) -> Outcome {
 
 fn show(setup: &Setup, id: String, json: bool, out: &mut dyn Write) -> Outcome {
     let folder = setup.session(&Choice::Existing(id))?;
+    let (mount, folder_work) = (folder.mount(), folder.work());
     let machine = setup.open(folder, setup.sandbox(), "okcvm session show")?;
     let mut err = io::stderr().lock();
     for warning in &machine.resumed.warnings {
@@ -74,6 +75,8 @@ fn show(setup: &Setup, id: String, json: bool, out: &mut dyn Write) -> Outcome {
         writeln!(out, "{}", serde_json::to_string(&messages).map_err(|error| Failure::from_error(&error))?)?;
         return Ok(0);
     }
+    let work = folder_work.display().to_string();
+    writeln!(out, "{mount} is {} on this machine.\n", sanitize::line(&work))?;
     for message in &messages {
         print_message(message, out)?;
     }

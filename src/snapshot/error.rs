@@ -39,7 +39,7 @@ pub enum SnapshotError {
         candidates: Vec<String>,
     },
     /// What was asked for cannot name a node.
-    #[error("{0:?} names no snapshot: give at least 4 digits of an id, head or head~N")]
+    #[error("{0:?} names no snapshot: give at least 4 digits of an id, a branch, head or head~N")]
     NotAName(String),
     /// The node's files could not be captured, so there is nothing to come back to.
     #[error("snapshot {id} holds no files: {reason}")]
@@ -72,7 +72,9 @@ impl SnapshotError {
     /// What to do next.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Unknown(_) | Self::NotAName(_) => Some("`okcvm snapshot list` shows the ids.".to_owned()),
+            Self::Unknown(_) | Self::NotAName(_) => {
+                Some("`okcvm snapshot list`, or F4 on the screen, shows the ids.".to_owned())
+            }
             Self::Ambiguous { .. } => Some("Give more digits of the id.".to_owned()),
             Self::Red { .. } => Some("Choose the snapshot before or after it.".to_owned()),
             Self::Damaged(_) => Some("`okcvm session fsck` tells what is missing.".to_owned()),

@@ -158,8 +158,8 @@ impl Store {
         self.info(target)?;
         let full = format!("{BRANCHES}{name}");
         let refused = |reason| SnapshotError::Branch { name: name.to_owned(), reason };
-        if !git2::Reference::is_valid_name(&full) || name.starts_with('-') || name == "HEAD" {
-            return Err(refused("it is not a valid name"));
+        if !git2::Reference::is_valid_name(&full) || name.starts_with('-') || name.eq_ignore_ascii_case("head") {
+            return Err(refused("names are made of letters, digits, `-`, `_`, `.` and `/`, without spaces"));
         }
         let others = self.repo.list_refs(BRANCHES)?;
         if others.iter().any(|(other, _)| *other == full) {
@@ -254,9 +254,13 @@ impl Store {
         })
     }
 
-    /// The node that people mean: `head`, `head~N`, or a unique prefix of four or more digits.
+    /// The node that people mean: a branch, `head`, `head~N`, or a unique prefix of four or more digits.
     pub fn resolve(&self, text: &str) -> Result<NodeId, SnapshotError> {
         let unknown = || SnapshotError::Unknown(text.to_owned());
+        let full = format!("{BRANCHES}{text}");
+        if let Some((_, oid)) = self.repo.list_refs(BRANCHES)?.into_iter().find(|(name, _)| *name == full) {
+            return oid.to_string().parse().map_err(|_| unknown());
+        }
         if let Some(rest) = text.strip_prefix("head").or_else(|| text.strip_prefix("HEAD")) {
             let steps: u64 = match rest.strip_prefix('~') {
                 None if rest.is_empty() => 0,

@@ -73,7 +73,10 @@ impl VmError {
         match self {
             Self::Ledger(error) => error.hint(),
             Self::Session(error) => error.hint(),
-            Self::Lock(LockError::Held { .. }) => Some("Close it there first, or start a new session.".to_owned()),
+            Self::Lock(LockError::Held { .. }) => Some(
+                "Close it there first; on its own screen F4 shows the snapshots, and --session names another session."
+                    .to_owned(),
+            ),
             Self::Lock(LockError::Io { .. }) | Self::Workspace(_) => None,
             Self::Tools(_) => Some("`okcvm spec check` explains what does not fit.".to_owned()),
         }

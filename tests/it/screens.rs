@@ -281,6 +281,22 @@ fn a_rollback_is_told_and_the_conversation_is_the_old_one() {
 }
 
 #[test]
+fn a_message_sent_before_the_session_is_open_stays() {
+    let mut stage = Stage::with_theme(Theme::default());
+    // Only sent: what the engine tells of the session comes after it.
+    drop(stage.app.message("make a page about owls"));
+    stage.tell(Event::ConversationReplaced { messages: vec![], todos: vec![] });
+    stage.tell(Event::PhaseChanged(Phase::Idle));
+    stage.tell(Event::PhaseChanged(Phase::Waiting));
+    stage.tell(Event::TurnStarted { turn: TurnId(uuid::Uuid::nil()) });
+    assert_eq!(stage.text(80, 24).matches("make a page about owls").count(), 1, "{}", stage.text(80, 24));
+    // Later conversations hold it themselves.
+    let messages = vec![Message::User { text: "make a page about owls".to_owned(), attachments: vec![] }];
+    stage.tell(Event::ConversationReplaced { messages, todos: vec![] });
+    assert_eq!(stage.text(80, 24).matches("make a page about owls").count(), 1, "{}", stage.text(80, 24));
+}
+
+#[test]
 fn the_palette_over_a_conversation() {
     let mut stage = typical();
     stage.ctrl('p');

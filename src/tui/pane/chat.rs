@@ -48,6 +48,8 @@ pub struct ChatState {
     retrying: bool,
     /// The rollback, undo or redo that was asked for.
     movement: Option<Op>,
+    /// A message was sent and its turn has not begun: no conversation of the engine holds it yet.
+    awaited: bool,
     /// Words for the welcome.
     help_key: String,
     facts: Option<(String, bool)>,
@@ -87,6 +89,7 @@ impl ChatState {
             turn: None,
             retrying: false,
             movement: None,
+            awaited: false,
             help_key,
             facts: None,
             size: Size::ZERO,
@@ -101,6 +104,7 @@ impl ChatState {
     /// The user's message, as it is sent.
     pub fn say(&mut self, text: &str) {
         self.cells.push(Cell::new(Body::User(sanitize::text(text))));
+        self.awaited = true;
         self.position = Position::Follow;
     }
 
@@ -193,6 +197,7 @@ impl Pane for ChatState {
             }
             Event::ConversationReplaced { messages, .. } => self.replace(messages),
             Event::TurnStarted { .. } => {
+                self.awaited = false;
                 self.turn = Some((now_ms, false));
                 self.cells.push(Cell::new(Body::Head { duration_ms: None }));
             }
@@ -213,6 +218,7 @@ impl Pane for ChatState {
                 self.notice(if self.retrying { NoticeKind::Retry } else { NoticeKind::Warning }, message);
             }
             Event::Error { message, hint } => {
+                self.awaited = false;
                 self.drop_retries();
                 let (message, hint) = (sanitize::text(message), hint.as_deref().map(sanitize::text));
                 self.cells.push(Cell::new(Body::Error { message, hint }));

@@ -190,7 +190,9 @@ fn a_branch_moves_along_and_stays_behind_a_rollback() {
     ledger.branch(&first.id, "main/line").expect("branch");
     let second = turn(&mut ledger, "two", || session.write("a", "2"));
     assert_eq!(session.git(&["rev-parse", "refs/heads/main/line"]).trim(), second.id.as_str());
-    for bad in ["", "a..b", "-x", "with space", "HEAD", "main/line", "main", "main/line/x", ".hidden", "x.lock"] {
+    assert_eq!(ledger.resolve("main/line").expect("a branch is a name").as_str(), second.id.as_str());
+    for bad in ["head", "", "a..b", "-x", "with space", "HEAD", "main/line", "main", "main/line/x", ".hidden", "x.lock"]
+    {
         assert!(ledger.branch(&second.id, bad).is_err(), "{bad:?}");
     }
     let rolled = ledger.restore(short(&first.id), RestoreScope::All, Vec::new()).expect("restore");

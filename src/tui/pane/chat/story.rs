@@ -120,6 +120,8 @@ impl ChatState {
             Some(Cell { body: Body::Notice { kind: NoticeKind::Done, text }, .. }) => Some(text.clone()),
             _ => None,
         };
+        // A first message may be sent before the session is open.
+        let awaited = self.latest_message().filter(|_| self.awaited).map(str::to_owned);
         self.cells.clear();
         self.turn = None;
         self.selected = None;
@@ -129,6 +131,9 @@ impl ChatState {
             self.take_message(message);
         }
         self.settle();
+        if let Some(text) = awaited {
+            self.cells.push(Cell::new(Body::User(text)));
+        }
         if let Some(text) = news {
             self.cells.push(Cell::new(Body::Notice { kind: NoticeKind::Done, text }));
         }
