@@ -377,7 +377,14 @@ async fn control_rows() {
     let sandbox = machine::choose(&section, &root.join("state")).expect("none");
     for (number, row) in rows().iter().enumerate().filter(|(_, row)| CONTROL.contains(&row.id)) {
         let machine = Machine::create(&host.sessions, number as u64, &sandbox);
-        let found = attack(row, &host, &machine).await;
+        let mut found = attack(row, &host, &machine).await;
+        // Reading every process's files fails when one of the machine's processes ends meanwhile.
+        for _ in 0..20 {
+            if !found.is_empty() {
+                break;
+            }
+            found = attack(row, &host, &machine).await;
+        }
         assert!(!found.is_empty(), "{} proves nothing: it does not even succeed without a sandbox", row.id);
     }
 }
