@@ -2,14 +2,10 @@
 //!
 //! A stable interface: later work adds, never renames.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::error::ErrorKind;
-use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-
-use super::mistake;
 
 /// An OK Computer agent in your terminal: a model that works in a machine of its own, and snapshots you can roll back.
 #[derive(Debug, Parser)]
@@ -33,32 +29,6 @@ pub struct Cli {
     /// What to do instead of opening the screen.
     #[command(subcommand)]
     pub command: Option<Command>,
-}
-
-impl Cli {
-    /// Reads a command line. What stands before a command may be an option that every command takes, but none of the
-    /// screen's: it would be left unheard.
-    pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        let words: Vec<OsString> = words.into_iter().collect();
-        let cli = Self::try_parse_from(&words).map_err(|error| mistake::explain(error, &words))?;
-        let ScreenArgs { prompt, continue_latest, resume, demo } = &cli.screen;
-        let given = [
-            (prompt.is_some(), "a message"),
-            (*continue_latest, "--continue"),
-            (resume.is_some(), "--resume"),
-            (*demo, "--demo"),
-        ];
-        if let Some(command) = &cli.command
-            && let Some((_, what)) = given.into_iter().find(|(given, _)| *given)
-        {
-            let mut told = format!("{what} before a command belongs to the screen and cannot be used with the command");
-            if matches!(command, Command::Exec(_)) {
-                told.push_str("; options of exec stand after the word exec");
-            }
-            return Err(Self::command().error(ErrorKind::ArgumentConflict, told));
-        }
-        Ok(cli)
-    }
 }
 
 /// Options of the screen.
@@ -397,6 +367,8 @@ pub enum ConfigCommand {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory as _;
+
     use super::*;
 
     #[test]
@@ -417,24 +389,5 @@ mod tests {
         assert!(matches!(cli.command, Some(Command::Snapshot(SnapshotArgs { json: true, .. }))));
         assert!(Cli::try_parse_from(["okcvm", "exec"]).is_err());
         assert!(Cli::try_parse_from(["okcvm", "--continue", "--resume", "x"]).is_err());
-    }
-
-    #[test]
-    fn options_of_every_command_may_stand_before_it_and_those_of_the_screen_may_not() {
-        let read = |words: &[&str]| Cli::read(words.iter().map(OsString::from));
-        let cli = read(&["okcvm", "--sandbox", "off", "--data-dir", "/d", "tool", "call", "shell"]).expect("options");
-        assert_eq!((cli.global.sandbox, cli.global.data_dir), (Some(SandboxMode::Off), Some(PathBuf::from("/d"))));
-        assert!(matches!(cli.command, Some(Command::Tool(_))));
-        let cli = read(&["okcvm", "--model", "m", "exec", "--demo", "hello"]).expect("exec");
-        assert_eq!(cli.global.model.as_deref(), Some("m"));
-        for (words, told) in [
-            (&["okcvm", "hello", "session", "list"] as &[&str], "a message before a command"),
-            (&["okcvm", "-c", "session", "list"], "--continue before a command"),
-            (&["okcvm", "--resume=ab12", "session", "list"], "--resume before a command"),
-            (&["okcvm", "--demo", "exec", "hello"], "stand after the word exec"),
-        ] {
-            let error = read(words).expect_err("refused");
-            assert!(error.to_string().contains(told) && error.use_stderr(), "{error}");
-        }
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod format;
 mod schema;
+mod writer;
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -19,6 +20,7 @@ use crate::support::{atomic_file, sanitize};
 use crate::vm::VmHandle;
 
 pub use schema::OutputSchema;
+use writer::writer;
 
 /// A second Ctrl-C within this time ends the program at once.
 const TWICE: Duration = Duration::from_secs(2);
@@ -377,28 +379,6 @@ impl<E: Write> Exec<E> {
             _ => exit,
         }
     }
-}
-
-/// A thread that writes lines as they come; its result comes when all is written or nothing more can be.
-fn writer(mut out: impl Write + Send + 'static) -> (mpsc::UnboundedSender<String>, oneshot::Receiver<io::Result<()>>) {
-    let (sender, mut lines) = mpsc::unbounded_channel::<String>();
-    let (done, written) = oneshot::channel();
-    std::thread::spawn(move || {
-        let mut write_all = || -> io::Result<()> {
-            while let Some(line) = lines.blocking_recv() {
-                out.write_all(line.as_bytes())?;
-                // What is there already goes out together.
-                while let Ok(more) = lines.try_recv() {
-                    out.write_all(more.as_bytes())?;
-                }
-                out.flush()?;
-            }
-            Ok(())
-        };
-        // Nobody waits any more after the second Ctrl-C.
-        let _ = done.send(write_all());
-    });
-    (sender, written)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use super::bubblewrap::{self, Bubblewrap};
 use super::hints::{self, Machine};
 use super::private::Private;
 use super::wire::Job;
-use super::{SandboxFolders, probe, process};
+use super::{SandboxFolders, ask, probe};
 use crate::config::schema::{NetworkMode, SandboxBackend, SandboxSection};
 use crate::support::atomic_file;
 
@@ -190,7 +190,7 @@ impl Chooser {
                 env_names: plan.env.iter().map(|(name, _)| name.clone()).chain(["PWD".to_owned()]).collect(),
             };
             let (command, control) = backend::helper(program).map_err(|error| failed(error.to_string()))?;
-            let answer = process::ask(command, &control, (&plan, &job), PROBE_LIMIT).map(|mut missing| {
+            let answer = ask::ask(command, &control, (&plan, &job), PROBE_LIMIT).map(|mut missing| {
                 let owner = fs::symlink_metadata(folders.work.join(probe::LEFT_BEHIND)).map(|facts| facts.uid());
                 if !owner.is_ok_and(|uid| uid == plan.ids.0 && uid != 0) {
                     missing.push("processes are not those of an ordinary account".to_owned());

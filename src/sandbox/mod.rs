@@ -11,6 +11,7 @@
 //! helpers are this same program ([`internal_main`]). Which backend is used is decided once, by trying ([`choose`]),
 //! and never changed silently.
 
+mod ask;
 mod backend;
 mod bubblewrap;
 mod detect;

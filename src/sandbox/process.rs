@@ -3,7 +3,7 @@
 //! Why a thread of its own: the signal that ends a sandbox when okcvm dies (`PR_SET_PDEATHSIG`) is tied to the thread
 //! that started it, not to the process. Threads of tokio's blocking pool end when idle, and their sandboxes with them.
 
-use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt as _;
@@ -17,7 +17,7 @@ use tokio::net::unix::pipe;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::unconfined::Mark;
-use super::wire::{self, Job, Plan, Report};
+use super::wire::{self, Report};
 
 /// Bytes of one read.
 const READ: usize = 32 << 10;
@@ -28,7 +28,7 @@ const GROUP_END: Duration = Duration::from_millis(500);
 /// How long a sandbox may take to come up, on a machine with much to do.
 const START_LIMIT: Duration = Duration::from_secs(20);
 /// The longest list of reports and the longest reason that are read.
-const MAX_REPORTS: u64 = 64 << 10;
+pub(super) const MAX_REPORTS: u64 = 64 << 10;
 
 /// Which of the two streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +77,7 @@ pub(super) fn start(command: process::Command) -> oneshot::Receiver<Started> {
 }
 
 /// As [`start`], for callers without a runtime; blocks, and may do so on a thread of one.
-fn start_blocking(command: process::Command) -> Started {
+pub(super) fn start_blocking(command: process::Command) -> Started {
     let (answer, started) = sync_mpsc::sync_channel(1);
     hand_over(command, Box::new(move |started| answer.send(started).map_err(|error| error.0)));
     started.recv().map_err(no_starter)?
@@ -117,14 +117,19 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Sends signals to a process only while its number is surely its own.
 #[derive(Debug)]
-struct Killer {
+pub(super) struct Killer {
     pid: Pid,
     mark: Option<Mark>,
     reaped: Mutex<bool>,
 }
 
 impl Killer {
-    fn signal(&self, signal: Signal) {
+    /// For a child that was just started.
+    pub(super) fn new(child: &process::Child, mark: Option<Mark>) -> Self {
+        Self { pid: Pid::from_child(child), mark, reaped: Mutex::new(false) }
+    }
+
+    pub(super) fn signal(&self, signal: Signal) {
         let reaped = lock(&self.reaped);
         if *reaped {
             return;
@@ -141,7 +146,7 @@ impl Killer {
     }
 
     /// Waits for the end of the process, then for that of its group, and takes it from the process table.
-    fn reap(&self, child: &mut process::Child) -> Exit {
+    pub(super) fn reap(&self, child: &mut process::Child) -> Exit {
         while let Err(rustix::io::Errno::INTR) =
             rustix::process::waitid(WaitId::Pid(self.pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)
         {}
@@ -210,8 +215,7 @@ impl Child {
     /// Takes over a started process. With a control socket it waits until the command inside runs.
     pub(super) async fn adopt(launched: Launched) -> Result<Self, NotStarted> {
         let Launched { mut child, control, mark } = launched;
-        let pid = Pid::from_child(&child);
-        let killer = Arc::new(Killer { pid, mark, reaped: Mutex::new(false) });
+        let killer = Arc::new(Killer::new(&child, mark));
         let pipes = (child.stdout.take(), child.stderr.take());
         let (ended_in, ended) = watch::channel(None);
         let waiter = Arc::clone(&killer);
@@ -379,59 +383,5 @@ async fn pump(
                 }
             }
         }
-    }
-}
-
-/// Runs the probe to its end, without any runtime. `Err` is what was said instead of an answer.
-pub(super) fn ask(
-    command: process::Command,
-    control: &UnixStream,
-    frames: (&Plan, &Job),
-    limit: Duration,
-) -> Result<Vec<String>, String> {
-    let end = Instant::now() + limit;
-    let text = |error: io::Error| error.to_string();
-    let mut child = start_blocking(command).map_err(text)?;
-    let killer = Arc::new(Killer { pid: Pid::from_child(&child), mark: None, reaped: Mutex::new(false) });
-    let stderr = child.stderr.take();
-    let said = std::thread::spawn(move || {
-        let mut said = Vec::new();
-        if let Some(stderr) = stderr {
-            // What was read until an error is all there is.
-            let _ = stderr.take(MAX_REPORTS).read_to_end(&mut said);
-        }
-        String::from_utf8_lossy(&said).trim().to_owned()
-    });
-    let answer = converse(control, frames, end);
-    if answer.is_err() {
-        // Give bubblewrap the moment that it needs to say why.
-        let grace = Instant::now() + Duration::from_millis(200);
-        while Instant::now() < grace && !said.is_finished() {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-    killer.signal(Signal::KILL);
-    killer.reap(&mut child);
-    let said = said.join().unwrap_or_default();
-    match answer {
-        Ok(missing) => Ok(missing),
-        Err(_) if !said.is_empty() => Err(said),
-        Err(error) => Err(format!("no answer from inside the sandbox: {error}")),
-    }
-}
-
-fn converse(control: &UnixStream, (plan, job): (&Plan, &Job), end: Instant) -> io::Result<Vec<String>> {
-    let left = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-    control.set_write_timeout(Some(left))?;
-    wire::write_frame(control, plan)?;
-    wire::write_frame(control, job)?;
-    control.set_read_timeout(Some(left))?;
-    let mut line = String::new();
-    BufReader::new(control.take(MAX_REPORTS)).read_line(&mut line)?;
-    match serde_json::from_str(&line) {
-        Ok(Report::Probed { missing }) => Ok(missing),
-        Ok(Report::Failed { reason }) => Err(io::Error::other(reason)),
-        _ if line.is_empty() => Err(io::Error::other("it ended early")),
-        _ => Err(io::Error::other("it said something else")),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Model text, tool output, file names, page titles, addresses, error messages and labels pass through here before
 //! any screen, log viewer or plain output. What comes out holds no control character but `\n` and `\t` ([`text`]) or
-//! none at all ([`line`]), no escape sequence, and no character that hides or reorders others.
+//! none at all ([`line()`]), no escape sequence, and no character that hides or reorders others.
 //!
 //! Rules (ECMA-48 for the sequences):
 //! - string sequences (OSC, DCS, APC, PM, SOS) are dropped whole when they are terminated; an unterminated one loses

@@ -1,6 +1,6 @@
 //! The screen's state and its one transition: `update(message) -> effects`.
 //!
-//! Nothing here reads a clock, a file or the terminal: the loop ([`super::run`]) tells the time with each message and
+//! Nothing here reads a clock, a file or the terminal: the loop ([`mod@super::run`]) tells the time with each message and
 //! performs the effects. So every behaviour of the screen can be tested by feeding messages.
 
 use jiff::Zoned;

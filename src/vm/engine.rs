@@ -7,9 +7,9 @@
 //!   jobs on the disk ─┘    their order        └── tool tasks, jobs on the disk
 //! ```
 //!
-//! Nothing here waits but [`Engine::wake`]: handlers are plain functions, so an interrupt is seen within
+//! Nothing here waits but `Engine::wake`: handlers are plain functions, so an interrupt is seen within
 //! milliseconds whatever runs. What takes long runs elsewhere: tools in their own tasks, captures and rollbacks as
-//! jobs on a blocking thread ([`job`](super::job)). While a job has the ledger, effects that need it wait in line and
+//! jobs on a blocking thread (`job`). While a job has the ledger, effects that need it wait in line and
 //! so do the model and the tools behind them; interrupts do not: they cancel the turn's token and drop the stream at
 //! once, and the machine catches up in order.
 //!

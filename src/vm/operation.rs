@@ -16,7 +16,6 @@ use super::effect::{Fact, Input};
 use super::engine::{Engine, OpenTurn};
 use super::history::{History, facts};
 use super::job::{Changed, Listing, Trouble};
-use super::resume::Unfinished;
 use super::rollback::Rolled;
 
 /// Characters of a title made from a prompt.
@@ -55,60 +54,6 @@ enum Submitted {
 }
 
 impl Engine {
-    /// The first words, and the end of a turn that the last process left open.
-    pub(super) fn begin(&mut self) {
-        self.announce();
-        let (warnings, unfinished) =
-            self.resumed.take().map(|resumed| (resumed.warnings, resumed.unfinished)).unwrap_or_default();
-        let Some(unfinished) = unfinished else {
-            self.tell_conversation();
-            self.warn(warnings);
-            return self.list(Changed::Walk);
-        };
-        let state = self.toolbox.state();
-        self.desk.start(
-            move |ledger| {
-                let captured = ledger.close_unfinished(state).map_err(Trouble::from);
-                let facts = facts(ledger.records()?, &ledger.folder().spill());
-                Ok((captured, facts, Listing::read(ledger, Changed::Walk)))
-            },
-            move |engine, result| match result {
-                Ok((captured, facts, listing)) => {
-                    engine.history = History::of(&facts);
-                    engine.tell_conversation();
-                    engine.warn(warnings);
-                    engine.tell_recovered(&unfinished, captured);
-                    engine.tell_listing(listing);
-                }
-                Err(trouble) => {
-                    engine.tell_conversation();
-                    engine.warn(warnings);
-                    engine.emit(trouble.into());
-                }
-            },
-        );
-    }
-
-    /// Told after the conversation, which takes the place of everything that stood there before.
-    fn warn(&mut self, warnings: Vec<String>) {
-        for message in warnings {
-            self.emit(Event::Warning { message });
-        }
-    }
-
-    fn tell_recovered(&mut self, unfinished: &Unfinished, captured: Result<Captured, Trouble>) {
-        match captured {
-            Ok(captured) => {
-                self.emit(Event::Warning { message: unfinished.sentence(Some(&captured.id)) });
-                self.tell_captured(captured);
-            }
-            Err(trouble) => {
-                let what = format!("the last turn {}, and its snapshot failed", unfinished.how());
-                self.emit(trouble.while_doing(&what).into());
-            }
-        }
-    }
-
     /// Takes in an op from either lane.
     pub(super) fn take_op(&mut self, op: Op) {
         match op {
@@ -359,7 +304,7 @@ impl Engine {
     }
 
     /// Reads the list of nodes and tells it.
-    fn list(&mut self, changed: Changed) {
+    pub(super) fn list(&mut self, changed: Changed) {
         let changed = if self.turn.is_some() { Changed::Unknown } else { changed };
         self.desk.start(move |ledger| Listing::read(ledger, changed), Self::tell_listing);
     }

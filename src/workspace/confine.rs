@@ -1,7 +1,7 @@
 //! Makes a path of the model a path of the workspace, by spelling alone.
 //!
 //! This file is the only maker of a [`ConfinedPath`]; whoever holds one knows that its components lead downwards. What
-//! links do on the disk is the business of [`super::walk`]. `..` is taken lexically (`a/../b` is `b` even where `a` is
+//! links do on the disk is the business of `walk`. `..` is taken lexically (`a/../b` is `b` even where `a` is
 //! a link): the outcome stays inside either way, and a path has one spelling by which it is remembered as read.
 
 use std::ffi::{OsStr, OsString};

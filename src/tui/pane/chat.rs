@@ -8,7 +8,7 @@ use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::{Rect, Size};
 use ratatui::text::{Line, Span};
 
-use crate::protocol::{Event, Op, Phase, RestoreReport};
+use crate::protocol::{Event, Op, Phase};
 use crate::support::sanitize;
 use crate::tui::action::{Action, Scope};
 use crate::tui::effect::UiEffect;
@@ -133,24 +133,6 @@ impl ChatState {
             self.cells.pop();
         }
         self.cells.push(Cell::new(Body::Notice { kind, text }));
-    }
-
-    /// An op is on its way: a rollback that answers it is told in its words.
-    pub fn asked(&mut self, op: &Op) {
-        if matches!(op, Op::Restore { .. } | Op::Undo | Op::Redo) {
-            self.movement = Some(op.clone());
-        }
-    }
-
-    fn moved(&mut self, report: &RestoreReport) {
-        let how = if report.verified { "verified" } else { "NOT verified" };
-        let (what, next) = match self.movement.take() {
-            Some(Op::Undo) => ("undone: back at", "/redo brings it back"),
-            Some(Op::Redo) => ("redone: back at", "/undo undoes"),
-            _ => ("rolled back to", "/undo undoes"),
-        };
-        let separator = self.theme.glyphs().separator;
-        self.notice(NoticeKind::Done, &format!("{what} {}, {how}{separator}{next}", report.target.short()));
     }
 
     /// The latest message of the user.

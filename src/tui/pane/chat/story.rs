@@ -1,6 +1,6 @@
 //! Facts become cells.
 
-use crate::protocol::{CallId, Message, ToolStatus, TurnOutcome};
+use crate::protocol::{CallId, Message, Op, RestoreReport, ToolStatus, TurnOutcome};
 use crate::support::sanitize;
 use crate::tui::pane::cell::{Body, CallMark, Cell, NoticeKind, Step};
 use crate::tui::pane::trace::{argument_summary, short_tool_name};
@@ -9,6 +9,24 @@ use crate::tui::text::stream::{CleanStream, StreamedMarkdown};
 use super::{ChatState, Position};
 
 impl ChatState {
+    /// An op is on its way: a rollback that answers it is told in its words.
+    pub fn asked(&mut self, op: &Op) {
+        if matches!(op, Op::Restore { .. } | Op::Undo | Op::Redo) {
+            self.movement = Some(op.clone());
+        }
+    }
+
+    pub(super) fn moved(&mut self, report: &RestoreReport) {
+        let how = if report.verified { "verified" } else { "NOT verified" };
+        let (what, next) = match self.movement.take() {
+            Some(Op::Undo) => ("undone: back at", "/redo brings it back"),
+            Some(Op::Redo) => ("redone: back at", "/undo undoes"),
+            _ => ("rolled back to", "/undo undoes"),
+        };
+        let separator = self.theme.glyphs().separator;
+        self.notice(NoticeKind::Done, &format!("{what} {}, {how}{separator}{next}", report.target.short()));
+    }
+
     /// Adds to the work that is going on, or begins one.
     pub(super) fn work(&mut self, add: impl FnOnce(&mut Vec<Step>, &mut CleanStream)) {
         if !matches!(self.cells.last(), Some(Cell { body: Body::Work { .. }, .. })) {

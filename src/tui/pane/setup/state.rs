@@ -379,11 +379,10 @@ impl SetupState {
 
     /// Servers like to repeat the key that they refuse.
     fn redactor(&self) -> Redactor {
-        let keys = self.pages.iter().filter_map(|page| match page {
+        Redactor::new(self.pages.iter().filter_map(|page| match page {
             Page::Form(form, _) => Some(Secret::new(form.key.text().trim())),
             _ => None,
-        });
-        Redactor::new(keys)
+        }))
     }
 }
 
