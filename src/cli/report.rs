@@ -71,6 +71,11 @@ impl From<io::Error> for Failure {
     }
 }
 
+/// Tells what opening a session brought to light.
+pub fn notes(warnings: &[String], to: &mut dyn Write) -> io::Result<()> {
+    warnings.iter().try_for_each(|warning| writeln!(to, "note: {}", sanitize::text(warning)))
+}
+
 /// An error with its causes; a cause that its parent already tells is left out.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

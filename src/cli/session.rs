@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::args::{GlobalArgs, SessionCommand};
 use super::bootstrap::{Choice, Keys, Setup, ask};
-use super::report::{Failure, Outcome};
+use super::report::{Failure, Outcome, notes};
 use crate::protocol::Message;
 use crate::session::{self, LockError, SessionFolder, SessionLock};
 use crate::snapshot::{Affected, SnapshotError, Store, StoreOptions};
@@ -64,9 +64,7 @@ fn show(setup: &Setup, id: String, json: bool, out: &mut dyn Write) -> Outcome {
     let (mount, folder_work) = (folder.mount(), folder.work());
     let machine = setup.open(folder, setup.sandbox(), "okcvm session show")?;
     let mut err = io::stderr().lock();
-    for warning in &machine.resumed.warnings {
-        writeln!(err, "note: {}", sanitize::text(warning))?;
-    }
+    notes(&machine.resumed.warnings, &mut err)?;
     if let Some(unfinished) = &machine.resumed.unfinished {
         writeln!(err, "note: {}", unfinished.sentence(None))?;
     }
@@ -156,9 +154,7 @@ fn fsck(setup: &Setup, id: String, out: &mut dyn Write) -> Outcome {
     let git_dir = folder.state_git();
     let (checked, refused) = match setup.open(folder.clone(), setup.sandbox(), "okcvm session fsck") {
         Ok(session) => {
-            for warning in &session.resumed.warnings {
-                writeln!(out, "note: {}", sanitize::text(warning))?;
-            }
+            notes(&session.resumed.warnings, out)?;
             let checked = session.ledger.check();
             (checked.map_err(|error| Failure::from_error(&error).maybe_hint(error.hint()))?, None)
         }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::args::{GlobalArgs, SnapshotArgs, SnapshotCommand};
 use super::bootstrap::{Choice, Keys, Setup, ask};
-use super::report::{Failure, Outcome};
+use super::report::{Failure, Outcome, notes};
 use crate::protocol::{FileChangeKind, FileDiff, NodeSummary, RestorePlan, RestoreScope};
 use crate::support::{clock, sanitize, truncate};
 use crate::vm::rollback::Rolled;
@@ -62,9 +62,7 @@ pub fn run(global: &GlobalArgs, args: SnapshotArgs) -> Outcome {
 /// A session whose last turn was cut off gets its node first, so that every verb sees the state it was left in.
 fn settle(machine: &mut OpenSession) -> Result<(), Failure> {
     let mut err = io::stderr().lock();
-    for warning in &machine.resumed.warnings {
-        writeln!(err, "note: {}", sanitize::text(warning))?;
-    }
+    notes(&machine.resumed.warnings, &mut err)?;
     if let Some(unfinished) = &machine.resumed.unfinished {
         let state = machine.toolbox.state();
         let captured = machine.ledger.close_unfinished(state).map_err(failure)?;

@@ -136,10 +136,9 @@ struct Exec<E> {
     ended: Option<(TurnOutcome, String)>,
     /// Set when something other than the turn decides how this ends.
     cut: Option<ExitKind>,
-    /// The user asked to stop: nothing further is begun, also where the turn itself was over already.
-    interrupted: bool,
     /// An error was told since the latest message was sent.
     trouble: bool,
+    /// When the user asked to stop last; from then on nothing further is begun, also where the turn itself was over.
     last_interrupt: Option<Instant>,
 }
 
@@ -159,7 +158,6 @@ impl<E: Write> Exec<E> {
             turn_began: false,
             ended: None,
             cut: None,
-            interrupted: false,
             trouble: false,
             last_interrupt: None,
         }
@@ -200,7 +198,6 @@ impl<E: Write> Exec<E> {
                     return true;
                 }
                 self.last_interrupt = Some(Instant::now());
-                self.interrupted = true;
                 self.tell("stopping; once more to leave at once");
                 if self.turn_began {
                     self.send(handle, Op::Interrupt);
@@ -274,7 +271,7 @@ impl<E: Write> Exec<E> {
     /// Goes on with the next turn, or ends.
     fn turn_ended(&mut self, outcome: TurnOutcome, reply: &str, handle: &VmHandle) {
         let mut reply = reply.to_owned();
-        let more = !self.interrupted && self.cut.is_none();
+        let more = self.last_interrupt.is_none() && self.cut.is_none();
         // The model was done and its snapshot failed: who rolls back to it later must have been told.
         let outcome = match outcome {
             TurnOutcome::Completed if self.trouble => TurnOutcome::Failed,
@@ -285,29 +282,26 @@ impl<E: Write> Exec<E> {
         {
             match schema.check(&reply) {
                 Ok(value) => reply = value.to_string(),
-                Err(_) if !more => {
-                    self.ended = Some((TurnOutcome::Interrupted, reply));
-                    return self.send(handle, Op::Shutdown);
-                }
+                Err(_) if !more => return self.close(TurnOutcome::Interrupted, reply, handle),
                 Err(complaint) if !std::mem::replace(&mut self.complained, true) => {
                     return self.submit(complaint, handle);
                 }
                 Err(complaint) => {
                     let hint = Some("Ask for less at once, or take a model that keeps to a schema.".to_owned());
                     let error = Event::Error { message: complaint, hint };
-                    self.ended = Some((TurnOutcome::Failed, reply));
                     self.event(&error, handle);
-                    return self.send(handle, Op::Shutdown);
+                    return self.close(TurnOutcome::Failed, reply, handle);
                 }
             }
         }
         self.complained = false;
-        if self.interrupted && outcome == TurnOutcome::Completed && !self.left.is_empty() {
-            self.ended = Some((TurnOutcome::Interrupted, reply));
-            return self.send(handle, Op::Shutdown);
+        if outcome != TurnOutcome::Completed {
+            return self.close(outcome, reply, handle);
         }
-        let next = if outcome == TurnOutcome::Completed && more { self.left.pop_front() } else { None };
-        if let Some(prompt) = next {
+        if !more && !self.left.is_empty() {
+            return self.close(TurnOutcome::Interrupted, reply, handle);
+        }
+        if let Some(prompt) = self.left.pop_front() {
             if !self.options.json && !reply.trim().is_empty() {
                 // A writer that is gone has said why.
                 let _ = self.out.send(format!("{}\n", sanitize::text(reply.trim_end())));
@@ -315,6 +309,11 @@ impl<E: Write> Exec<E> {
             let asked = self.asked(&prompt);
             return self.submit(asked, handle);
         }
+        self.close(outcome, reply, handle);
+    }
+
+    /// No turn follows.
+    fn close(&mut self, outcome: TurnOutcome, reply: String, handle: &VmHandle) {
         self.ended = Some((outcome, reply));
         self.send(handle, Op::Shutdown);
     }

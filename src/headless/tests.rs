@@ -60,6 +60,16 @@ fn turn() -> TurnId {
 }
 
 impl Run {
+    /// Ctrl-C in a turn that has begun.
+    async fn interrupt(&mut self) {
+        // The turn must be known before the signal comes.
+        while !self.err.text().contains("session") {
+            tokio::task::yield_now().await;
+        }
+        self.signals.send(Signal::Interrupt).expect("listens");
+        assert_eq!(self.op().await, Op::Interrupt);
+    }
+
     fn tell(&self, event: Event) {
         self.port.events.send(event).expect("exec listens");
     }
@@ -167,12 +177,7 @@ async fn ctrl_c_interrupts_the_turn_and_exits_130() {
     let mut run = start(options(false), Shared::default());
     run.op().await;
     run.began();
-    // The turn must be known before the signal comes.
-    while !run.err.text().contains("session") {
-        tokio::task::yield_now().await;
-    }
-    run.signals.send(Signal::Interrupt).expect("listens");
-    assert_eq!(run.op().await, Op::Interrupt);
+    run.interrupt().await;
     run.ended(TurnOutcome::Interrupted, "Half");
     let (exit, out, _) = run.closes().await;
     assert_eq!((exit.code(), &*out), (130, "Half\n"));
@@ -269,11 +274,7 @@ async fn ctrl_c_while_a_snapshot_is_taken_begins_no_further_turn() {
     let mut run = start(ExecOptions { prompts, ..options(false) }, Shared::default());
     run.op().await;
     run.began();
-    while !run.err.text().contains("session") {
-        tokio::task::yield_now().await;
-    }
-    run.signals.send(Signal::Interrupt).expect("listens");
-    assert_eq!(run.op().await, Op::Interrupt);
+    run.interrupt().await;
     // The model was done already.
     run.ended(TurnOutcome::Completed, "One.");
     let (exit, out, _) = run.closes().await;

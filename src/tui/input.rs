@@ -24,8 +24,8 @@ pub enum Input {
     Key(KeyEvent),
     /// Text was pasted, whole.
     Paste(String),
-    /// The terminal has another size: columns, rows.
-    Resize(u16, u16),
+    /// The terminal has another size; the next frame asks for it.
+    Resize,
     /// The terminal is gone.
     Ended,
 }
@@ -82,10 +82,7 @@ impl EventSource for TerminalSource {
                 }
             };
             tokio::select! {
-                Some(()) = resized => {
-                    let (columns, rows) = ratatui::crossterm::terminal::size().unwrap_or((80, 24));
-                    return Input::Resize(columns, rows);
-                }
+                Some(()) = resized => return Input::Resize,
                 batch = read => match batch {
                     Some(batch) => self.waiting.extend(batch),
                     None => return Input::Ended,

@@ -244,7 +244,7 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
             match input {
                 Input::Key(key) => messages.push((Msg::Key(key), Urgency::AtOnce)),
                 Input::Paste(text) => messages.push((Msg::Paste(text), Urgency::AtOnce)),
-                Input::Resize(..) => self.frames.request(Urgency::AtOnce),
+                Input::Resize => self.frames.request(Urgency::AtOnce),
                 Input::Ended => self.terminal_gone(),
             }
         }

@@ -434,10 +434,10 @@ async fn a_resize_fits_the_screen_again() {
     let mut bench = Bench::start().await;
     bench.sink.resize(130, 40);
     bench.size = (130, 40);
-    bench.keys.send(Input::Resize(130, 40)).expect("the screen listens");
+    bench.keys.send(Input::Resize).expect("the screen listens");
     bench.wait_until("three panes", |screen| screen.contains("Trace") && screen.contains("Snapshots")).await;
     bench.sink.resize(40, 12);
-    bench.keys.send(Input::Resize(40, 12)).expect("the screen listens");
+    bench.keys.send(Input::Resize).expect("the screen listens");
     bench.size = (40, 12);
     let text = bench.wait_until("one pane", |screen| !screen.contains("Trace") && screen.contains("Say what")).await;
     assert!(text.contains('>'));
@@ -647,7 +647,7 @@ async fn a_missing_sandbox_is_told_on_a_small_screen_also_while_a_turn_runs() {
         title: "A test".to_owned(),
     });
     bench.sink.resize(40, 12);
-    bench.keys.send(Input::Resize(40, 12)).expect("the screen listens");
+    bench.keys.send(Input::Resize).expect("the screen listens");
     bench.size = (40, 12);
     bench.begin_turn();
     bench
