@@ -92,8 +92,6 @@ pub struct CloseTurn {
     pub reply: String,
     /// The participants' state.
     pub state: State,
-    /// Full outputs of the turn: hash, and where they lie.
-    pub spill: Vec<(String, PathBuf)>,
 }
 
 /// A session's log, graph and operation log.
@@ -181,8 +179,7 @@ impl Ledger {
             TurnOutcome::Interrupted => NodeKind::Interrupted,
             TurnOutcome::Completed | TurnOutcome::Failed => NodeKind::Turn,
         };
-        let making =
-            Making { kind, label: label_after(&text), turn: Some(turn), state: close.state, spill: close.spill };
+        let making = Making { turn: Some(turn), ..Making::new(kind, label_after(&text), close.state) };
         self.make(making, self.log.last_seq())
     }
 

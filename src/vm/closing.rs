@@ -17,8 +17,7 @@ const REST: Duration = Duration::from_secs(3);
 impl Engine {
     /// Takes the turn's snapshot; the next turn cannot begin before that is done.
     pub(super) fn close_turn(&mut self, id: TurnId, outcome: TurnOutcome, reply: String) {
-        let spill = self.turn.as_mut().map(|turn| std::mem::take(&mut turn.spill)).unwrap_or_default();
-        let close = CloseTurn { turn: id, outcome, reply: reply.clone(), state: self.toolbox.state(), spill };
+        let close = CloseTurn { turn: id, outcome, reply: reply.clone(), state: self.toolbox.state() };
         self.desk.start(
             move |ledger| {
                 let captured = ledger.close_turn(close).map_err(Trouble::from);

@@ -143,15 +143,13 @@ pub(super) struct OpenTurn {
     /// Parent of every tool's token.
     pub(super) token: CancellationToken,
     tools: HashMap<CallId, (CancellationToken, AbortOnDropHandle<()>)>,
-    /// Whole outputs that the node keeps, by hash.
-    pub(super) spill: Vec<(String, PathBuf)>,
     /// Nothing can be written down any more.
     pub(super) disk_failed: bool,
 }
 
 impl OpenTurn {
     pub(super) fn new(id: TurnId) -> Self {
-        Self { id, token: CancellationToken::new(), tools: HashMap::new(), spill: Vec::new(), disk_failed: false }
+        Self { id, token: CancellationToken::new(), tools: HashMap::new(), disk_failed: false }
     }
 }
 
@@ -307,9 +305,6 @@ impl Engine {
                 let effects = self.machine.step(Input::DiskFailed { message: error.to_string() });
                 self.work.extend(effects);
             }
-        }
-        if let (Fact::ToolFinished { spill: Some(spill), .. }, Some(turn)) = (fact, &mut self.turn) {
-            turn.spill.push((spill.sha256.clone(), spill.path.clone()));
         }
         self.history.apply(fact);
     }

@@ -1,7 +1,6 @@
 //! Making a node: which records and files go into it, and its closing record.
 
 use std::os::fd::AsFd as _;
-use std::path::PathBuf;
 
 use super::checkpoint::{Ledger, LedgerError, State};
 use crate::protocol::{NodeId, NodeKind, TurnId, TurnOutcome};
@@ -14,12 +13,11 @@ pub(super) struct Making {
     pub(super) label: String,
     pub(super) turn: Option<TurnId>,
     pub(super) state: State,
-    pub(super) spill: Vec<(String, PathBuf)>,
 }
 
 impl Making {
     pub(super) fn new(kind: NodeKind, label: impl Into<String>, state: State) -> Self {
-        Self { kind, label: label.into(), turn: None, state, spill: Vec::new() }
+        Self { kind, label: label.into(), turn: None, state }
     }
 }
 
@@ -70,9 +68,8 @@ impl Ledger {
 
     fn input(&self, making: Making, through: u64) -> NodeInput {
         let mut records = Vec::new();
-        let mut spill = making.spill;
         let path = |hash: String| (hash.clone(), self.log.blobs().path(&hash));
-        spill.extend(self.open.iter().filter_map(RawLine::output).map(path));
+        let mut spill: Vec<_> = self.open.iter().filter_map(RawLine::output).map(path).collect();
         // Outputs are under the cap of one file like any other; the texts of records are not.
         let cap = self.store.caps().file;
         spill.retain(|(_, path)| path.metadata().is_ok_and(|data| data.len() <= cap));

@@ -173,8 +173,8 @@ impl Engine {
                 Err(error) => {
                     // Written down but not begun: it must not stay open. Where nothing was written there is nothing
                     // to close, which is an error that says nothing new.
-                    let (reply, spill, outcome) = (String::new(), Vec::new(), TurnOutcome::Failed);
-                    let close = CloseTurn { turn: id, outcome, reply, state: state_then, spill };
+                    let (reply, outcome) = (String::new(), TurnOutcome::Failed);
+                    let close = CloseTurn { turn: id, outcome, reply, state: state_then };
                     let Ok(captured) = ledger.close_turn(close) else { return Err(error.into()) };
                     let listing = Listing::read(ledger, Changed::Nothing)?;
                     return Ok(Submitted::Stuck { text, attachments, trouble: error.into(), captured, listing });

@@ -106,7 +106,7 @@ fn turn_with(ledger: &mut Ledger, text: &str, state: Vec<(String, Vec<u8>)>, fil
 }
 
 fn close(turn: TurnId, reply: &str, state: Vec<(String, Vec<u8>)>) -> CloseTurn {
-    CloseTurn { turn, outcome: TurnOutcome::Completed, reply: reply.to_owned(), state, spill: Vec::new() }
+    CloseTurn { turn, outcome: TurnOutcome::Completed, reply: reply.to_owned(), state }
 }
 
 /// What the user said, in the ledger's conversation.
