@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::artifact::Artifact;
 use super::ids::{CallId, NodeId, SessionId, TurnId};
+use super::machine::{Job, NetworkState};
 use super::message::Message;
 use super::snapshot::{FileDiff, NodeSummary, RestorePlan, RestoreReport};
 use super::todo::TodoItem;
@@ -145,6 +146,17 @@ pub enum Event {
         /// The whole list.
         todos: Vec<TodoItem>,
     },
+    /// A program inside asked for a host on the network. Told once for each host, port and answer of a call.
+    NetworkRequest {
+        /// The host as it was named.
+        host: String,
+        /// The port.
+        port: u16,
+        /// Whether the network policy let it through.
+        allowed: bool,
+        /// Why not.
+        reason: Option<String>,
+    },
     /// Something for the user was made.
     Artifact(Artifact),
     /// A snapshot was taken.
@@ -229,6 +241,20 @@ pub enum Event {
         /// Unified diff of the file that the call changed.
         diff: Option<String>,
     },
+    /// Screens only: whether a running call waits for somebody to type.
+    ToolWaiting {
+        /// The call.
+        call: CallId,
+        /// Whether it waits.
+        waiting: bool,
+    },
+    /// Screens only: the background jobs, all of them.
+    JobsChanged {
+        /// The jobs, oldest first.
+        jobs: Vec<Job>,
+    },
+    /// Screens only: the network of the tools, asked for or changed.
+    Network(NetworkState),
     /// Screens only: the engine has ended; nothing follows.
     Closed,
 }
@@ -246,6 +272,9 @@ impl Event {
                 | Self::RestorePlanned(_)
                 | Self::Restored(_)
                 | Self::ToolDetail { .. }
+                | Self::ToolWaiting { .. }
+                | Self::JobsChanged { .. }
+                | Self::Network(_)
                 | Self::Closed
         )
     }

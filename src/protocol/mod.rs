@@ -5,6 +5,7 @@
 pub mod artifact;
 pub mod event;
 pub mod ids;
+pub mod machine;
 pub mod message;
 pub mod op;
 pub mod snapshot;
@@ -13,6 +14,7 @@ pub mod todo;
 pub use artifact::{Artifact, ArtifactKind};
 pub use event::{Event, Phase, ToolStatus, TurnOutcome};
 pub use ids::{CallId, NodeId, SessionId, TurnId};
+pub use machine::{Job, NetworkChange, NetworkState};
 pub use message::{Attachment, ImageData, Message, ToolCall, ToolReply, ToolSpec};
 pub use op::{Op, RestoreScope};
 pub use snapshot::{FileChange, FileChangeKind, FileDiff, NodeKind, NodeSummary, RestorePlan, RestoreReport};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{CallId, NodeId};
+use super::machine::NetworkChange;
 
 /// Which halves of a state a rollback brings back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -37,6 +38,21 @@ pub enum Op {
         /// The call.
         call: CallId,
     },
+    /// Type into the terminal of a running tool call. Never queued behind other ops.
+    Input {
+        /// The call.
+        call: CallId,
+        /// What is typed; Enter is `\r`.
+        text: String,
+    },
+    /// End a background job; answered by `Event::JobsChanged`. Never queued behind other ops.
+    EndJob {
+        /// Its number.
+        job: u32,
+    },
+    /// Ask for the network of the tools or change it; answered by `Event::Network`, or by an `Error` where the change
+    /// cannot be made. Never queued behind other ops.
+    Network(NetworkChange),
     /// Ask for the list of nodes; answered by `Event::Snapshots`.
     ListSnapshots,
     /// Ask for the difference between two states; answered by `Event::DiffReady`.

@@ -18,6 +18,7 @@ mod detect;
 mod hints;
 mod init;
 mod launch;
+mod notices;
 mod policy;
 mod private;
 mod probe;
@@ -30,6 +31,7 @@ mod wire;
 
 pub use backend::Sandbox;
 pub use detect::{Chooser, LazySandbox, Unavailable, choose};
+pub use notices::Notices;
 pub use process::{Child, Exit, Step, Stream};
 
 use std::io;

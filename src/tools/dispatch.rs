@@ -13,8 +13,11 @@ use super::capture::{Capture, Clipped, with_footer};
 use super::registry::{Availability, Entry, ToolRegistry, ToolRow};
 use super::state::ToolState;
 use super::tool::{ToolContext, ToolEffect, ToolError, ToolOutput};
-use crate::protocol::{Artifact, ImageData, TodoItem, ToolCall, ToolSpec, ToolStatus};
-use crate::sandbox::{LazySandbox, Sandbox, SandboxFolders};
+use crate::config::schema::NetworkMode;
+use crate::protocol::{
+    Artifact, CallId, Event, ImageData, NetworkChange, NetworkState, TodoItem, ToolCall, ToolSpec, ToolStatus,
+};
+use crate::sandbox::{LazySandbox, Notices, Sandbox, SandboxFolders};
 use crate::spec::Bundle;
 use crate::support::secret::Redactor;
 use crate::workspace::Workspace;
@@ -51,6 +54,8 @@ pub(crate) struct Machine {
     pub(crate) workspace: Workspace,
     pub(crate) folders: Arc<SandboxFolders>,
     pub(crate) state: Arc<ToolState>,
+    /// Where what happens besides calls is told.
+    pub(crate) notices: Notices,
     sandbox: LazySandbox,
     prepared: Arc<OnceCell<()>>,
 }
@@ -102,8 +107,14 @@ impl Toolbox {
     /// The tools of a session. Does not try the sandbox yet.
     pub fn new(parts: ToolboxParts) -> Result<Self, ToolsError> {
         let ToolboxParts { bundle, workspace, sandbox, folders, spill, redactor } = parts;
-        let machine =
-            Machine { workspace, folders: Arc::new(folders), state: Arc::default(), sandbox, prepared: Arc::default() };
+        let machine = Machine {
+            workspace,
+            folders: Arc::new(folders),
+            state: Arc::default(),
+            notices: Notices::default(),
+            sandbox,
+            prepared: Arc::default(),
+        };
         Ok(Self { registry: ToolRegistry::from_bundle(&bundle)?, machine, spill, redactor })
     }
 
@@ -162,6 +173,35 @@ impl Toolbox {
             diff: output.diff.map(|diff| self.redactor.redact(&diff).into_owned()),
             duration: started.elapsed(),
             fatal,
+        }
+    }
+
+    /// What happens in the machine besides calls: jobs, prompts that wait, requests to the network. The latest listener
+    /// hears it.
+    pub fn listen(&self) -> mpsc::UnboundedReceiver<Event> {
+        self.machine.notices.listen()
+    }
+
+    /// Types into the terminal of a running call. A call that has ended or has no terminal takes nothing.
+    pub fn input(&self, call: &CallId, text: &str) {
+        tracing::debug!(call = %call.0, bytes = text.len(), "input for a call that reads none");
+    }
+
+    /// Ends a background job. One that has ended already is as good.
+    pub fn end_job(&self, job: u32) {
+        tracing::debug!(job, "no such job");
+    }
+
+    /// Tells or changes the network of the tools. `Err` says why a change cannot be made.
+    pub fn network(&self, change: &NetworkChange) -> Result<NetworkState, String> {
+        let mode = match self.machine.sandbox.network() {
+            NetworkMode::Off => "off",
+            NetworkMode::Proxy => "proxy",
+            NetworkMode::Host => "host",
+        };
+        match change {
+            NetworkChange::Show => Ok(NetworkState { mode: mode.to_owned(), ..NetworkState::default() }),
+            _ => Err("the network cannot be changed while a session runs".to_owned()),
         }
     }
 

@@ -99,6 +99,7 @@ pub fn open_on(port: EnginePort, parts: EngineParts) -> Result<Engine, VmError> 
         title: folder.meta().title.clone(),
     };
     let (tool_sender, tool_events) = mpsc::unbounded_channel();
+    let notices = toolbox.listen();
     let today = clock.now().date();
     Ok(Engine {
         port,
@@ -114,6 +115,7 @@ pub fn open_on(port: EnginePort, parts: EngineParts) -> Result<Engine, VmError> 
         reasoning: RedactedStream::new(redactor.clone()),
         tool_sender,
         tool_events,
+        notices,
         stopping: false,
         shown: None,
         rest_until: None,
@@ -170,6 +172,8 @@ pub struct Engine {
     pub(super) reasoning: RedactedStream,
     tool_sender: mpsc::UnboundedSender<ToolEvent>,
     tool_events: mpsc::UnboundedReceiver<ToolEvent>,
+    /// What happens in the machine besides calls.
+    notices: mpsc::UnboundedReceiver<Event>,
     /// The engine ends as soon as nothing is open.
     pub(super) stopping: bool,
     /// The phase that front ends know.
@@ -196,6 +200,7 @@ enum Wake {
     Gone,
     Job(Box<dyn FnOnce(&mut Engine) + Send>),
     Tool(ToolEvent),
+    Notice(Event),
     Model(Option<ModelItem>),
     Rested,
 }
@@ -217,6 +222,7 @@ impl Engine {
                     self.perform();
                 }
                 Wake::Tool(event) => self.tool_event(event),
+                Wake::Notice(event) => self.emit(event),
                 Wake::Model(item) => self.model_item(item),
                 Wake::Rested => self.pack(),
             }
@@ -225,7 +231,7 @@ impl Engine {
     }
 
     async fn wake(&mut self) -> Wake {
-        let Self { port, desk, work, stream, tool_events, stopping, rest_until, .. } = self;
+        let Self { port, desk, work, stream, tool_events, notices, stopping, rest_until, .. } = self;
         let calm = work.is_empty();
         let resting = calm && !desk.is_busy();
         tokio::select! {
@@ -238,6 +244,7 @@ impl Engine {
                 // Only a runtime that shuts down takes a job away.
                 Err(_) => Wake::Gone,
             },
+            Some(event) = notices.recv() => Wake::Notice(event),
             Some(event) = tool_events.recv(), if calm => Wake::Tool(event),
             item = next(stream), if calm && stream.is_some() => Wake::Model(item),
             () = tokio::time::sleep_until(rest_until.unwrap_or_else(Instant::now)), if resting && rest_until.is_some() => Wake::Rested,

@@ -59,6 +59,12 @@ impl Engine {
         match op {
             Op::Interrupt => self.interrupt(),
             Op::EndCall { call } => self.feed(Input::EndCall(call)),
+            Op::Input { call, text } => self.toolbox.input(&call, &text),
+            Op::EndJob { job } => self.toolbox.end_job(job),
+            Op::Network(change) => match self.toolbox.network(&change) {
+                Ok(state) => self.emit(Event::Network(state)),
+                Err(why) => self.emit(Event::Error { message: why, hint: None }),
+            },
             Op::Shutdown => {
                 self.stopping = true;
                 self.rest_until = None;
@@ -146,7 +152,12 @@ impl Engine {
                 Self::tell_listing,
             ),
             Op::Rename { title } => self.rename(&title),
-            Op::Interrupt | Op::EndCall { .. } | Op::Shutdown => self.take_op(op),
+            Op::Interrupt
+            | Op::EndCall { .. }
+            | Op::Input { .. }
+            | Op::EndJob { .. }
+            | Op::Network(_)
+            | Op::Shutdown => self.take_op(op),
         }
     }
 

@@ -1,0 +1,52 @@
+//! What runs and what is allowed in a session's machine: background jobs, waiting prompts, the network.
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::CallId;
+
+/// Processes of a command that go on after it ended, such as a development server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// Its number in this run of the session, from 1.
+    pub id: u32,
+    /// The call that started it.
+    pub call: CallId,
+    /// The command line that the model gave.
+    pub command: String,
+    /// Processes that still run.
+    pub processes: u32,
+    /// TCP ports on which they listen, on the session's own loopback.
+    pub ports: Vec<u16>,
+    /// Seconds since the command was started.
+    pub seconds: u64,
+    /// The last lines that they wrote.
+    pub tail: String,
+}
+
+/// Asks for the network of the tools, or changes it for the rest of this run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NetworkChange {
+    /// Change nothing; tell how it is.
+    Show,
+    /// Another mode: `off`, `proxy` or `host`.
+    Mode(String),
+    /// Admit hosts: a name, `*.name` or `*`; `host:port` admits one further port or a private address.
+    Allow(String),
+    /// Refuse hosts, whatever else admits them.
+    Deny(String),
+}
+
+/// The network of the tools as it is now.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkState {
+    /// `off`, `proxy` or `host`.
+    pub mode: String,
+    /// Hosts that are admitted.
+    pub allow: Vec<String>,
+    /// Hosts that are refused.
+    pub deny: Vec<String>,
+    /// Ports that are admitted on any host.
+    pub ports: Vec<u16>,
+    /// `host:port` of private addresses that are admitted.
+    pub private: Vec<String>,
+}
