@@ -101,6 +101,8 @@ impl SandboxMode {
 pub enum NetworkArg {
     /// Loopback only, in a network of the tools' own
     Off,
+    /// Public hosts through a filtering proxy, as far as the configuration admits them
+    Proxy,
     /// The host's network, with everything that listens on it
     Host,
 }
@@ -110,6 +112,7 @@ impl NetworkArg {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Off => "off",
+            Self::Proxy => "proxy",
             Self::Host => "host",
         }
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::cli::args::GlobalArgs;
 use crate::cli::config_command;
 use crate::cli::report::Failure;
-use crate::config::{self, ConfigError, Flags, LoadOptions, Loaded, NetworkMode, Problem};
+use crate::config::{self, ConfigError, Flags, LoadOptions, Loaded, Problem};
 use crate::demo::{self, DemoOptions, DemoServer};
 use crate::logging;
 use crate::model::{ChatModel, OpenAiChat};
@@ -205,15 +205,10 @@ impl Setup {
         sandbox: &LazySandbox,
         model: Arc<dyn ChatModel>,
     ) -> Result<EngineParts, Failure> {
-        let network = match sandbox.network() {
-            NetworkMode::Off => "off",
-            NetworkMode::Proxy => "proxy",
-            NetworkMode::Host => "host",
-        };
         Ok(EngineParts {
             announce: Announce {
                 sandbox: sandbox.label().to_owned(),
-                network: network.to_owned(),
+                network: sandbox.network().as_str().to_owned(),
                 model: model.name().to_owned(),
             },
             ledger: session.ledger,

@@ -7,7 +7,7 @@ use rustix::fs::Access;
 
 use super::report;
 use crate::config::paths::real;
-use crate::config::{Loaded, NetworkMode, Problem, SandboxBackend};
+use crate::config::{Loaded, Problem, SandboxBackend};
 use crate::spec::Bundle;
 use crate::tui::TuiError;
 use crate::tui::keymap::Keymap;
@@ -55,9 +55,6 @@ fn sandbox(loaded: &Loaded) -> Option<Problem> {
     match section.backend {
         SandboxBackend::Landlock => {
             Some(problem(loaded, "sandbox.backend", "landlock is not built yet", "Use auto or bubblewrap."))
-        }
-        SandboxBackend::Auto | SandboxBackend::Bubblewrap if section.network == NetworkMode::Proxy => {
-            Some(problem(loaded, "sandbox.network.mode", "proxy is not built yet", "Use off or host."))
         }
         _ => None,
     }

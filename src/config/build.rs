@@ -7,8 +7,8 @@ use super::fields::{ENDPOINTS, field, fields};
 use super::loaded::ShownValue;
 use super::paths::expand;
 use super::schema::{
-    Config, Endpoint, EngineSection, LimitSection, MediaSection, SandboxSection, SnapshotSection, SpecSection,
-    UiSection, WorkspaceSection,
+    Config, Endpoint, EngineSection, LimitSection, MediaSection, NetworkSection, SandboxSection, SnapshotSection,
+    SpecSection, UiSection, WorkspaceSection,
 };
 use super::settings::{Settings, Source};
 use super::value::{self, Typed};
@@ -42,7 +42,14 @@ impl Builder<'_> {
             },
             sandbox: SandboxSection {
                 backend: self.choice("sandbox.backend"),
-                network: self.choice("sandbox.network.mode"),
+                network: NetworkSection {
+                    mode: self.choice("sandbox.network.mode"),
+                    allow: self.list("sandbox.network.allow"),
+                    deny: self.list("sandbox.network.deny"),
+                    allow_ports: self.numbers("sandbox.network.allow_ports"),
+                    allow_private: self.list("sandbox.network.allow_private"),
+                    shell: self.word("sandbox.network.shell"),
+                },
                 run_as: self.whole("sandbox.run_as"),
                 extra_ro: self.list("sandbox.extra_ro").iter().map(|path| expand(path, self.base, self.env)).collect(),
                 env_pass: self.list("sandbox.env_pass"),
@@ -167,6 +174,11 @@ impl Builder<'_> {
         }
     }
 
+    /// Numbers; those that do not fit were refused before.
+    fn numbers<N: std::str::FromStr>(&self, path: &str) -> Vec<N> {
+        self.list(path).iter().filter_map(|number| number.parse().ok()).collect()
+    }
+
     /// A number; the bounds of the table fit the type of the schema.
     fn whole<N: TryFrom<u64> + Default>(&self, path: &str) -> N {
         match self.value(path) {
@@ -177,8 +189,12 @@ impl Builder<'_> {
 
     /// A word of a table's choice, which the schema knows under the same spelling.
     fn choice<C: serde::de::DeserializeOwned + Default>(&self, path: &str) -> C {
-        let word = self.text(path).unwrap_or_default();
-        serde_json::from_value(serde_json::Value::String(word)).unwrap_or_default()
+        self.word(path).unwrap_or_default()
+    }
+
+    /// Such a word, where there is one.
+    fn word<C: serde::de::DeserializeOwned>(&self, path: &str) -> Option<C> {
+        serde_json::from_value(serde_json::Value::String(self.text(path)?)).ok()
     }
 }
 
@@ -204,7 +220,9 @@ mod tests {
                 let value = serde_json::Value::String((*word).to_owned());
                 let known = match path.as_str() {
                     "sandbox.backend" => serde_json::from_value::<SandboxBackend>(value).is_ok(),
-                    "sandbox.network.mode" => serde_json::from_value::<NetworkMode>(value).is_ok(),
+                    "sandbox.network.mode" | "sandbox.network.shell" => {
+                        serde_json::from_value::<NetworkMode>(value).is_ok()
+                    }
                     "ui.colour" => serde_json::from_value::<ColourMode>(value).is_ok(),
                     _ => false,
                 };

@@ -31,6 +31,12 @@ pub enum FieldKind {
     PathList,
     /// A list of names of environment variables.
     VariableList,
+    /// A list of hosts: `*`, `*.name`, a name or an address, each with or without a port.
+    HostList,
+    /// A list of `host:port`.
+    PlaceList,
+    /// A list of TCP ports.
+    PortList,
     /// Names, each with one text or a list of texts.
     ChordMap,
 }
@@ -48,6 +54,9 @@ impl FieldKind {
             Self::Choice(words) => format!("one of {}", words.join(", ")),
             Self::PathList => "a list of absolute paths".to_owned(),
             Self::VariableList => "a list of names of environment variables".to_owned(),
+            Self::HostList => "a list of hosts".to_owned(),
+            Self::PlaceList => "a list of host:port".to_owned(),
+            Self::PortList => "a list of ports".to_owned(),
             Self::ChordMap => "action names, each with a key chord or a list of them".to_owned(),
         }
     }
@@ -168,8 +177,28 @@ const ROWS: &[Row] = &[
     (
         "sandbox.network.mode",
         FieldKind::Choice(&["off", "proxy", "host"]),
-        "off",
-        "Network of the tools: off is loopback only, proxy a filtering proxy, host the machine's own network.",
+        "proxy",
+        "Network of the tools: off is loopback only, proxy lets them reach what the settings below admit, host is the machine's own network.",
+    ),
+    (
+        "sandbox.network.allow",
+        FieldKind::HostList,
+        "[*]",
+        "Hosts that the proxy admits: * is every public one, *.name those below a name; name:port admits a further port.",
+    ),
+    ("sandbox.network.deny", FieldKind::HostList, "[]", "Hosts that the proxy refuses, whatever admits them."),
+    ("sandbox.network.allow_ports", FieldKind::PortList, "[80, 443]", "Ports that the proxy admits on every host."),
+    (
+        "sandbox.network.allow_private",
+        FieldKind::PlaceList,
+        "[]",
+        "Private addresses that the proxy admits, each as host:port, such as a mirror of yours; all others are refused.",
+    ),
+    (
+        "sandbox.network.shell",
+        FieldKind::Choice(&["off", "proxy", "host"]),
+        "[sandbox.network.mode]",
+        "Network of commands, where it is to differ from that of the other tools.",
     ),
     (
         "sandbox.run_as",

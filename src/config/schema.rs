@@ -98,12 +98,65 @@ pub enum SandboxBackend {
 #[serde(rename_all = "snake_case")]
 pub enum NetworkMode {
     /// A network of its own with loopback only.
-    #[default]
     Off,
     /// A network of its own and a filtering proxy.
+    #[default]
     Proxy,
     /// The host's network.
     Host,
+}
+
+impl NetworkMode {
+    /// The word in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Proxy => "proxy",
+            Self::Host => "host",
+        }
+    }
+}
+
+/// The network of the tools.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkSection {
+    /// What network.
+    pub mode: NetworkMode,
+    /// Hosts that the proxy admits: `*`, `*.name`, a name, or one of them with `:port`.
+    pub allow: Vec<String>,
+    /// Hosts that it refuses, whatever admits them.
+    pub deny: Vec<String>,
+    /// Ports that it admits on any host.
+    pub allow_ports: Vec<u16>,
+    /// Private addresses, or names that lead to them, that it admits: `host:port`.
+    pub allow_private: Vec<String>,
+    /// The mode for commands, where it is not that of the other tools.
+    pub shell: Option<NetworkMode>,
+}
+
+impl NetworkSection {
+    /// The defaults with another mode.
+    pub fn of_mode(mode: NetworkMode) -> Self {
+        Self { mode, ..Self::default() }
+    }
+
+    /// The mode for commands.
+    pub fn shell_mode(&self) -> NetworkMode {
+        self.shell.unwrap_or(self.mode)
+    }
+}
+
+impl Default for NetworkSection {
+    fn default() -> Self {
+        Self {
+            mode: NetworkMode::default(),
+            allow: vec!["*".to_owned()],
+            deny: Vec::new(),
+            allow_ports: vec![80, 443],
+            allow_private: Vec::new(),
+            shell: None,
+        }
+    }
 }
 
 /// The boundary around the tools.
@@ -112,7 +165,7 @@ pub struct SandboxSection {
     /// Which backend.
     pub backend: SandboxBackend,
     /// What network.
-    pub network: NetworkMode,
+    pub network: NetworkSection,
     /// The unprivileged uid and gid that tools run as when okcvm itself runs as root.
     pub run_as: u32,
     /// Further host paths that tools may read.
@@ -140,7 +193,7 @@ impl Default for SandboxSection {
     fn default() -> Self {
         Self {
             backend: SandboxBackend::Auto,
-            network: NetworkMode::Off,
+            network: NetworkSection::default(),
             run_as: 61999,
             extra_ro: Vec::new(),
             env_pass: vec!["TZ".to_owned()],

@@ -6,6 +6,7 @@ use serde_yaml::Value;
 
 use super::dotenv::is_variable_name;
 use super::fields::{FieldKind, field};
+use crate::support::host::{HostPattern, Place};
 
 /// A value of the right type. Keys are not held here but as [`crate::support::secret::Secret`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +71,11 @@ pub(super) fn from_text(kind: FieldKind, text: &str) -> Result<Typed, Wrong> {
             _ => Err(expected()),
         },
         FieldKind::Whole(..) => text.parse().map(Typed::Whole).map_err(|_| expected()),
-        FieldKind::PathList | FieldKind::VariableList => {
+        FieldKind::PathList
+        | FieldKind::VariableList
+        | FieldKind::HostList
+        | FieldKind::PlaceList
+        | FieldKind::PortList => {
             let inner = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
             let items = inner.split(',').map(str::trim).filter(|item| !item.is_empty());
             Ok(Typed::List(items.map(str::to_owned).collect()))
@@ -93,7 +98,19 @@ pub(super) fn from_yaml(kind: FieldKind, value: &Value) -> Result<Option<Typed>,
         (FieldKind::Whole(low, high), Value::Number(_)) => {
             return Err(Wrong::new(format!("must be a whole number from {low} to {high}")));
         }
-        (FieldKind::PathList | FieldKind::VariableList, Value::Sequence(items)) => {
+        (FieldKind::PortList, Value::Sequence(items)) => {
+            let item = |(index, item): (usize, &Value)| match item {
+                Value::Number(number) => Ok(number.to_string()),
+                other => {
+                    Err(Wrong::new(format!("expected a port, found {}", found(other))).inside(&format!("[{index}]")))
+                }
+            };
+            Typed::List(items.iter().enumerate().map(item).collect::<Result<_, _>>()?)
+        }
+        (
+            FieldKind::PathList | FieldKind::VariableList | FieldKind::HostList | FieldKind::PlaceList,
+            Value::Sequence(items),
+        ) => {
             let item = |(index, item): (usize, &Value)| text_of(item).map_err(|w| w.inside(&format!("[{index}]")));
             Typed::List(items.iter().enumerate().map(item).collect::<Result<_, _>>()?)
         }
@@ -115,6 +132,9 @@ pub(super) fn from_yaml(kind: FieldKind, value: &Value) -> Result<Option<Typed>,
             | FieldKind::Whole(..)
             | FieldKind::PathList
             | FieldKind::VariableList
+            | FieldKind::HostList
+            | FieldKind::PlaceList
+            | FieldKind::PortList
             | FieldKind::ChordMap,
             other,
         ) => {
@@ -190,6 +210,24 @@ pub(super) fn check(kind: FieldKind, value: &Typed) -> Vec<Wrong> {
                     "{name} may hold a secret or reach a session of yours, and is never passed to tools"
                 ))
             })
+        }),
+        (FieldKind::HostList, Typed::List(hosts)) => each(hosts, |host| {
+            let wrong = |error| {
+                Wrong::new(format!("{host:?} {error}"))
+                    .hint("Write a name such as example.com, *.example.com, example.com:8443 or *.")
+            };
+            HostPattern::parse(host).err().map(wrong)
+        }),
+        (FieldKind::PlaceList, Typed::List(places)) => each(places, |place| {
+            let wrong = |error| {
+                Wrong::new(format!("{place:?} {error}"))
+                    .hint("Write host and port, such as 10.0.0.1:8080 or pypi.example:443.")
+            };
+            Place::parse(place).err().map(wrong)
+        }),
+        (FieldKind::PortList, Typed::List(ports)) => each(ports, |port| {
+            let fits = port.parse::<u16>().is_ok_and(|port| port > 0);
+            (!fits).then(|| Wrong::new(format!("{port} is not a port: must be from 1 to 65535")))
         }),
         _ => Vec::new(),
     }
@@ -312,6 +350,13 @@ mod tests {
                 "TZ, MY_KEY",
                 "MY_KEY may hold a secret or reach a session of yours, and is never passed to tools",
             ),
+            (
+                "sandbox.network.allow",
+                "*, https://a",
+                "\"https://a\" is an address of the web; write only the name of the host",
+            ),
+            ("sandbox.network.allow_private", "10.0.0.1", "\"10.0.0.1\" has no port"),
+            ("sandbox.network.allow_ports", "80, 0", "0 is not a port: must be from 1 to 65535"),
             ("sandbox.extra_ro", "opt", "\"opt\" is not an absolute path"),
             ("chat.model", " ", "is empty, expected text"),
             ("chat.colour", "x", "there is no setting chat.colour"),

@@ -16,7 +16,8 @@ pub(super) fn scalar(value: &Value, quote: Option<char>) -> String {
             _ => double_quoted(text),
         },
         Value::Sequence(items) => {
-            let items: Vec<_> = items.iter().map(|item| item.as_str().map_or_else(String::new, in_line)).collect();
+            let item = |item: &Value| item.as_str().map_or_else(|| scalar(item, None), in_line);
+            let items: Vec<_> = items.iter().map(item).collect();
             format!("[{}]", items.join(", "))
         }
         Value::Mapping(_) => "{}".to_owned(),

@@ -81,7 +81,7 @@ impl Sandbox {
 
     /// The network that commands really have.
     pub fn network(&self) -> NetworkMode {
-        if self.confines() { self.0.section.network } else { NetworkMode::Host }
+        if self.confines() { self.0.section.network.shell_mode() } else { NetworkMode::Host }
     }
 
     /// The limits of one command, where they apply.

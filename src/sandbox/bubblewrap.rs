@@ -105,7 +105,7 @@ impl Bubblewrap {
             mount: folders.mount.clone(),
             run_as: root.then_some(section.run_as),
             ids,
-            share_net: section.network == NetworkMode::Host,
+            share_net: section.network.shell_mode() == NetworkMode::Host,
             disable_userns: self.disable_userns,
             extra_ro: section.extra_ro.clone(),
             env: policy::environment(&folders.mount, &section.env_pass, |name| std::env::var(name).ok()),

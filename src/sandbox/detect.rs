@@ -117,13 +117,6 @@ impl Chooser {
     }
 
     fn choose_bubblewrap(&self) -> Result<Sandbox, Unavailable> {
-        // Without a wall of ours there is no network of ours: only here does the mode count.
-        if self.section.network == NetworkMode::Proxy {
-            return Err(Unavailable::new(
-                "network mode proxy is not built yet",
-                "Use `off` or `host`: `--network off`, or sandbox.network.mode in the configuration.",
-            ));
-        }
         let cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
         let path = self.path.clone().or_else(|| std::env::var("PATH").ok()).unwrap_or_default();
         let bwrap = Bubblewrap::find(&path, &cwd).map_err(|why| hints::not_found(&why))?;
@@ -318,7 +311,7 @@ impl LazySandbox {
     pub fn network(&self) -> NetworkMode {
         match self.0.chooser.section.backend {
             SandboxBackend::Off | SandboxBackend::External => NetworkMode::Host,
-            _ => self.0.chooser.section.network,
+            _ => self.0.chooser.section.network.shell_mode(),
         }
     }
 

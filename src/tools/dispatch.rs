@@ -13,7 +13,6 @@ use super::capture::{Capture, Clipped, with_footer};
 use super::registry::{Availability, Entry, ToolRegistry, ToolRow};
 use super::state::ToolState;
 use super::tool::{ToolContext, ToolEffect, ToolError, ToolOutput};
-use crate::config::schema::NetworkMode;
 use crate::protocol::{
     Artifact, CallId, Event, ImageData, NetworkChange, NetworkState, TodoItem, ToolCall, ToolSpec, ToolStatus,
 };
@@ -194,11 +193,7 @@ impl Toolbox {
 
     /// Tells or changes the network of the tools. `Err` says why a change cannot be made.
     pub fn network(&self, change: &NetworkChange) -> Result<NetworkState, String> {
-        let mode = match self.machine.sandbox.network() {
-            NetworkMode::Off => "off",
-            NetworkMode::Proxy => "proxy",
-            NetworkMode::Host => "host",
-        };
+        let mode = self.machine.sandbox.network().as_str();
         match change {
             NetworkChange::Show => Ok(NetworkState { mode: mode.to_owned(), ..NetworkState::default() }),
             _ => Err("the network cannot be changed while a session runs".to_owned()),

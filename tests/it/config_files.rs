@@ -112,7 +112,15 @@ fn every_field_of_the_file_reaches_its_place() {
     assert_eq!(paths.sessions_dir, home.path("machines"));
     assert!(config.workspace.confirm_on_start);
     assert_eq!(config.workspace.preview_base_url.as_deref(), Some("https://preview.example.com"));
-    assert_eq!((config.sandbox.backend, config.sandbox.network), (SandboxBackend::Bubblewrap, NetworkMode::Host));
+    assert_eq!(config.sandbox.backend, SandboxBackend::Bubblewrap);
+    let network = &config.sandbox.network;
+    assert_eq!((network.mode, network.shell), (NetworkMode::Host, Some(NetworkMode::Off)));
+    assert_eq!(network.allow, ["*.example.com", "pypi.org", "registry.npmjs.org:8443"]);
+    assert_eq!(
+        (&network.deny[..], &network.allow_ports[..]),
+        (&["evil.example.com".to_owned()][..], &[80, 443, 8080][..])
+    );
+    assert_eq!(network.allow_private, ["127.0.0.1:8080", "pypi.corp.example:443"]);
     assert_eq!(config.sandbox.extra_ro, [PathBuf::from("/opt/toolchain"), home.path(".pyenv")]);
     assert_eq!(config.sandbox.env_pass, ["TZ", "LANG"]);
     let limits = &config.sandbox.limits;
@@ -186,7 +194,10 @@ fn the_example_names_every_field_with_its_default() {
             home = home.env(name, "sk-of-a-variable");
         }
         let loaded = home.load();
-        for field in fields().iter().filter(|field| !field.default.starts_with('[') || field.default == "[TZ]") {
+        for field in fields()
+            .iter()
+            .filter(|field| !field.default.starts_with('[') || ["[TZ]", "[*]", "[80, 443]"].contains(&field.default))
+        {
             assert_eq!(shown(&loaded, &field.path), field.default, "{}", field.path);
         }
         assert!(loaded.config.chat.is_some_and(|chat| chat.api_key.is_some()));
@@ -241,7 +252,7 @@ fn later_layers_win_and_each_value_remembers_its_own() {
     assert_eq!(loaded.config.chat.as_ref().expect("chat").model, "flag");
     assert_eq!(source(&loaded, "chat.model"), &Source::Flag("--model"));
     assert_eq!(
-        (loaded.config.sandbox.backend, loaded.config.sandbox.network),
+        (loaded.config.sandbox.backend, loaded.config.sandbox.network.mode),
         (SandboxBackend::Off, NetworkMode::Host)
     );
     assert_eq!(loaded.paths.sessions_dir, home.path("project/data/sessions"));

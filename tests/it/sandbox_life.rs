@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use okcvm::config::schema::{NetworkMode, SandboxBackend, SandboxSection};
+use okcvm::config::schema::{NetworkMode, NetworkSection, SandboxBackend, SandboxSection};
 use okcvm::protocol::ToolStatus;
 use okcvm::sandbox::{Chooser, Sandbox};
 use okcvm::workspace::Workspace;
@@ -203,7 +203,7 @@ async fn the_network_is_loopback_only_unless_the_hosts_is_asked_for() {
     let ran = machine.shell(&connect).await.output;
     assert!(!ran.contains("CONNECTED") && ran.contains("\n1\n"), "{ran}");
 
-    let section = SandboxSection { network: NetworkMode::Host, ..SandboxSection::default() };
+    let section = SandboxSection { network: NetworkSection::of_mode(NetworkMode::Host), ..SandboxSection::default() };
     let Some(sandbox) = sandbox_of(&section, folder.path()) else { return };
     assert_eq!(sandbox.network(), NetworkMode::Host);
     let machine = Machine::create(folder.path(), 2, &sandbox);
@@ -326,7 +326,7 @@ fn a_success_is_remembered_until_something_changes() {
     assert_eq!(names(), 1, "the probe cleans up");
     machine::choose(&SandboxSection::default(), &state).expect("from memory");
     assert_eq!(fs::read(state.join("sandbox-probe.json")).expect("remembered"), first);
-    let other = SandboxSection { network: NetworkMode::Host, ..SandboxSection::default() };
+    let other = SandboxSection { network: NetworkSection::of_mode(NetworkMode::Host), ..SandboxSection::default() };
     machine::choose(&other, &state).expect("probed anew");
     assert_ne!(fs::read(state.join("sandbox-probe.json")).expect("remembered"), first);
 }
@@ -338,13 +338,16 @@ fn what_is_missing_is_told_with_a_hint_and_nothing_less_is_taken() {
     let choose = |section: &SandboxSection| machine::choose(section, folder.path());
     let missing = Chooser::new(&section, folder.path()).path("/nowhere").choose().expect_err("no bubblewrap");
     assert!(missing.reason.contains("not installed") && missing.hint.contains("apt install bubblewrap"));
-    let proxy = choose(&SandboxSection { network: NetworkMode::Proxy, ..section.clone() }).expect_err("proxy");
-    assert!(proxy.reason.contains("not built yet") && proxy.hint.contains("host"));
     let landlock = choose(&SandboxSection { backend: SandboxBackend::Landlock, ..section.clone() }).expect_err("none");
     assert!(landlock.reason.contains("not built yet"));
     for (backend, label) in [(SandboxBackend::Off, "off"), (SandboxBackend::External, "external")] {
         // Where no network is made, its mode does not matter.
-        let sandbox = choose(&SandboxSection { backend, network: NetworkMode::Proxy, ..section.clone() }).expect(label);
+        let sandbox = choose(&SandboxSection {
+            backend,
+            network: NetworkSection::of_mode(NetworkMode::Proxy),
+            ..section.clone()
+        })
+        .expect(label);
         assert_eq!((sandbox.label(), sandbox.confines(), sandbox.tool_owner()), (label, false, None));
         assert_eq!(sandbox.network(), NetworkMode::Host);
     }

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use okcvm::config::schema::{NetworkMode, SandboxBackend, SandboxSection};
+use okcvm::config::schema::{NetworkMode, NetworkSection, SandboxBackend, SandboxSection};
 use okcvm::model::{ChatModel, OpenAiChat, Timing};
 use okcvm::protocol::{Event, Message, Op, Phase, ToolStatus, TurnOutcome};
 use okcvm::sandbox::{Chooser, LazySandbox};
@@ -70,8 +70,11 @@ pub struct TestSession {
 
 /// How the sessions of tests are opened: no sandbox, so that they run everywhere.
 pub fn options(home: &TestHome) -> SessionOptions {
-    let section =
-        SandboxSection { backend: SandboxBackend::Off, network: NetworkMode::Host, ..SandboxSection::default() };
+    let section = SandboxSection {
+        backend: SandboxBackend::Off,
+        network: NetworkSection::of_mode(NetworkMode::Host),
+        ..SandboxSection::default()
+    };
     let cache = home.path().join("cache/okcvm");
     let chooser = Chooser::new(&section, &cache).program(env!("CARGO_BIN_EXE_okcvm"));
     let sandbox = LazySandbox::from_chooser(chooser);
