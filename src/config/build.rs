@@ -53,6 +53,7 @@ impl Builder<'_> {
                 run_as: self.whole("sandbox.run_as"),
                 extra_ro: self.list("sandbox.extra_ro").iter().map(|path| expand(path, self.base, self.env)).collect(),
                 env_pass: self.list("sandbox.env_pass"),
+                allow_ptrace: self.flag("sandbox.allow_ptrace"),
                 limits: LimitSection {
                     memory_mb: self.whole("sandbox.limits.memory_mb"),
                     pids: self.whole("sandbox.limits.pids"),

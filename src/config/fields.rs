@@ -172,7 +172,7 @@ const ROWS: &[Row] = &[
         "sandbox.backend",
         FieldKind::Choice(&["auto", "bubblewrap", "landlock", "external", "off"]),
         "auto",
-        "What confines the tools: auto takes the best that works here, external trusts a container of yours, off is no confinement at all.",
+        "What confines the tools: auto is bubblewrap, landlock confines less and without user namespaces, external trusts a container of yours, off is no confinement at all.",
     ),
     (
         "sandbox.network.mode",
@@ -217,6 +217,12 @@ const ROWS: &[Row] = &[
         FieldKind::VariableList,
         "[TZ]",
         "Environment variables that tools get from okcvm's own environment; names that look like keys are refused.",
+    ),
+    (
+        "sandbox.allow_ptrace",
+        FieldKind::Flag,
+        "false",
+        "Tools may trace and read the memory of processes of the same sandbox, as gdb and strace do.",
     ),
     (
         "sandbox.limits.memory_mb",

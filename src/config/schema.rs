@@ -80,12 +80,12 @@ pub struct WorkspaceSection {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SandboxBackend {
-    /// The best one that works here.
+    /// bubblewrap; where it does not work, none.
     #[default]
     Auto,
     /// bubblewrap.
     Bubblewrap,
-    /// Landlock and seccomp.
+    /// Landlock and seccomp: less is confined, and no user namespaces are needed. Never chosen by itself.
     Landlock,
     /// The user's own container.
     External,
@@ -172,6 +172,8 @@ pub struct SandboxSection {
     pub extra_ro: Vec<PathBuf>,
     /// Environment variables, by name, that are passed on from okcvm's own environment.
     pub env_pass: Vec<String>,
+    /// Whether processes of a sandbox may trace each other.
+    pub allow_ptrace: bool,
     /// Limits of one command.
     pub limits: LimitSection,
 }
@@ -197,6 +199,7 @@ impl Default for SandboxSection {
             run_as: 61999,
             extra_ro: Vec::new(),
             env_pass: vec!["TZ".to_owned()],
+            allow_ptrace: false,
             limits: LimitSection::default(),
         }
     }

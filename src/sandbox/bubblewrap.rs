@@ -107,6 +107,7 @@ impl Bubblewrap {
             ids,
             share_net: section.network.shell_mode() == NetworkMode::Host,
             disable_userns: self.disable_userns,
+            allow_ptrace: section.allow_ptrace,
             extra_ro: section.extra_ro.clone(),
             env: policy::environment(&folders.mount, &section.env_pass, |name| std::env::var(name).ok()),
         }

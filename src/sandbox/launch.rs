@@ -18,6 +18,7 @@ use rustix::mount::{MountFlags, MountPropagationFlags};
 use rustix::thread::{Gid, Uid};
 
 use super::policy::{self, DataFds, Layout, Sources};
+use super::seccomp::{Filter, Sockets};
 use super::wire::{self, ControlSocket, Plan};
 use super::{seccomp, sys};
 
@@ -56,7 +57,8 @@ fn become_bubblewrap() -> io::Result<std::convert::Infallible> {
         kept.push(fd);
         Ok(number)
     };
-    let [first, second] = seccomp::programs().map_err(io::Error::other)?;
+    let [first, second] = seccomp::programs(Filter { ptrace: plan.allow_ptrace, sockets: Sockets::Namespaced })
+        .map_err(io::Error::other)?;
     let seccomp = [keep(&first)?, keep(&second)?];
     let mut files = Vec::new();
     for (path, content) in policy::made_up_files(plan.ids) {

@@ -17,6 +17,8 @@ mod bubblewrap;
 mod detect;
 mod hints;
 mod init;
+#[cfg_attr(not(test), expect(dead_code))]
+mod landlock;
 mod launch;
 mod notices;
 mod policy;
@@ -24,6 +26,8 @@ mod private;
 mod probe;
 mod process;
 mod processes;
+#[cfg(test)]
+mod seatbelt;
 mod seccomp;
 mod sys;
 mod unconfined;

@@ -231,6 +231,7 @@ mod tests {
             ids: (1000, 1000),
             share_net: false,
             disable_userns: true,
+            allow_ptrace: false,
             extra_ro: Vec::new(),
             env: environment("/mnt/okcvm-1", &[], |_| None),
         }

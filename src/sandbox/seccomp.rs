@@ -2,8 +2,9 @@
 //!
 //! Default is to allow: the namespaces are the wall, and this keeps the kernel's more adventurous corners behind it.
 //! Calls on sockets stay allowed (the network namespace does that work; denying them breaks asyncio), but not the
-//! families that reach past a network namespace. `clone3` cannot be judged by its arguments, which lie in memory: it is
-//! answered "not implemented", upon which every libc falls back to `clone`.
+//! families that reach past a network namespace. Where there is no namespace, sockets are held here as far as Landlock
+//! cannot hold them. `clone3` cannot be judged by its arguments, which lie in memory: it is answered "not implemented",
+//! upon which every libc falls back to `clone`.
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,41 @@ use seccompiler::{
 #[derive(Debug, thiserror::Error)]
 #[error("cannot make the seccomp filter: {0}")]
 pub(super) struct FilterError(String);
+
+/// What differs from one filter to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Filter {
+    /// Processes may trace and read each other, for debuggers; still only those that the kernel lets them.
+    pub(super) ptrace: bool,
+    /// Which sockets may be made.
+    pub(super) sockets: Sockets,
+}
+
+/// Which sockets may be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sockets {
+    /// All that a network namespace holds.
+    Namespaced,
+    /// There is no namespace: what Landlock cannot hold is refused.
+    Unnamespaced {
+        /// Those of the internet.
+        internet: Internet,
+        /// Whether sockets with a path are held by Landlock; else only connected pairs can be made.
+        unix: bool,
+    },
+}
+
+/// Sockets of the internet where there is no namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Internet {
+    /// None, not even on loopback.
+    Refused,
+    /// TCP over IPv4 that connects, to the ports that Landlock knows. Nothing listens: a socket that was never bound
+    /// would get a port of its own past Landlock.
+    Outgoing,
+    /// As the host has it.
+    Open,
+}
 
 /// Calls that are refused whatever their arguments.
 const REFUSED: &[i64] = &[
@@ -56,14 +92,15 @@ const REFUSED: &[i64] = &[
     libc::SYS_acct,
     libc::SYS_syslog,
     libc::SYS_personality,
-    // Files without a path, other processes' memory.
+    // Files without a path, descriptors of other processes.
     libc::SYS_open_by_handle_at,
     libc::SYS_name_to_handle_at,
-    libc::SYS_ptrace,
-    libc::SYS_process_vm_readv,
-    libc::SYS_process_vm_writev,
     libc::SYS_kcmp,
+    libc::SYS_pidfd_getfd,
 ];
+
+/// Calls on the memory of other processes.
+const TRACING: &[i64] = &[libc::SYS_ptrace, libc::SYS_process_vm_readv, libc::SYS_process_vm_writev];
 
 /// Terminal controls that put characters into another's input or change its line discipline.
 const REFUSED_IOCTLS: &[u64] = &[libc::TIOCSTI, libc::TIOCLINUX, libc::TIOCSETD];
@@ -93,27 +130,32 @@ const REFUSED_CLONE_FLAGS: &[i32] = &[
 ];
 
 /// The filters in the order in which bubblewrap is to load them, as the kernel's `sock_filter` records.
-pub(super) fn programs() -> Result<[Vec<u8>; 2], FilterError> {
-    let fail = |error: seccompiler::BackendError| FilterError(error.to_string());
-    let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(fail)?;
+pub(super) fn programs(filter: Filter) -> Result<[Vec<u8>; 2], FilterError> {
+    Ok(compiled(filter)?.map(|program| bytes(&program)))
+}
 
+/// Loads the filters into this process, for it and all that it starts from now on.
+pub(super) fn apply(filter: Filter) -> Result<(), FilterError> {
+    for program in compiled(filter)? {
+        seccompiler::apply_filter(&program).map_err(|error| FilterError(error.to_string()))?;
+    }
+    Ok(())
+}
+
+fn compiled(filter: Filter) -> Result<[BpfProgram; 2], FilterError> {
+    let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(fail)?;
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = REFUSED.iter().map(|call| (*call, Vec::new())).collect();
-    let when = |argument, operator, value| {
-        // The kernel looks at the low 32 bits of these arguments, and so does the filter.
-        let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value);
-        condition.and_then(|condition| SeccompRule::new(vec![condition])).map_err(fail)
-    };
-    let equal = |argument, value| when(argument, SeccompCmpOp::Eq, value);
-    let ioctls = REFUSED_IOCTLS.iter().map(|request| equal(1, *request)).collect::<Result<_, _>>()?;
+    if !filter.ptrace {
+        rules.extend(TRACING.iter().map(|call| (*call, Vec::new())));
+    }
+    let ioctls = REFUSED_IOCTLS.iter().map(|request| rule(&[equal(1, *request)])).collect::<Result<_, _>>()?;
     rules.insert(libc::SYS_ioctl, ioctls);
-    let families = REFUSED_FAMILIES.iter().map(|family| equal(0, *family as u64)).collect::<Result<Vec<_>, _>>()?;
-    rules.insert(libc::SYS_socket, families.clone());
-    rules.insert(libc::SYS_socketpair, families);
     let flags = REFUSED_CLONE_FLAGS.iter().map(|flag| {
         let flag = u64::from(*flag as u32);
-        when(0, SeccompCmpOp::MaskedEq(flag), flag)
+        rule(&[(0, SeccompCmpOp::MaskedEq(flag), flag)])
     });
     rules.insert(libc::SYS_clone, flags.collect::<Result<_, _>>()?);
+    rules.extend(sockets(filter.sockets)?);
 
     let refuse = SeccompAction::Errno(libc::EPERM as u32);
     let refused = compile(rules, refuse, arch)?;
@@ -121,7 +163,81 @@ pub(super) fn programs() -> Result<[Vec<u8>; 2], FilterError> {
     let clone3 = compile(BTreeMap::from([(libc::SYS_clone3, Vec::new())]), absent, arch)?;
     let mut second = no_x32();
     second.extend(clone3);
-    Ok([bytes(&refused), bytes(&second)])
+    Ok([refused, second])
+}
+
+/// One condition: number of the argument, comparison, value.
+type Condition = (u8, SeccompCmpOp, u64);
+
+fn equal(argument: u8, value: u64) -> Condition {
+    (argument, SeccompCmpOp::Eq, value)
+}
+
+fn other_than(argument: u8, value: i32) -> Condition {
+    (argument, SeccompCmpOp::Ne, value as u64)
+}
+
+/// A rule that holds when all of its conditions do.
+fn rule(conditions: &[Condition]) -> Result<SeccompRule, FilterError> {
+    let condition = |(argument, operator, value): &Condition| {
+        // The kernel looks at the low 32 bits of these arguments, and so does the filter.
+        SeccompCondition::new(*argument, SeccompCmpArgLen::Dword, operator.clone(), *value).map_err(fail)
+    };
+    SeccompRule::new(conditions.iter().map(condition).collect::<Result<_, _>>()?).map_err(fail)
+}
+
+fn fail(error: seccompiler::BackendError) -> FilterError {
+    FilterError(error.to_string())
+}
+
+/// The rules of the calls that make and use sockets.
+fn sockets(sockets: Sockets) -> Result<BTreeMap<i64, Vec<SeccompRule>>, FilterError> {
+    let families: Vec<Vec<Condition>> = REFUSED_FAMILIES.iter().map(|family| vec![equal(0, *family as u64)]).collect();
+    let (mut alone, mut pairs) = (families.clone(), families);
+    let mut calls: BTreeMap<i64, Vec<Vec<Condition>>> = BTreeMap::new();
+    if let Sockets::Unnamespaced { internet, unix } = sockets {
+        match internet {
+            Internet::Open if unix => {}
+            Internet::Open => alone.push(vec![equal(0, libc::AF_UNIX as u64)]),
+            // No condition at all: every one is refused.
+            Internet::Refused if !unix => alone.clear(),
+            Internet::Refused => alone = vec![vec![other_than(0, libc::AF_UNIX)]],
+            Internet::Outgoing => {
+                let inet = equal(0, libc::AF_INET as u64);
+                let mut known = vec![other_than(0, libc::AF_INET)];
+                if unix {
+                    known.push(other_than(0, libc::AF_UNIX));
+                }
+                alone = vec![known];
+                alone.extend(types_but(&[libc::SOCK_STREAM]).map(|kind| vec![inet.clone(), kind]));
+                // Other protocols with streams, such as MPTCP, are not held by Landlock.
+                alone.push(vec![inet, other_than(2, 0), other_than(2, libc::IPPROTO_TCP)]);
+                calls.insert(libc::SYS_listen, Vec::new());
+                // A connection that is made by sending is not seen by Landlock.
+                for (call, flags) in [(libc::SYS_sendto, 3), (libc::SYS_sendmsg, 2), (libc::SYS_sendmmsg, 3)] {
+                    let fast_open = libc::MSG_FASTOPEN as u64;
+                    calls.insert(call, vec![vec![(flags, SeccompCmpOp::MaskedEq(fast_open), fast_open)]]);
+                }
+            }
+        }
+        if !unix {
+            // A pair of datagram sockets is not bound to its other end: each can send to any path.
+            pairs.extend(types_but(&[libc::SOCK_STREAM, libc::SOCK_SEQPACKET]).map(|kind| vec![kind]));
+        }
+    }
+    calls.insert(libc::SYS_socket, alone);
+    calls.insert(libc::SYS_socketpair, pairs);
+    let compiled = |(call, rules): (i64, Vec<Vec<Condition>>)| {
+        Ok((call, rules.iter().map(|conditions| rule(conditions)).collect::<Result<_, _>>()?))
+    };
+    calls.into_iter().map(compiled).collect()
+}
+
+/// Every type of socket but these, each as a condition. The type shares its word with flags.
+fn types_but(allowed: &'static [i32]) -> impl Iterator<Item = Condition> {
+    const MASK: u64 = 0xf;
+    let refused = (0..=MASK).filter(|kind| allowed.iter().all(|allowed| *allowed as u64 != *kind));
+    refused.map(|kind| (1, SeccompCmpOp::MaskedEq(MASK), kind))
 }
 
 fn compile(
@@ -129,7 +245,6 @@ fn compile(
     action: SeccompAction,
     arch: TargetArch,
 ) -> Result<BpfProgram, FilterError> {
-    let fail = |error: seccompiler::BackendError| FilterError(error.to_string());
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, action, arch).map_err(fail)?;
     BpfProgram::try_from(filter).map_err(fail)
 }
@@ -164,14 +279,91 @@ fn bytes(program: &[sock_filter]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use rustix::io::Errno;
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, socket, socketpair};
+
     use super::*;
 
+    const ALL: [Sockets; 6] = [
+        Sockets::Namespaced,
+        Sockets::Unnamespaced { internet: Internet::Refused, unix: false },
+        Sockets::Unnamespaced { internet: Internet::Refused, unix: true },
+        Sockets::Unnamespaced { internet: Internet::Outgoing, unix: false },
+        Sockets::Unnamespaced { internet: Internet::Outgoing, unix: true },
+        Sockets::Unnamespaced { internet: Internet::Open, unix: false },
+    ];
+
     #[test]
-    fn both_filters_compile_and_fit_the_kernels_limit() {
-        for program in programs().expect("filters") {
-            assert_eq!(program.len() % 8, 0);
-            // BPF_MAXINSNS.
-            assert!(program.len() / 8 > 4 && program.len() / 8 <= 4096, "{}", program.len() / 8);
+    fn every_filter_compiles_and_fits_the_kernels_limit() {
+        for sockets in ALL {
+            for ptrace in [false, true] {
+                for program in programs(Filter { ptrace, sockets }).expect("filters") {
+                    assert_eq!(program.len() % 8, 0);
+                    // BPF_MAXINSNS.
+                    assert!(program.len() / 8 > 4 && program.len() / 8 <= 4096, "{}", program.len() / 8);
+                }
+            }
         }
+    }
+
+    /// A filter belongs to its thread, so each is tried on one of its own.
+    fn behind<T: Send>(sockets: Sockets, tried: impl FnOnce() -> T + Send) -> T {
+        let ran = std::thread::scope(|scope| {
+            let thread = scope.spawn(|| {
+                apply(Filter { ptrace: false, sockets }).expect("filter");
+                tried()
+            });
+            thread.join()
+        });
+        ran.expect("thread")
+    }
+
+    fn made(family: AddressFamily, kind: SocketType, protocol: Option<rustix::net::Protocol>) -> bool {
+        match socket(family, kind, protocol) {
+            Err(Errno::PERM) => false,
+            // Other refusals are those of the machine, not of the filter.
+            Ok(_) | Err(_) => true,
+        }
+    }
+
+    #[test]
+    fn where_a_namespace_holds_them_ordinary_sockets_can_be_made() {
+        behind(Sockets::Namespaced, || {
+            for family in [AddressFamily::INET, AddressFamily::INET6, AddressFamily::UNIX] {
+                assert!(made(family, SocketType::STREAM, None) && made(family, SocketType::DGRAM, None), "{family:?}");
+            }
+            assert!(!made(AddressFamily::VSOCK, SocketType::STREAM, None));
+            assert!(!made(AddressFamily::PACKET, SocketType::RAW, None));
+        });
+    }
+
+    #[test]
+    fn without_a_namespace_only_connected_pairs_can_be_made() {
+        behind(Sockets::Unnamespaced { internet: Internet::Refused, unix: false }, || {
+            for family in [AddressFamily::INET, AddressFamily::INET6, AddressFamily::UNIX, AddressFamily::NETLINK] {
+                for kind in [SocketType::STREAM, SocketType::DGRAM, SocketType::RAW] {
+                    assert!(!made(family, kind, None), "{family:?} {kind:?}");
+                }
+            }
+            let pair = |kind| socketpair(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None);
+            assert!(pair(SocketType::STREAM).is_ok() && pair(SocketType::SEQPACKET).is_ok());
+            assert_eq!(pair(SocketType::DGRAM).err(), Some(Errno::PERM), "it could send to any path");
+        });
+    }
+
+    #[test]
+    fn outgoing_means_tcp_over_ipv4_and_nothing_that_listens() {
+        behind(Sockets::Unnamespaced { internet: Internet::Outgoing, unix: false }, || {
+            use rustix::net::{SendFlags, listen, send};
+            let tcp = socket(AddressFamily::INET, SocketType::STREAM, None).expect("TCP");
+            assert!(made(AddressFamily::INET, SocketType::STREAM, Some(ipproto::TCP)));
+            assert!(!made(AddressFamily::INET, SocketType::STREAM, Some(ipproto::MPTCP)));
+            assert!(!made(AddressFamily::INET, SocketType::DGRAM, None));
+            assert!(!made(AddressFamily::INET6, SocketType::STREAM, None));
+            assert_eq!(listen(&tcp, 1), Err(Errno::PERM));
+            // MSG_FASTOPEN, for which there is no name.
+            assert_eq!(send(&tcp, b"x", SendFlags::from_bits_retain(0x2000_0000)), Err(Errno::PERM));
+            assert_ne!(send(&tcp, b"x", SendFlags::NOSIGNAL), Err(Errno::PERM));
+        });
     }
 }

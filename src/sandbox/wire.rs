@@ -44,6 +44,8 @@ pub(super) struct Plan {
     pub(super) share_net: bool,
     /// Whether bubblewrap knows `--disable-userns`.
     pub(super) disable_userns: bool,
+    /// Whether processes may trace each other.
+    pub(super) allow_ptrace: bool,
     /// Further host paths to show, read-only.
     pub(super) extra_ro: Vec<PathBuf>,
     /// The whole environment of the tools.

@@ -123,6 +123,7 @@ fn every_field_of_the_file_reaches_its_place() {
     assert_eq!(network.allow_private, ["127.0.0.1:8080", "pypi.corp.example:443"]);
     assert_eq!(config.sandbox.extra_ro, [PathBuf::from("/opt/toolchain"), home.path(".pyenv")]);
     assert_eq!(config.sandbox.env_pass, ["TZ", "LANG"]);
+    assert!(config.sandbox.allow_ptrace);
     let limits = &config.sandbox.limits;
     assert_eq!((limits.memory_mb, limits.pids, limits.file_mb, limits.open_files), (2048, 100, 64, 256));
     assert_eq!((config.snapshots.max_file_mb, config.snapshots.max_total_mb), (10, 20));
