@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::cli::args::GlobalArgs;
 use crate::cli::config_command;
 use crate::cli::report::Failure;
+use crate::config::schema::{SandboxBackend, SandboxSection};
 use crate::config::{self, ConfigError, Flags, LoadOptions, Loaded, Problem};
 use crate::demo::{self, DemoOptions, DemoServer};
 use crate::logging;
@@ -257,10 +258,16 @@ impl Setup {
 
 /// Chooses the sandbox, with the places that this configuration keeps private.
 pub fn chooser(loaded: &Loaded) -> Chooser {
+    chooser_of(loaded, loaded.config.sandbox.backend)
+}
+
+/// [`chooser`] for another backend than the configured one.
+pub fn chooser_of(loaded: &Loaded, backend: SandboxBackend) -> Chooser {
     let paths = &loaded.paths;
     let dotenv = paths.config_file.with_file_name(".env");
     let private = [&paths.config_file, &dotenv, &paths.data_dir, &paths.sessions_dir, &paths.state_dir];
-    Chooser::new(&loaded.config.sandbox, &paths.cache_dir).private(private.map(Clone::clone))
+    let section = SandboxSection { backend, ..loaded.config.sandbox.clone() };
+    Chooser::new(&section, &paths.cache_dir).private(private.map(Clone::clone))
 }
 
 /// The failure for a configuration that cannot be used: every problem is told (exit code 2).

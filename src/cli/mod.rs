@@ -9,6 +9,7 @@ pub mod exec;
 mod mistake;
 pub mod reference;
 pub mod report;
+mod sandbox_choice;
 pub mod screen;
 pub mod session;
 pub mod setup_services;

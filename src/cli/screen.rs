@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::args::{GlobalArgs, ScreenArgs};
 use super::bootstrap::{Choice, Keys, Setup, load_options, runtime};
 use super::report::{Failure, Outcome};
+use super::sandbox_choice::{self, Settled};
 use super::setup_services;
 use crate::model::ChatModel;
 use crate::sandbox::LazySandbox;
@@ -48,6 +49,7 @@ async fn application(global: &GlobalArgs, args: ScreenArgs) -> Outcome {
     };
     let mut wants_setup = false;
     let mut made = None;
+    let mut agreed = None;
     let draft = Draft::default();
     loop {
         let loading = load_options(global)?;
@@ -83,13 +85,20 @@ async fn application(global: &GlobalArgs, args: ScreenArgs) -> Outcome {
                 Picked::Signal(number) => return Ok(u8::try_from(128 + number).unwrap_or(1)),
             },
         };
+        // Before a session is made for it. With a cached probe this costs a file read; the first start of a boot pays for
+        // the probe.
+        let theme = options(&setup, false, None, &draft).theme();
+        let sandbox = match sandbox_choice::settle(&mut setup, &mut agreed, theme).await? {
+            Settled::Sandbox(sandbox) => sandbox,
+            Settled::Left(code) => return Ok(code),
+        };
         let setup = Arc::new(setup);
         let folder = setup.session(&which)?;
         if which == Choice::New {
             made = Some(folder.id().clone());
         }
         let (id, root) = (folder.id().clone(), folder.root().to_path_buf());
-        let exit = session(&setup, folder, demo, options(&setup, demo, prompt.take(), &draft)).await?;
+        let exit = session(&setup, folder, sandbox, demo, options(&setup, demo, prompt.take(), &draft)).await?;
         if exit != Exit::Setup && made == Some(id.clone()) && untouched(&root) {
             // Nothing was said or made: an empty session would only stand in the way of `--continue`.
             if let Err(error) = std::fs::remove_dir_all(&root) {
@@ -173,9 +182,13 @@ fn options(setup: &Setup, demo: bool, first_prompt: Option<String>, draft: &Draf
 }
 
 /// One session on the screen.
-async fn session(setup: &Arc<Setup>, folder: SessionFolder, demo: bool, options: TuiOptions) -> Result<Exit, Failure> {
-    // With a cached probe this costs a file read; the first start of a boot pays for the probe.
-    let sandbox = setup.chosen_sandbox().await?;
+async fn session(
+    setup: &Arc<Setup>,
+    folder: SessionFolder,
+    sandbox: LazySandbox,
+    demo: bool,
+    options: TuiOptions,
+) -> Result<Exit, Failure> {
     let (model, server) = setup.model(demo).await?;
     // The screen gets its handle first and draws; log and store are opened behind it.
     let (handle, port) = VmHandle::pair();

@@ -9,30 +9,113 @@
 //!   only its introducer, so that it cannot swallow what follows;
 //! - control sequences (CSI) and two-character escapes are dropped;
 //! - C1 controls become U+FFFD, C0 controls (but `\n`, `\t`) and DEL become control pictures, `\r\n` becomes `\n`;
-//! - bidirectional and zero-width controls, tag characters and the like are written out as `<U+202E>`.
+//! - bidirectional and zero-width controls, tag characters and the like are written out as `<U+202E>`;
+//! - of the marks on one letter (accents and the like) the first few stay, so that none climbs over other lines.
+//!
+//! Colours of a program's output are the one thing that [`coloured`] reads out of its sequences. They come out as data
+//! beside the clean text; a screen makes its own styles of them.
 
 use std::fmt::Write as _;
 
+pub mod sgr;
+
+use sgr::Look;
+
+/// Marks that one letter may carry; scripts that stack them need two or three.
+const MOST_MARKS: usize = 8;
+
 /// Cleans text that may have several lines.
 pub fn text(input: &str) -> String {
-    clean(input, true)
+    clean(input, true, |_, _| ())
 }
 
 /// Cleans text for a single line: line breaks and tabs become spaces.
 pub fn line(input: &str) -> String {
-    clean(input, false)
+    clean(input, false, |_, _| ())
 }
 
-fn clean(input: &str, multi_line: bool) -> String {
+/// JSON that a terminal may show: what it could take for a command, or what reorders text, is written as an escape,
+/// which means the same to every reader. C0 controls are escaped by every writer of JSON already.
+pub fn json(input: &str) -> String {
+    let mut out = String::with_capacity(input.len());
+    for c in input.chars() {
+        if ('\u{7f}'..='\u{9f}').contains(&c) || always_hidden(c) {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                // Writing to a String cannot fail.
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// Clean text, and where its looks change.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Coloured {
+    /// The text, as [`text`] gives it.
+    pub text: String,
+    /// From which byte of it on which look holds, in order.
+    pub looks: Vec<(usize, Look)>,
+    /// Where its pictures of carriage returns stand for real ones.
+    pub returns: Vec<usize>,
+}
+
+/// Cleans a program's output and reads its colours. `look` holds at the beginning, and afterwards what holds at the end.
+pub fn coloured(input: &str, look: &mut Look) -> Coloured {
+    let mut looks: Vec<(usize, Look)> = Vec::new();
+    if *look != Look::default() {
+        looks.push((0, *look));
+    }
+    let mut returns = Vec::new();
+    let text = clean(input, true, |at, seen| {
+        let Seen::Colours(parameters) = seen else { return returns.push(at) };
+        look.apply(parameters);
+        looks.pop_if(|(last, _)| *last == at);
+        if looks.last().map_or(Look::default(), |(_, last)| *last) != *look {
+            looks.push((at, *look));
+        }
+    });
+    Coloured { text, looks, returns }
+}
+
+/// What is told about the input beside its clean text.
+enum Seen<'a> {
+    /// An SGR sequence with these parameters.
+    Colours(&'a str),
+    /// A lone carriage return.
+    Return,
+}
+
+/// `seen` is told what stood at which byte of the clean text.
+fn clean(input: &str, multi_line: bool, mut seen: impl FnMut(usize, Seen<'_>)) -> String {
     let mut out = String::with_capacity(input.len());
     let mut rest = input;
     let mut strings = Strings::default();
+    let mut marks = 0;
     while let Some(c) = rest.chars().next() {
         let after = &rest[c.len_utf8()..];
+        if is_mark(c) {
+            marks += 1;
+            if marks > MOST_MARKS {
+                rest = after;
+                continue;
+            }
+        } else {
+            marks = 0;
+        }
         rest = match c {
-            '\u{1b}' => after_escape(after, &mut strings),
+            '\u{1b}' => {
+                if let Some(parameters) = sgr(after) {
+                    seen(out.len(), Seen::Colours(parameters));
+                }
+                after_escape(after, &mut strings)
+            }
             '\r' => {
                 if !after.starts_with('\n') {
+                    seen(out.len(), Seen::Return);
                     out.push('\u{240d}');
                 }
                 after
@@ -71,6 +154,13 @@ fn clean(input: &str, multi_line: bool) -> String {
         };
     }
     out
+}
+
+/// The parameters of the SGR sequence whose ESC has just been taken, if it is one.
+fn sgr(rest: &str) -> Option<&str> {
+    let rest = rest.strip_prefix('[')?;
+    let end = rest.find(|c: char| !matches!(c, '0'..=';'))?;
+    rest[end..].starts_with('m').then(|| &rest[..end])
 }
 
 /// What follows an escape sequence whose ESC has just been taken.
@@ -149,6 +239,28 @@ fn hides(c: char, after: &str, before: &str) -> bool {
     }
 }
 
+/// Marks that stand on the letter before them, as far as they are used to stack them up.
+pub fn is_mark(c: char) -> bool {
+    matches!(
+        c,
+        '\u{300}'..='\u{36f}'
+            | '\u{483}'..='\u{489}'
+            | '\u{591}'..='\u{5bd}'
+            | '\u{610}'..='\u{61a}'
+            | '\u{64b}'..='\u{65f}'
+            | '\u{6d6}'..='\u{6dc}'
+            | '\u{e34}'..='\u{e3a}'
+            | '\u{e47}'..='\u{e4e}'
+            | '\u{1ab0}'..='\u{1aff}'
+            | '\u{1dc0}'..='\u{1dff}'
+            | '\u{20d0}'..='\u{20ff}'
+            | '\u{302a}'..='\u{302f}'
+            | '\u{3099}'
+            | '\u{309a}'
+            | '\u{fe20}'..='\u{fe2f}'
+    )
+}
+
 fn is_joiner(c: char) -> bool {
     matches!(c, '\u{200c}' | '\u{200d}')
 }
@@ -183,75 +295,4 @@ fn always_hidden(c: char) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn hostile_sequences_vanish() {
-        let rows = [
-            ("a\x1b]52;c;ZWNobyBwd24=\x07b", "ab"),
-            ("\x1b]0;pwned\x07\x1b]2;pwned\x1b\\x", "x"),
-            ("\x1b[2J\x1b[H\x1b[?1049l\x1b[?25lx", "x"),
-            ("\x1b_Ga=T,f=100,t=f;L2V0Yy9wYXNzd2Q=\x1b\\x", "x"),
-            ("\x1b[?1000h\x1b[>1ux", "x"),
-            ("\x1b(0\x1bc\x1b=x", "x"),
-            ("\u{9b}31mx\u{9d}52;c;aGk=\u{9c}y", "\u{fffd}x\u{fffd}y"),
-            ("safe\rEVIL\x08\x08\x0b\x0c\x00\x7f", "safe␍EVIL␈␈␋␌␀␡"),
-            ("one\r\ntwo\n\tthree", "one\ntwo\n\tthree"),
-            ("\u{202e}gnp.exe\u{2066}x\u{2069}\u{200b}", "<U+202E>gnp.exe<U+2066>x<U+2069><U+200B>"),
-            ("\u{e0041}x", "<U+E0041>x"),
-            ("\x1b", ""),
-            ("\x1b[", ""),
-            ("\x1b[31\nx", "\nx"),
-        ];
-        for (hostile, expected) in rows {
-            assert_eq!(text(hostile), expected, "{hostile:?}");
-        }
-    }
-
-    #[test]
-    fn an_unterminated_string_swallows_nothing() {
-        assert_eq!(text("\x1b]52;c;AAAA and more"), "52;c;AAAA and more");
-    }
-
-    #[test]
-    fn a_million_unterminated_strings_are_searched_once() {
-        // Searched for each of them, this takes a quarter of an hour.
-        let hostile = "\x1b]x".repeat(1 << 20);
-        assert_eq!(text(&hostile), "x".repeat(1 << 20));
-        assert_eq!(text("\x1b]0;a\x07b\x1b]0;c\x07d\x1b]e\u{9d}f"), "bd".to_owned() + "e\u{fffd}f");
-    }
-
-    #[test]
-    fn emoji_sequences_and_scripts_with_joiners_survive() {
-        for kept in ["👩‍👩‍👧", "❤️", "🏳️‍🌈", "می‌خواهم", "क्‍ष", "日本語 text"]
-        {
-            assert_eq!(text(kept), kept);
-        }
-        assert_eq!(text("a\u{200d}b"), "a<U+200D>b");
-        // A joiner kept for what comes behind it must not lose its reason when that is made visible.
-        let clean = text("⭶\u{200d}\u{202a}");
-        assert_eq!(text(&clean), clean);
-    }
-
-    #[test]
-    fn a_line_has_no_breaks() {
-        assert_eq!(line("a\nb\tc\r\nd"), "a b c d");
-    }
-
-    proptest! {
-        #[test]
-        fn nothing_dangerous_comes_out(input in "(\\PC|[\\x00-\\x1f\\x7f-\\u{9f}]|\\x1b[\\[\\]P_^X]|[\u{200b}-\u{202f}]){0,60}") {
-            let clean = text(&input);
-            for c in clean.chars() {
-                prop_assert!(c == '\n' || c == '\t' || !c.is_control(), "{:?} in {:?}", c, clean);
-                let reorders = ('\u{202a}'..='\u{202e}').contains(&c) || c == '\u{200b}';
-                prop_assert!(!reorders, "bidirectional or zero-width");
-            }
-            // Cleaning twice changes nothing more.
-            prop_assert_eq!(text(&clean), clean);
-        }
-    }
-}
+mod tests;

@@ -75,6 +75,7 @@ pub enum Action {
     Cancel,
     Suspend,
     Setup,
+    Answer,
     Quit,
 
     Submit,
@@ -106,6 +107,7 @@ pub enum Action {
     Fold,
 
     EndCall,
+    TypeInto,
     FullOutput,
 
     Restore,
@@ -170,6 +172,7 @@ pub const TABLE: &[ActionRow] = &[
     row(Scope::Global, Action::Cancel, "cancel", &["ctrl+c"], "cancel", "Clear the composer, else stop the turn, else ask to quit; twice within 2 s it quits"),
     row(Scope::Global, Action::Suspend, "suspend", &["ctrl+z"], "suspend", "Go back to the shell; fg brings okcvm back"),
     row(Scope::Global, Action::Setup, "setup", &[], "setup", "Change models, keys and endpoints"),
+    row(Scope::Global, Action::Answer, "answer", &["alt+i"], "type", "Type into the running call, such as one that waits for input"),
     row(Scope::Global, Action::Quit, "quit", &[], "quit", "Save everything and quit"),
 
     row(Scope::Composer, Action::Submit, "submit", &["enter"], "send", "Send the message"),
@@ -200,7 +203,8 @@ pub const TABLE: &[ActionRow] = &[
     row(Scope::Pane, Action::OpenOutside, "open_outside", &["o"], "pager", "Open what is selected in the pager"),
     row(Scope::Pane, Action::Fold, "fold", &["f"], "fold", "Fold or unfold what is selected"),
 
-    row(Scope::Trace, Action::EndCall, "end_call", &["x"], "end it", "End the running call; the turn goes on"),
+    row(Scope::Trace, Action::EndCall, "end_call", &["x"], "end it", "End the running call or the background job; the turn goes on"),
+    row(Scope::Trace, Action::TypeInto, "type_into", &["i"], "type", "Type into the running call"),
     row(Scope::Trace, Action::FullOutput, "full_output", &["v"], "full output", "Show the whole output of the call"),
 
     row(Scope::Snapshots, Action::Restore, "restore", &["r"], "roll back", "Show what a rollback would do, then roll back"),

@@ -32,6 +32,8 @@ pub struct Running {
     pub words: String,
     /// For how long.
     pub elapsed_ms: u64,
+    /// Whether it waits for somebody to type.
+    pub waiting: bool,
 }
 
 impl Default for Activity {
@@ -136,6 +138,11 @@ impl Activity {
             Phase::Tools => match running {
                 Some(running) => {
                     elapsed = running.elapsed_ms;
+                    if running.waiting {
+                        listens = false;
+                        style = theme.waiting();
+                        glyph = theme.glyphs().waiting;
+                    }
                     running.words.clone()
                 }
                 None => "tools".to_owned(),
@@ -162,7 +169,8 @@ impl Activity {
                 _ => format!("silent for {}{}{right}", seconds(silent), theme.glyphs().separator),
             };
         }
-        Some((vec![Span::styled(glyph, style), Span::raw(" "), Span::raw(words)], right))
+        let words = if style == theme.agent() { Span::raw(words) } else { Span::styled(words, style) };
+        Some((vec![Span::styled(glyph, style), Span::raw(" "), words], right))
     }
 }
 

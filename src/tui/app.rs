@@ -193,7 +193,15 @@ impl App {
     /// The running call, for the activity.
     pub fn running(&self) -> Option<Running> {
         let call = self.trace.current(self.now_ms)?;
-        Some(Running { words: format!("{} {}", call.tool, call.summary), elapsed_ms: call.elapsed_ms })
+        let words = if call.waiting {
+            let key = self.keymap.chord(Action::Answer).filter(|_| !matches!(self.modal, Some(Modal::TypeIn(_))));
+            let separator = self.theme.glyphs().separator;
+            let how = key.map_or_else(String::new, |key| format!("{separator}{key} types"));
+            format!("{} waits for input{how}", call.tool)
+        } else {
+            format!("{} {}", call.tool, call.summary)
+        };
+        Some(Running { words, elapsed_ms: call.elapsed_ms, waiting: call.waiting })
     }
 
     /// The commands that begin like what is typed, unless they were closed.
@@ -206,10 +214,9 @@ impl App {
         let deadline = self.closing.map(|(_, since)| since + CLOSE_MS);
         let moving = self.activity.is_busy() || self.is_leaving() || self.trace.animated();
         let frame = moving.then(|| (self.now_ms / 250 + 1) * 250);
-        match (deadline, frame) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        // The age of background jobs is told in minutes.
+        let minute = (self.trace.jobs() > 0).then(|| (self.now_ms / 60_000 + 1) * 60_000);
+        [deadline, frame, minute].into_iter().flatten().min()
     }
 
     /// A pane by its name.
@@ -241,7 +248,7 @@ impl App {
     /// Where keys are looked up now.
     pub fn scope(&self) -> Scope {
         match (&self.modal, self.dialog(), self.focus) {
-            (Some(Modal::Palette(_)), ..) => Scope::Text,
+            (Some(Modal::Palette(_) | Modal::TypeIn(_)), ..) => Scope::Text,
             (Some(Modal::Viewer(viewer)), ..) => {
                 if viewer.is_typing() {
                     Scope::Text
@@ -260,6 +267,9 @@ impl App {
         self.activity.apply(event, now);
         for pane in [PaneId::Chat, PaneId::Trace, PaneId::Snapshots, PaneId::Todo] {
             self.pane_mut(pane).apply(event, now);
+        }
+        if matches!(&self.modal, Some(Modal::TypeIn(line)) if !self.trace.is_running(line.call())) {
+            self.modal = None;
         }
         match event {
             Event::SessionStarted { session, mount, sandbox, network, model, title, .. } => {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::protocol::Op;
+use crate::protocol::{CallId, Op};
 
 use super::Exit;
 use super::pane::PaneId;
@@ -46,6 +46,13 @@ pub enum UiEffect {
     },
     /// One line of news above the composer, until the next key.
     Notice(String),
+    /// Open the line in which one types into a running call.
+    TypeInto {
+        /// The call.
+        call: CallId,
+        /// Its tool's short name, clean.
+        tool: String,
+    },
     /// Show a pane and put the focus on it.
     Focus(PaneId),
     /// Put the focus back on the composer. A pane returns this for `Action::Back` when it has nothing to close.

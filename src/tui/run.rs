@@ -296,7 +296,7 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
                     return Ok(Some(exit));
                 }
                 // The application has performed these itself.
-                UiEffect::Notice(_) | UiEffect::Focus(_) | UiEffect::Leave => {}
+                UiEffect::Notice(_) | UiEffect::TypeInto { .. } | UiEffect::Focus(_) | UiEffect::Leave => {}
             }
         }
         Ok(None)

@@ -18,6 +18,7 @@ pub enum Slash {
     Rename,
     Copy,
     Stop,
+    Jobs,
     Quit,
 }
 
@@ -61,6 +62,7 @@ pub const TABLE: &[SlashRow] = &[
     row(Slash::Rename, "rename", Argument::Required("TITLE"), "Give the session another title"),
     row(Slash::Copy, "copy", Argument::No, "Copy the latest reply"),
     row(Slash::Stop, "stop", Argument::No, "Stop the running turn"),
+    row(Slash::Jobs, "jobs", Argument::No, "Show what runs in the background"),
     row(Slash::Chat, "chat", Argument::No, "Show the chat"),
     row(Slash::Trace, "trace", Argument::No, "Show the tool trace"),
     row(Slash::Snapshots, "snapshots", Argument::No, "Show the snapshots"),

@@ -5,6 +5,13 @@
 
 use ratatui::style::{Color, Modifier, Style};
 
+use crate::support::sanitize::sgr::{Colour, Look};
+
+mod glyphs;
+
+use glyphs::{ASCII, UNICODE};
+pub use glyphs::{Glyphs, GraphGlyphs, TableGlyphs};
+
 /// Which colours and glyphs the screen may use. Small and `Copy`, so that it can be part of a cache's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Theme {
@@ -30,139 +37,6 @@ pub enum Syntax {
     /// Anything else.
     Plain,
 }
-
-/// Glyphs of the snapshot graph.
-#[derive(Debug, PartialEq, Eq)]
-pub struct GraphGlyphs {
-    /// A branch that goes on.
-    pub vertical: &'static str,
-    /// A branch that has another one at its right.
-    pub right: &'static str,
-    /// The corner where a branch begins.
-    pub corner_down: &'static str,
-    /// The corner where a branch joins.
-    pub corner_up: &'static str,
-    /// The line between a branch and its corner.
-    pub line: &'static str,
-}
-
-/// Glyphs of tables in replies.
-#[derive(Debug, PartialEq, Eq)]
-pub struct TableGlyphs {
-    /// Between columns.
-    pub vertical: &'static str,
-    /// Under the heading.
-    pub horizontal: &'static str,
-    /// Where both cross.
-    pub cross: &'static str,
-}
-
-/// Every glyph that is not a letter. Each is one cell wide unless it says otherwise.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Glyphs {
-    /// Done.
-    pub done: &'static str,
-    /// Failed.
-    pub failed: &'static str,
-    /// Waiting for the user.
-    pub waiting: &'static str,
-    /// Stopped by the user.
-    pub cancelled: &'static str,
-    /// Not begun.
-    pub pending: &'static str,
-    /// Something folded.
-    pub folded: &'static str,
-    /// Something unfolded.
-    pub unfolded: &'static str,
-    /// The head of the session.
-    pub head: &'static str,
-    /// A node of the session.
-    pub node: &'static str,
-    /// A mark that the user set.
-    pub marked: &'static str,
-    /// Before a number of added things.
-    pub added: &'static str,
-    /// Before a number of removed things.
-    pub removed: &'static str,
-    /// Before a number of changed things.
-    pub changed: &'static str,
-    /// Before an item of a list.
-    pub bullet: &'static str,
-    /// Before quoted text and between panes.
-    pub vertical: &'static str,
-    /// Between rows of panes, and rules.
-    pub horizontal: &'static str,
-    /// Instead of what does not fit.
-    pub ellipsis: &'static str,
-    /// Between parts of a line, spaces included.
-    pub separator: &'static str,
-    /// Before the composer's first line.
-    pub prompt: &'static str,
-    /// Before a number of tokens that were sent.
-    pub up: &'static str,
-    /// Before a number of tokens that came back.
-    pub down: &'static str,
-    /// The spinner's four frames.
-    pub spinner: [&'static str; 4],
-    /// The snapshot graph.
-    pub graph: GraphGlyphs,
-    /// Tables.
-    pub table: TableGlyphs,
-}
-
-static UNICODE: Glyphs = Glyphs {
-    done: "✓",
-    failed: "✗",
-    waiting: "?",
-    cancelled: "⊘",
-    pending: "○",
-    folded: "▸",
-    unfolded: "▾",
-    head: "●",
-    node: "○",
-    marked: "◆",
-    added: "+",
-    removed: "−",
-    changed: "~",
-    bullet: "•",
-    vertical: "│",
-    horizontal: "─",
-    ellipsis: "…",
-    separator: " · ",
-    prompt: ">",
-    up: "↑",
-    down: "↓",
-    spinner: ["◐", "◓", "◑", "◒"],
-    graph: GraphGlyphs { vertical: "│", right: "├", corner_down: "╮", corner_up: "╯", line: "─" },
-    table: TableGlyphs { vertical: "│", horizontal: "─", cross: "┼" },
-};
-
-static ASCII: Glyphs = Glyphs {
-    done: "+",
-    failed: "x",
-    waiting: "?",
-    cancelled: "-",
-    pending: "o",
-    folded: ">",
-    unfolded: "v",
-    head: "@",
-    node: "o",
-    marked: "*",
-    added: "+",
-    removed: "-",
-    changed: "~",
-    bullet: "*",
-    vertical: "|",
-    horizontal: "-",
-    ellipsis: "...",
-    separator: " | ",
-    prompt: ">",
-    up: "^",
-    down: "v",
-    spinner: ["*", "+", "*", "x"],
-    graph: GraphGlyphs { vertical: "|", right: "|", corner_down: "\\", corner_up: "/", line: "-" },
-    table: TableGlyphs { vertical: "|", horizontal: "-", cross: "+" },
-};
 
 impl Theme {
     /// A theme with or without colours, with or without glyphs beyond ASCII.
@@ -279,6 +153,27 @@ impl Theme {
         self.waiting().add_modifier(Modifier::REVERSED)
     }
 
+    /// What a program has printed, as it wants it, as far as it can be read: letters of the colour behind them are shown.
+    pub fn program(self, look: Look) -> Style {
+        let mut style = Style::new();
+        let switches = [
+            (look.bold, Modifier::BOLD),
+            (look.dim, Modifier::DIM),
+            (look.italic, Modifier::ITALIC),
+            (look.underline, Modifier::UNDERLINED),
+            (look.reverse, Modifier::REVERSED),
+            (look.strike, Modifier::CROSSED_OUT),
+        ];
+        for (_, modifier) in switches.into_iter().filter(|(on, _)| *on) {
+            style = style.add_modifier(modifier);
+        }
+        if self.colours && look.fg != look.bg {
+            style.fg = look.fg.map(colour_of);
+            style.bg = look.bg.map(colour_of);
+        }
+        style
+    }
+
     /// A piece of source code.
     pub fn syntax(self, what: Syntax) -> Style {
         match what {
@@ -290,6 +185,32 @@ impl Theme {
             Syntax::Function => self.colour(Color::Blue),
             Syntax::Plain => self.text(),
         }
+    }
+}
+
+fn colour_of(colour: Colour) -> Color {
+    const OWN: [Color; 16] = [
+        Color::Black,
+        Color::Red,
+        Color::Green,
+        Color::Yellow,
+        Color::Blue,
+        Color::Magenta,
+        Color::Cyan,
+        Color::Gray,
+        Color::DarkGray,
+        Color::LightRed,
+        Color::LightGreen,
+        Color::LightYellow,
+        Color::LightBlue,
+        Color::LightMagenta,
+        Color::LightCyan,
+        Color::White,
+    ];
+    match colour {
+        Colour::Sixteen(number) => OWN[usize::from(number % 16)],
+        Colour::Table(number) => Color::Indexed(number),
+        Colour::True(r, g, b) => Color::Rgb(r, g, b),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::support::truncate;
 use super::action::{Action, Scope};
 use super::app::{App, Focus, Modal};
 use super::layout::{self, PanePlace};
+use super::pane::trace::jobs_words;
 use super::pane::{DrawContext, Pane as _, PaneId};
 use super::text::wrap::{spans_width, width_of};
 
@@ -20,6 +21,9 @@ use status::{count_words, draw_status};
 
 /// Suggestions of commands that are shown at once.
 const SUGGESTIONS: usize = 8;
+
+/// Keys of the line in which one types into a call; they are those of a terminal.
+const TYPE_IN_KEYS: [(&str, &str); 3] = [("Enter", "send"), ("Ctrl+D", "end of input"), ("Esc", "close")];
 
 /// Said wherever it is so.
 const NO_SANDBOX: &str = "NO SANDBOX";
@@ -97,21 +101,25 @@ fn draw_activity(app: &App, frame: &mut Frame<'_>) {
     let cx = context(app, false);
     let mut right = Vec::new();
     // Where the status row has gone, what must be known stands here.
-    let alarm = app.layout.status.is_empty() && app.session.sandbox == "off";
-    let kept = if alarm { width_of(NO_SANDBOX) + 1 } else { 0 };
+    let mut kept = Vec::new();
+    if app.layout.status.is_empty() {
+        kept.extend((app.trace.jobs() > 0).then(|| Span::styled(jobs_words(app.trace.jobs()), theme.hint())));
+        kept.extend(app.session.is_unconfined().then(|| Span::styled(NO_SANDBOX, theme.alarm())));
+    }
+    let kept_width = spans_width(&kept) + kept.len();
     let left = if app.is_leaving() {
         Line::from(vec![
             Span::styled(super::pane::spinner(theme, app.now_ms), theme.agent()),
             Span::raw(" saving the session"),
         ])
     } else if let Some(notice) = app.notice() {
-        let room = usize::from(area.width).saturating_sub(3 + kept);
+        let room = usize::from(area.width).saturating_sub(3 + kept_width);
         Line::from(clip(vec![Span::styled(notice.to_owned(), theme.hint())], room, theme.glyphs().ellipsis))
     } else if app.lost_the_engine() {
         Line::styled("the engine has ended; what was done is saved", theme.error())
     } else if let Some((words, time)) = app.activity.words(app.running().as_ref(), area.width, &cx) {
         right.push(Span::styled(time, theme.dim()));
-        let room = usize::from(area.width).saturating_sub(spans_width(&right) + 3 + kept);
+        let room = usize::from(area.width).saturating_sub(spans_width(&right) + 3 + kept_width);
         Line::from(clip(words, room, theme.glyphs().ellipsis))
     } else {
         Line::default()
@@ -120,11 +128,11 @@ fn draw_activity(app: &App, frame: &mut Frame<'_>) {
     if right.is_empty() && narrow_chat && app.chat.has_more_below() {
         right.push(Span::styled("more below", app.theme.dim()));
     }
-    if alarm {
+    for word in kept {
         if !right.is_empty() {
             right.push(Span::raw(" "));
         }
-        right.push(Span::styled(NO_SANDBOX, theme.alarm()));
+        right.push(word);
     }
     draw_row(area, left, right, frame);
 }
@@ -150,6 +158,10 @@ fn draw_composer(app: &App, frame: &mut Frame<'_>) {
     }
     let focused = app.focus == Focus::Composer && app.modal.is_none() && app.dialog().is_none();
     let cx = context(app, focused);
+    if let Some(Modal::TypeIn(line)) = &app.modal {
+        line.draw(area, &cx, frame);
+        return;
+    }
     app.composer.draw(area, &cx, frame);
     if focused {
         let top = app.layout.area.y;
@@ -188,7 +200,7 @@ fn draw_suggestions(app: &App, above: Rect, frame: &mut Frame<'_>) {
 /// The actions that the hint line names, most important first.
 fn hints(app: &App) -> Vec<Action> {
     let pane = match (&app.modal, app.dialog(), app.focus) {
-        (Some(Modal::Palette(_)), ..) => return vec![],
+        (Some(Modal::Palette(_) | Modal::TypeIn(_)), ..) => return vec![],
         (Some(Modal::Viewer(_)), ..) => return vec![Action::Dismiss],
         (None, Some(pane), _) | (None, None, Focus::Pane(pane)) => pane,
         (None, None, Focus::Composer) => {
@@ -248,8 +260,10 @@ fn draw_hints(app: &App, frame: &mut Frame<'_>) {
         right.push(Span::styled(words, theme.dim()));
     }
     let room = usize::from(area.width).saturating_sub(spans_width(&right) + 3);
-    let mut words: Vec<(String, String)> =
-        hints(app).into_iter().filter_map(|action| hint_words(app, action)).collect();
+    let mut words: Vec<(String, String)> = match &app.modal {
+        Some(Modal::TypeIn(_)) => TYPE_IN_KEYS.map(|(key, word)| (key.to_owned(), word.to_owned())).to_vec(),
+        _ => hints(app).into_iter().filter_map(|action| hint_words(app, action)).collect(),
+    };
     let width = |words: &[(String, String)]| {
         let own: usize = words.iter().map(|(key, word)| width_of(key) + 1 + width_of(word)).sum();
         own + width_of(glyphs.separator) * words.len().saturating_sub(1)
@@ -318,6 +332,8 @@ fn draw_over(app: &App, frame: &mut Frame<'_>) {
             }
             viewer.draw(inner, &cx, frame);
         }
+        // Drawn in the composer's place.
+        Some(Modal::TypeIn(_)) => {}
         None => {
             if let Some((pane, overlay)) = app.dialog().and_then(|pane| Some((pane, app.pane(pane).overlay()?))) {
                 let place = layout::dialog(area, overlay.height);

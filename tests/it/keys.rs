@@ -658,10 +658,10 @@ async fn a_missing_sandbox_is_told_on_a_small_screen_also_while_a_turn_runs() {
 #[test]
 fn the_program_starts_types_resizes_and_leaves_the_terminal_as_it_was() {
     let home = super::support::TestHome::new();
-    let mut terminal = super::support::Terminal::start(&home, &["--demo", "--sandbox", "off"], 80, 24);
+    let mut terminal = super::support::Terminal::start(&home, &["--demo", "--sandbox", "external"], 80, 24);
     terminal.wait_for("Say what you want made");
     let first = terminal.wait_for("demo model");
-    assert!(first.contains("NO SANDBOX") && first.contains("demo model"), "{first}");
+    assert!(first.contains("external") && first.contains("demo model"), "{first}");
     terminal.keys("hello 日本");
     terminal.wait_for("> hello 日本");
     assert_eq!(terminal.parsed().cursor_position(), (22, 13));
@@ -680,7 +680,7 @@ fn the_program_starts_types_resizes_and_leaves_the_terminal_as_it_was() {
 #[test]
 fn keys_that_come_with_a_change_of_the_size_are_not_overlooked() {
     let home = super::support::TestHome::new();
-    let mut terminal = super::support::Terminal::start(&home, &["--demo", "--sandbox", "off"], 80, 24);
+    let mut terminal = super::support::Terminal::start(&home, &["--demo", "--sandbox", "external"], 80, 24);
     terminal.wait_for("demo model");
     let mut typed = String::from("> ");
     for (number, letter) in ('a'..='z').enumerate() {
@@ -694,7 +694,7 @@ fn keys_that_come_with_a_change_of_the_size_are_not_overlooked() {
 #[test]
 fn sigterm_saves_restores_the_terminal_and_exits_143() {
     let home = super::support::TestHome::new();
-    let mut terminal = super::support::Terminal::start(&home, &["--demo", "--sandbox", "off"], 80, 24);
+    let mut terminal = super::support::Terminal::start(&home, &["--demo", "--sandbox", "external"], 80, 24);
     terminal.wait_for("Say what you want made");
     terminal.keys("Make a page about the moon\r");
     terminal.wait_for("Esc stop");
@@ -703,7 +703,7 @@ fn sigterm_saves_restores_the_terminal_and_exits_143() {
     assert_eq!(terminal.wait_exit(), 143);
     assert!(!terminal.parsed().alternate_screen() && !terminal.parsed().hide_cursor());
     // The turn was closed and can be seen by the next start.
-    let mut again = super::support::Terminal::start(&home, &["--demo", "--sandbox", "off", "--continue"], 80, 24);
+    let mut again = super::support::Terminal::start(&home, &["--demo", "--sandbox", "external", "--continue"], 80, 24);
     again.wait_for("Make a page about the moon");
     again.keys("/quit\r");
     assert_eq!(again.wait_exit(), 0);

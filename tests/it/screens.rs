@@ -431,3 +431,93 @@ fn a_stop_that_overtakes_the_beginning_of_its_turn_is_sent_again() {
     assert_eq!(stage.tell(Event::TurnStarted { turn: TurnId::now() }), interrupt);
     assert!(stage.text(80, 24).contains("closing"));
 }
+
+fn waiting() -> Stage {
+    let mut stage = typical();
+    begin(&mut stage, "log in");
+    call(&mut stage, "c", "mshtools-shell", json!({"command": "npm login"}), None);
+    let call = CallId("c".to_owned());
+    stage.tell(Event::ToolOutput { call: call.clone(), chunk: "\x1b[33mPassword\x1b[0m: ".to_owned() });
+    stage.at(20_000).tell(Event::ToolWaiting { call, waiting: true });
+    stage
+}
+
+#[test]
+fn a_call_that_waits_for_input_is_told_and_typed_into() {
+    let mut stage = waiting();
+    insta::assert_snapshot!(stage.texts());
+    stage.app.update(Msg::Key(KeyEvent::new(KeyCode::Char('i'), KeyModifiers::ALT)));
+    stage.write("ada 日本");
+    insta::assert_snapshot!("typing_into_a_call", stage.texts());
+    let input = |text: &str| {
+        let op = okcvm::protocol::Op::Input { call: CallId("c".to_owned()), text: text.to_owned() };
+        [UiEffect::Send(op)]
+    };
+    assert_eq!(stage.press(KeyCode::Enter), input("ada 日本\r"));
+    // The line is empty again, and Ctrl+D ends the input.
+    assert_eq!(stage.ctrl('d'), input("\u{4}"));
+    stage.write("y");
+    stage.press(KeyCode::Esc);
+    assert!(!stage.text(80, 24).contains("end of input"));
+    // What was typed went nowhere else, and Esc outside stops the turn.
+    assert!(stage.app.composer.is_empty());
+    stage.press(KeyCode::Up);
+    assert!(!stage.text(80, 24).contains("> ada"), "{}", stage.text(80, 24));
+    stage.ctrl('c');
+    assert_eq!(stage.press(KeyCode::Esc), [UiEffect::Send(okcvm::protocol::Op::Interrupt)]);
+}
+
+#[test]
+fn the_line_for_input_closes_with_its_call() {
+    let mut stage = waiting();
+    stage.text(80, 24);
+    stage.press(KeyCode::F(3));
+    stage.text(80, 24);
+    stage.press(KeyCode::Char('i'));
+    assert!(stage.text(80, 24).contains("shell >"), "{}", stage.text(80, 24));
+    let call = CallId("c".to_owned());
+    let (tool, output) = ("mshtools-shell".to_owned(), "Exit code: 0".to_owned());
+    stage.tell(Event::ToolFinished { call, tool, status: ToolStatus::Ok, duration_ms: 1, output });
+    assert!(!stage.text(80, 24).contains("shell >"), "{}", stage.text(80, 24));
+}
+
+#[test]
+fn background_jobs_are_counted_and_listed() {
+    let mut stage = typical();
+    let job = |id, command: &str, ports: &[u16]| okcvm::protocol::Job {
+        id,
+        call: CallId("b".to_owned()),
+        command: command.to_owned(),
+        processes: 2,
+        ports: ports.to_vec(),
+        seconds: 200,
+        tail: "ready\n".to_owned(),
+    };
+    assert!(stage.tell(Event::JobsChanged { jobs: vec![] }).is_empty());
+    stage.write("/jobs");
+    stage.press(KeyCode::Enter);
+    assert!(stage.text(80, 24).contains("nothing runs in the background"));
+    stage.tell(Event::JobsChanged {
+        jobs: vec![job(1, "npm run dev", &[5173]), job(2, "python3 -m http.server", &[8000])],
+    });
+    assert!(stage.text(40, 12).contains("2 jobs"));
+    stage.write("/jobs");
+    stage.press(KeyCode::Enter);
+    insta::assert_snapshot!(stage.texts());
+    insta::assert_snapshot!("jobs_at_200x50", stage.text(200, 50));
+    assert_eq!(stage.press(KeyCode::Char('x')), [UiEffect::Send(okcvm::protocol::Op::EndJob { job: 1 })]);
+}
+
+#[test]
+fn the_output_of_a_call_is_shown_in_the_chat_with_its_colours() {
+    let mut stage = waiting();
+    stage.text(80, 24);
+    stage.press(KeyCode::F(2));
+    stage.text(80, 24);
+    stage.press(KeyCode::Char('f'));
+    let terminal = stage.frame(80, 24);
+    let buffer = terminal.backend().buffer();
+    let yellow: String =
+        buffer.content().iter().filter(|cell| cell.fg == Color::Yellow).map(ratatui::buffer::Cell::symbol).collect();
+    assert!(yellow.contains("Password"), "{yellow}");
+}

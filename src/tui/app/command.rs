@@ -77,6 +77,14 @@ impl App {
             Slash::Trace => self.act(Action::ShowTrace),
             Slash::Snapshots => self.act(Action::ShowSnapshots),
             Slash::Todo => self.act(Action::ShowTodo),
+            Slash::Jobs => {
+                if self.trace.select_jobs() {
+                    self.show(PaneId::Trace);
+                } else {
+                    self.say("nothing runs in the background");
+                }
+                Vec::new()
+            }
             Slash::Undo | Slash::Redo | Slash::Restore | Slash::Snapshot if self.activity.is_running() => {
                 self.say("a turn is running; stop it or wait until it ends, and give the command again");
                 Vec::new()

@@ -9,6 +9,7 @@ use crate::tui::chord::Chord;
 use crate::tui::effect::{UiEffect, ViewSource};
 use crate::tui::pane::composer::DOUBLE_PRESS;
 use crate::tui::pane::palette::{Choice, Outcome, Palette};
+use crate::tui::pane::type_in::{TypeIn, Typed};
 use crate::tui::pane::viewer::Viewer;
 use crate::tui::pane::{PaneId, help};
 use crate::tui::slash::Argument;
@@ -53,6 +54,7 @@ impl App {
         let scope = self.scope();
         match (&mut self.modal, scope) {
             (Some(Modal::Palette(palette)), _) => palette.paste(text),
+            (Some(Modal::TypeIn(line)), _) => line.paste(text),
             (Some(_), _) | (None, Scope::Dialog) => {}
             (None, Scope::Text) => match (self.dialog(), self.focus) {
                 (Some(pane), _) | (None, Focus::Pane(pane)) => self.pane_mut(pane).paste(text),
@@ -84,6 +86,14 @@ impl App {
                 viewer.text_key(key);
                 Vec::new()
             }
+            Some(Modal::TypeIn(line)) => match line.key(key) {
+                Typed::Stay => Vec::new(),
+                Typed::Close => {
+                    self.modal = None;
+                    Vec::new()
+                }
+                Typed::Send(op) => vec![UiEffect::Send(op)],
+            },
             None => match (self.dialog(), self.focus) {
                 (Some(pane), _) | (None, Focus::Pane(pane)) => {
                     let effects = self.pane_mut(pane).text_key(key);
@@ -184,6 +194,7 @@ impl App {
             Action::AskQuit if self.composer.is_empty() => return self.cancel(),
             Action::AskQuit => {}
             Action::Suspend => return vec![UiEffect::Suspend],
+            Action::Answer => self.answer(),
             Action::Setup if self.activity.is_busy() => {
                 self.say("a turn is running; stop it, or wait until it ends, and then change the setup");
             }
@@ -237,6 +248,7 @@ impl App {
         for effect in effects {
             match effect {
                 UiEffect::Notice(text) => self.say(&text),
+                UiEffect::TypeInto { call, tool } => self.modal = Some(Modal::TypeIn(TypeIn::new(call, tool))),
                 UiEffect::Focus(pane) => self.show(pane),
                 UiEffect::Leave => self.leave(),
                 UiEffect::View { title, source: ViewSource::Text(text) } => {
@@ -247,6 +259,14 @@ impl App {
             }
         }
         outer
+    }
+
+    /// Opens the line in which one types into the running call.
+    fn answer(&mut self) {
+        match self.trace.current(self.now_ms) {
+            Some(call) => self.modal = Some(Modal::TypeIn(TypeIn::new(call.call, call.tool))),
+            None => self.say("no call is running"),
+        }
     }
 
     fn leave(&mut self) {

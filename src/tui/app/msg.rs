@@ -7,6 +7,7 @@ use ratatui::crossterm::event::KeyEvent;
 use crate::protocol::{Event, Op};
 use crate::tui::pane::PaneId;
 use crate::tui::pane::palette::Palette;
+use crate::tui::pane::type_in::TypeIn;
 use crate::tui::pane::viewer::Viewer;
 use crate::tui::theme::Theme;
 
@@ -58,6 +59,13 @@ pub struct Session {
     pub model: String,
 }
 
+impl Session {
+    /// Whether nothing confines the tools.
+    pub fn is_unconfined(&self) -> bool {
+        self.sandbox == "off"
+    }
+}
+
 /// Tokens so far.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Tokens {
@@ -85,6 +93,8 @@ pub enum Modal {
     Palette(Palette),
     /// A text.
     Viewer(Viewer),
+    /// The line in which one types into a running call; it takes the composer's place.
+    TypeIn(TypeIn),
 }
 
 /// What the application is told at its start.

@@ -9,6 +9,7 @@ use ratatui::text::{Line, Span};
 
 use crate::protocol::{CallId, ToolStatus};
 use crate::support::truncate;
+use crate::tui::text::output::Output;
 use crate::tui::text::stream::{CleanStream, StreamedMarkdown};
 use crate::tui::text::wrap::{self, Indent};
 use crate::tui::theme::Theme;
@@ -18,8 +19,12 @@ use super::welcome::welcome;
 /// Rows of a user's message that are shown while it is folded.
 const FOLDED_ROWS: usize = 12;
 
+/// Output that is kept for a call, and rows of it that are shown under an unfolded one.
+const OUTPUT_BYTES: usize = 2048;
+const OUTPUT_ROWS: usize = 4;
+
 /// A tool call, as the chat mentions it.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct CallMark {
     /// The call.
     pub call: CallId,
@@ -29,10 +34,45 @@ pub struct CallMark {
     pub summary: String,
     /// How it ended; `None` while it runs.
     pub status: Option<ToolStatus>,
+    /// Whether it waits for somebody to type.
+    pub waiting: bool,
+    /// The end of its output.
+    pub output: Output,
+}
+
+impl CallMark {
+    /// A call that begins.
+    pub fn new(call: CallId, tool: String, summary: String) -> Self {
+        Self { call, tool, summary, status: None, waiting: false, output: Output::new(OUTPUT_BYTES) }
+    }
+
+    /// It ended with this output.
+    pub fn end(&mut self, status: ToolStatus, output: &str) {
+        self.status = Some(status);
+        self.waiting = false;
+        self.output = Output::new(OUTPUT_BYTES);
+        self.output.push(output.trim_end());
+    }
+
+    fn waits(&self) -> bool {
+        self.waiting && self.status.is_none()
+    }
+
+    /// Glyph and style of its state.
+    fn glyph(&self, theme: Theme) -> (&'static str, Style) {
+        let glyphs = theme.glyphs();
+        match self.status {
+            None if self.waiting => (glyphs.waiting, theme.waiting()),
+            None => (glyphs.spinner[0], theme.agent()),
+            Some(ToolStatus::Ok) => (glyphs.done, theme.ok()),
+            Some(ToolStatus::Cancelled) => (glyphs.cancelled, theme.dim()),
+            Some(ToolStatus::Error | ToolStatus::Timeout) => (glyphs.failed, theme.error()),
+        }
+    }
 }
 
 /// A step of the work between two pieces of a reply.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub enum Step {
     /// The model thought.
     Thought {
@@ -267,8 +307,12 @@ impl Cell {
         if let Some(calls) = call_words(steps) {
             summary.push(format!("{fold} {calls}"));
         }
-        let summary = truncate::cells(&summary.join("   "), usize::from(width), glyphs.ellipsis);
-        let mut lines = vec![Line::styled(summary, theme.dim())];
+        let waits = steps.iter().any(|step| matches!(step, Step::Call(mark) if mark.waits()));
+        let words = if waits { format!("   {} waiting for input", glyphs.waiting) } else { String::new() };
+        let room = usize::from(width).saturating_sub(wrap::width_of(&words));
+        let summary = truncate::cells(&summary.join("   "), room, glyphs.ellipsis);
+        let summary = vec![Span::styled(summary, theme.dim()), Span::styled(words, theme.waiting())];
+        let mut lines = vec![Line::from(summary)];
         if !self.open {
             return lines;
         }
@@ -282,7 +326,7 @@ impl Cell {
                     }
                 }
                 Step::Call(mark) => {
-                    let (glyph, style) = call_mark(mark.status, theme);
+                    let (glyph, style) = mark.glyph(theme);
                     let words = truncate::cells(
                         &format!("{} {}", mark.tool, mark.summary),
                         usize::from(width).saturating_sub(4),
@@ -294,21 +338,15 @@ impl Cell {
                         Span::raw(" "),
                         Span::raw(words),
                     ]));
+                    let indent = Indent { first: vec![Span::raw("    ")], rest: vec![Span::raw("    ")] };
+                    for line in mark.output.last(OUTPUT_ROWS) {
+                        let spans = line.spans(theme.dim(), theme);
+                        wrap::wrap_spans(&spans, usize::from(width), &indent, wrap::Break::Cells, &mut lines);
+                    }
                 }
             }
         }
         lines
-    }
-}
-
-/// Glyph and style of a call's state.
-fn call_mark(status: Option<ToolStatus>, theme: Theme) -> (&'static str, Style) {
-    let glyphs = theme.glyphs();
-    match status {
-        None => (glyphs.spinner[0], theme.agent()),
-        Some(ToolStatus::Ok) => (glyphs.done, theme.ok()),
-        Some(ToolStatus::Cancelled) => (glyphs.cancelled, theme.dim()),
-        Some(ToolStatus::Error | ToolStatus::Timeout) => (glyphs.failed, theme.error()),
     }
 }
 

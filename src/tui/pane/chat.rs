@@ -194,7 +194,11 @@ impl Pane for ChatState {
                 let mark = call_mark(call.clone(), tool, arguments);
                 self.work(|steps, _| steps.push(Step::Call(mark)));
             }
-            Event::ToolFinished { call, status, .. } => self.finish_call(call, *status),
+            Event::ToolOutput { call, chunk } => self.change_call(call, |mark| mark.output.push(chunk)),
+            Event::ToolWaiting { call, waiting } => self.change_call(call, |mark| mark.waiting = *waiting),
+            Event::ToolFinished { call, status, output, .. } => {
+                self.change_call(call, |mark| mark.end(*status, output));
+            }
             Event::PhaseChanged(phase) => self.retrying = matches!(phase, Phase::Retrying { .. }),
             Event::Warning { message } => {
                 self.notice(if self.retrying { NoticeKind::Retry } else { NoticeKind::Warning }, message);

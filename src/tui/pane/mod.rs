@@ -23,6 +23,7 @@ pub mod help;
 pub mod line_input;
 pub(crate) mod list;
 pub mod palette;
+pub mod sandbox;
 pub mod scroll;
 pub mod sessions;
 pub mod setup;
@@ -31,6 +32,7 @@ pub mod snapshots;
 pub(crate) mod testing;
 pub mod todo;
 pub mod trace;
+pub mod type_in;
 pub mod viewer;
 mod welcome;
 

@@ -5,6 +5,8 @@
 //!  ✗ shell        tidy site/index.html          exit 1
 //!  ◐ shell        npx prettier --check site      3.1 s
 //!       Checking formatting...                            the end of a running call's output
+//!  Background                                      1 job   processes that go on after their command
+//!  ● job 1  npm run dev                    :5173 · 3 m
 //! ```
 //!
 //! What is kept is bounded: the end of the live output, what the model was given, and so many calls. The whole output
@@ -12,6 +14,7 @@
 
 mod call;
 mod detail;
+mod job;
 mod output;
 mod pane;
 mod rows;
@@ -25,32 +28,40 @@ use serde_json::Value;
 
 use self::call::{Call, State};
 use self::detail::Detail;
+use self::job::BackgroundJob;
 use self::output::OutputViewer;
+pub use self::rows::jobs_words;
 pub use self::summary::{argument_summary, short_tool_name};
 use super::DrawContext;
 use super::find::Find;
 use super::list::{ListCursor, Scroll};
-use crate::protocol::{CallId, Message, Op, ToolStatus};
+use crate::protocol::{CallId, Job, Message, Op, ToolStatus};
 use crate::support::truncate;
 use crate::tui::effect::{UiEffect, ViewSource};
 
 /// Calls that are kept.
 const MOST_CALLS: usize = 2_000;
+
 /// The call that is running, for the line above the composer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CurrentCall {
+    /// The call.
+    pub call: CallId,
     /// The tool's short name.
     pub tool: String,
     /// What it was asked, in a few words.
     pub summary: String,
     /// How long it has been running.
     pub elapsed_ms: u64,
+    /// Whether it waits for somebody to type.
+    pub waiting: bool,
 }
 
 /// The calls, and what is open.
 #[derive(Debug, Default)]
 pub struct TraceState {
     calls: VecDeque<Call>,
+    jobs: Vec<BackgroundJob>,
     turn: usize,
     cursor: ListCursor,
     /// The user moved away from the newest call, which is selected otherwise.
@@ -58,15 +69,29 @@ pub struct TraceState {
     open: Option<Opened>,
     viewer: Option<OutputViewer>,
     find: Find,
-    /// The visible rows: number of the call, whether it is its first row, the line.
+    /// The visible rows: number of the call (jobs are numbered after the calls), whether it is its first row, the line.
     rows: Vec<(usize, bool, Line<'static>)>,
     low: bool,
 }
 
-/// A call that is open.
+/// What is open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum What {
+    Call(CallId),
+    Job(u32),
+}
+
+/// What keys are about.
+#[derive(Debug, Clone, Copy)]
+enum Subject<'a> {
+    Call(&'a Call),
+    Job(&'a BackgroundJob),
+}
+
+/// A call or a job that is open.
 #[derive(Debug)]
 struct Opened {
-    call: CallId,
+    what: What,
     scroll: Scroll,
     detail: Detail,
     /// Scroll to the output as soon as its place is known.
@@ -81,14 +106,38 @@ impl TraceState {
         Self::default()
     }
 
-    /// The newest running call.
+    /// The call that waits for input, else the newest running one.
     pub fn current(&self, now_ms: u64) -> Option<CurrentCall> {
-        let call = self.calls.iter().rev().find(|call| call.is_running())?;
+        let running = || self.calls.iter().rev().filter(|call| call.is_running());
+        let call = running().find(|call| call.waiting).or_else(|| running().next())?;
         Some(CurrentCall {
+            call: call.id.clone(),
             tool: call.tool.clone(),
             summary: call.summary.clone(),
             elapsed_ms: call.elapsed_ms(now_ms).unwrap_or(0),
+            waiting: call.waiting,
         })
+    }
+
+    /// Whether a call is running.
+    pub fn is_running(&self, call: &CallId) -> bool {
+        self.calls.iter().rev().any(|kept| kept.id == *call && kept.is_running())
+    }
+
+    /// Number of background jobs.
+    pub fn jobs(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// Selects the oldest background job; `false` where there is none.
+    pub fn select_jobs(&mut self) -> bool {
+        if self.jobs.is_empty() {
+            return false;
+        }
+        self.close();
+        self.cursor.selected = self.calls.len();
+        self.wandered = true;
+        true
     }
 
     /// Calls of the latest turn, and how many of them failed.
@@ -102,20 +151,33 @@ impl TraceState {
         self.calls.iter_mut().rev().find(|call| call.id == *id)
     }
 
-    fn selected(&self) -> Option<&Call> {
-        self.calls.get(self.cursor.selected)
+    /// Calls and jobs.
+    fn count(&self) -> usize {
+        self.calls.len() + self.jobs.len()
     }
 
-    /// The call that keys are about: the open one, else the selected one.
-    fn subject(&self) -> Option<&Call> {
-        match &self.open {
-            Some(open) => self.calls.iter().rev().find(|call| call.id == open.call),
+    fn selected(&self) -> Option<Subject<'_>> {
+        let at = self.cursor.selected;
+        match at.checked_sub(self.calls.len()) {
+            None => self.calls.get(at).map(Subject::Call),
+            Some(job) => self.jobs.get(job).map(Subject::Job),
+        }
+    }
+
+    /// What keys are about: what is open, else what is selected.
+    fn subject(&self) -> Option<Subject<'_>> {
+        match self.open.as_ref().map(|open| &open.what) {
+            Some(What::Call(id)) => self.calls.iter().rev().find(|call| call.id == *id).map(Subject::Call),
+            Some(What::Job(id)) => self.jobs.iter().find(|job| job.id == *id).map(Subject::Job),
             None => self.selected(),
         }
     }
 
     fn add(&mut self, call: Call) {
+        // A job that is selected stays so.
+        let on_job = self.wandered && self.cursor.selected >= self.calls.len();
         self.calls.push_back(call);
+        self.cursor.selected += usize::from(on_job);
         if self.calls.len() > MOST_CALLS {
             self.calls.pop_front();
             self.cursor.selected = self.cursor.selected.saturating_sub(1);
@@ -125,11 +187,37 @@ impl TraceState {
         }
     }
 
+    /// Takes the jobs as they are now.
+    fn set_jobs(&mut self, jobs: &[Job], now_ms: u64) {
+        let selected = match self.selected() {
+            Some(Subject::Job(job)) => Some(job.id),
+            _ => None,
+        };
+        self.jobs = jobs.iter().map(|job| BackgroundJob::new(job, now_ms)).collect();
+        if let Some(id) = selected {
+            let at = self.jobs.iter().position(|job| job.id == id);
+            self.cursor.selected = match at {
+                Some(at) => self.calls.len() + at,
+                None => self.cursor.selected.min(self.count().saturating_sub(1)),
+            };
+        }
+        if self.open.as_ref().is_some_and(|open| matches!(open.what, What::Job(_))) && self.subject().is_none() {
+            self.close();
+        }
+    }
+
+    fn close(&mut self) {
+        self.open = None;
+        self.viewer = None;
+        self.find = Find::default();
+    }
+
     /// The calls of a conversation that was resumed or rolled back to.
     fn rebuild(&mut self, messages: &[Message]) {
         self.calls.clear();
         self.turn = 0;
         self.wandered = false;
+        self.cursor = ListCursor::default();
         for message in messages {
             match message {
                 Message::User { .. } => self.turn += 1,
@@ -150,28 +238,28 @@ impl TraceState {
                 Message::System { .. } => {}
             }
         }
-        if self.open.as_ref().is_some_and(|open| !self.calls.iter().any(|call| call.id == open.call)) {
-            self.open = None;
-            self.viewer = None;
+        if self.open.is_some() && self.subject().is_none() {
+            self.close();
         }
     }
 
     fn open_selected(&mut self, to_output: bool) {
-        if let Some(call) = self.selected() {
-            self.open = Some(Opened {
-                call: call.id.clone(),
-                scroll: Scroll::default(),
-                detail: Detail::default(),
-                to_output,
-                follow: to_output && call.is_running(),
-            });
-            self.find = Find::default();
-        }
+        let (what, running) = match self.selected() {
+            Some(Subject::Call(call)) => (What::Call(call.id.clone()), call.is_running()),
+            Some(Subject::Job(job)) => (What::Job(job.id), true),
+            None => return,
+        };
+        let (scroll, detail) = (Scroll::default(), Detail::default());
+        self.open = Some(Opened { what, scroll, detail, to_output, follow: to_output && running });
+        self.find = Find::default();
     }
 
     fn full_output(&mut self) -> Vec<UiEffect> {
-        let Some(call) = self.subject() else { return Vec::new() };
-        let spill = call.spill.clone();
+        let spill = match self.subject() {
+            Some(Subject::Call(call)) => call.spill.clone(),
+            Some(Subject::Job(_)) => None,
+            None => return Vec::new(),
+        };
         match spill.map(|path| OutputViewer::open(&path)) {
             Some(Ok(viewer)) => {
                 if self.open.is_none() {
@@ -189,32 +277,56 @@ impl TraceState {
     }
 
     fn copy(&self) -> Vec<UiEffect> {
-        let Some(call) = self.subject() else { return Vec::new() };
-        let output = if call.is_running() { call.tail.text() } else { call.output.clone() };
-        let (text, what) = if output.trim().is_empty() {
-            let pretty = serde_json::to_string_pretty(&call.arguments).unwrap_or_default();
-            (pretty, format!("the arguments of {}", call.tool))
-        } else {
-            (output, format!("the output of {}", call.tool))
+        let (text, what) = match self.subject() {
+            Some(Subject::Call(call)) if call.shown().is_blank() => {
+                let pretty = serde_json::to_string_pretty(&call.arguments).unwrap_or_default();
+                (pretty, format!("the arguments of {}", call.tool))
+            }
+            Some(Subject::Call(call)) => (call.shown().text(), format!("the output of {}", call.tool)),
+            Some(Subject::Job(job)) if job.tail.is_blank() => {
+                (job.command.clone(), format!("the command of {}", job.name()))
+            }
+            Some(Subject::Job(job)) => (job.tail.text(), format!("the output of {}", job.name())),
+            None => return Vec::new(),
         };
         vec![UiEffect::Copy { text, what }]
     }
 
     fn outside(&self) -> Vec<UiEffect> {
-        let Some(call) = self.subject() else { return Vec::new() };
-        if let Some(path) = call.spill.as_ref().filter(|path| path.is_file()) {
-            return vec![UiEffect::OpenPager(path.clone())];
-        }
-        let text = if call.is_running() { call.tail.text() } else { call.output.clone() };
-        vec![UiEffect::View { title: format!("{} {}", call.tool, call.summary), source: ViewSource::Text(text) }]
+        let (title, text) = match self.subject() {
+            Some(Subject::Call(call)) => {
+                if let Some(path) = call.spill.as_ref().filter(|path| path.is_file()) {
+                    return vec![UiEffect::OpenPager(path.clone())];
+                }
+                (format!("{} {}", call.tool, call.summary), call.shown().text())
+            }
+            Some(Subject::Job(job)) => (format!("{} {}", job.name(), job.summary()), job.tail.text()),
+            None => return Vec::new(),
+        };
+        vec![UiEffect::View { title, source: ViewSource::Text(text) }]
     }
 
     fn end_call(&self) -> Vec<UiEffect> {
         match self.subject() {
-            Some(call) if call.is_running() => vec![UiEffect::Send(Op::EndCall { call: call.id.clone() })],
-            Some(_) => vec![UiEffect::Notice("this call is not running".to_owned())],
+            Some(Subject::Call(call)) if call.is_running() => {
+                vec![UiEffect::Send(Op::EndCall { call: call.id.clone() })]
+            }
+            Some(Subject::Call(_)) => vec![UiEffect::Notice("this call is not running".to_owned())],
+            Some(Subject::Job(job)) => vec![UiEffect::Send(Op::EndJob { job: job.id })],
             None => Vec::new(),
         }
+    }
+
+    fn type_into(&self) -> Vec<UiEffect> {
+        let words = match self.subject() {
+            Some(Subject::Call(call)) if call.is_running() => {
+                return vec![UiEffect::TypeInto { call: call.id.clone(), tool: call.tool.clone() }];
+            }
+            Some(Subject::Call(_)) => "this call is not running",
+            Some(Subject::Job(_)) => "a job in the background takes no input",
+            None => return Vec::new(),
+        };
+        vec![UiEffect::Notice(words.to_owned())]
     }
 
     fn look(&mut self, back: bool) {
@@ -232,32 +344,47 @@ impl TraceState {
             }
             self.find = find;
         } else {
-            let calls = &self.calls;
+            let (calls, jobs) = (&self.calls, &self.jobs);
             let pattern = self.find.pattern().to_owned();
             let matches = |index: usize| {
-                let call = &calls[index];
-                format!("{} {}", call.tool, call.summary).to_ascii_lowercase().contains(&pattern)
+                let text = match index.checked_sub(calls.len()) {
+                    None => format!("{} {}", calls[index].tool, calls[index].summary),
+                    Some(job) => format!("{} {}", jobs[job].name(), jobs[job].command),
+                };
+                text.to_ascii_lowercase().contains(&pattern)
             };
-            if let Some(index) = self.find.next(self.cursor.selected, calls.len(), back, matches) {
+            if let Some(index) = self.find.next(self.cursor.selected, calls.len() + jobs.len(), back, matches) {
                 self.cursor.selected = index;
-                self.wandered = index + 1 < self.calls.len();
+                self.wandered = index + 1 != self.calls.len();
             }
         }
     }
 
     fn prepare_open(&mut self, size: Size, cx: &DrawContext<'_>) {
         let height = usize::from(size.height).saturating_sub(usize::from(self.find.wants_row()));
-        let Some(open) = &mut self.open else { return };
-        let Some(call) = self.calls.iter().rev().find(|call| call.id == open.call) else { return };
-        let whole = call.spill.as_ref().and_then(|path| path.metadata().ok()).map(|file| truncate::bytes(file.len()));
-        open.detail = detail::lines(call, size.width, cx.theme, cx.now_ms, whole.as_deref());
+        let Some(mut open) = self.open.take() else { return };
+        let (detail, running) = match &open.what {
+            What::Call(id) => {
+                let call = self.calls.iter().rev().find(|call| call.id == *id);
+                let Some(call) = call else { return };
+                let file = call.spill.as_ref().and_then(|path| path.metadata().ok());
+                let whole = file.map(|file| truncate::bytes(file.len()));
+                (detail::lines(call, size.width, cx.theme, cx.now_ms, whole.as_deref()), call.is_running())
+            }
+            What::Job(id) => {
+                let Some(job) = self.jobs.iter().find(|job| job.id == *id) else { return };
+                (detail::job_lines(job, size.width, cx.theme, cx.now_ms), true)
+            }
+        };
+        open.detail = detail;
         if std::mem::take(&mut open.to_output) {
             open.scroll.top = open.detail.output_at.saturating_sub(1);
         }
-        if open.follow && call.is_running() {
+        if open.follow && running {
             open.scroll.top = usize::MAX / 2;
         }
         open.scroll.clamp(open.detail.lines.len(), height);
+        self.open = Some(open);
     }
 }
 

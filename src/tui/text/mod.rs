@@ -7,6 +7,7 @@ mod code;
 pub mod diff;
 pub mod highlight;
 pub mod markdown;
+pub mod output;
 pub mod stream;
 mod table;
 pub mod window;

@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use crate::support::sanitize;
+use super::output::{Output, OutputLine};
 
 /// Longest piece of a line.
 const PIECE: usize = 8 * 1024;
@@ -30,8 +30,8 @@ pub struct WindowLine {
     pub start: u64,
     /// Where the next one begins.
     pub end: u64,
-    /// Its text, clean, without the line break.
-    pub text: String,
+    /// What a terminal would have shown of it, clean.
+    pub line: OutputLine,
 }
 
 /// A search that goes on step by step.
@@ -95,7 +95,11 @@ impl FileWindow {
                 rest = &page;
             }
             let (text, length) = first_piece(rest);
-            out.push(WindowLine { start: at, end: at + length as u64, text: clean(text) });
+            out.push(WindowLine {
+                start: at,
+                end: at + length as u64,
+                line: Output::line(&String::from_utf8_lossy(text)),
+            });
             at += length as u64;
         }
         Ok(out)
@@ -199,14 +203,6 @@ fn first_piece(bytes: &[u8]) -> (&[u8], usize) {
     }
     let end = end.max(1).min(bytes.len());
     (&bytes[..end], end)
-}
-
-/// What a terminal would have shown: a progress line that was written over itself shows its last state.
-fn clean(line: &[u8]) -> String {
-    let text = String::from_utf8_lossy(line);
-    let text = text.strip_suffix('\r').unwrap_or(&text);
-    let text = text.rsplit('\r').find(|part| !part.is_empty()).unwrap_or_default();
-    sanitize::text(text)
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {

@@ -7,9 +7,10 @@ use ratatui::text::{Line, Span};
 use crate::support::truncate;
 use crate::tui::app::App;
 use crate::tui::layout::THREE_PANES;
+use crate::tui::pane::trace::jobs_words;
 use crate::tui::text::wrap::{spans_width, width_of};
 
-use super::draw_row;
+use super::{NO_SANDBOX, draw_row};
 
 pub(super) fn draw_status(app: &App, frame: &mut Frame<'_>) {
     let area = app.layout.status;
@@ -33,10 +34,15 @@ pub(super) fn draw_status(app: &App, frame: &mut Frame<'_>) {
     } else if !app.session.id.is_empty() {
         parts.push((1, Span::styled(short_id(&app.session.id, theme.is_ascii()), theme.dim())));
     }
-    if app.session.sandbox == "off" {
-        parts.push((10, Span::styled("NO SANDBOX", theme.alarm())));
+    if app.session.is_unconfined() {
+        parts.push((10, Span::styled(NO_SANDBOX, theme.alarm())));
+    } else if app.session.sandbox == "landlock" {
+        parts.push((8, Span::styled("landlock (degraded)", theme.waiting())));
     } else if !app.session.sandbox.is_empty() {
         parts.push((5, Span::styled(app.session.sandbox.as_str(), theme.dim())));
+    }
+    if app.trace.jobs() > 0 {
+        parts.push((8, Span::styled(jobs_words(app.trace.jobs()), theme.hint())));
     }
     if !app.session.network.is_empty() {
         let style = if app.session.network == "off" { theme.dim() } else { theme.waiting() };

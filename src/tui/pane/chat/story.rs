@@ -1,6 +1,6 @@
 //! Facts become cells.
 
-use crate::protocol::{CallId, Message, Op, RestoreReport, ToolStatus, TurnOutcome};
+use crate::protocol::{CallId, Message, Op, RestoreReport, TurnOutcome};
 use crate::support::sanitize;
 use crate::tui::pane::cell::{Body, CallMark, Cell, NoticeKind, Step};
 use crate::tui::pane::trace::{argument_summary, short_tool_name};
@@ -186,23 +186,24 @@ impl ChatState {
                     self.work(|steps, _| steps.push(Step::Call(mark)));
                 }
             }
-            Message::Tool(reply) => self.finish_call(&reply.call, reply.status),
+            Message::Tool(reply) => self.change_call(&reply.call, |mark| mark.end(reply.status, &reply.output)),
         }
     }
 
-    pub(super) fn finish_call(&mut self, call: &CallId, status: ToolStatus) {
+    /// Changes what is told of a call of the latest turn.
+    pub(super) fn change_call(&mut self, call: &CallId, change: impl FnOnce(&mut CallMark)) {
         for cell in self.cells.iter_mut().rev() {
             match &mut cell.body {
                 Body::User(_) => return,
                 Body::Work { steps, .. } => {
-                    for step in steps {
-                        if let Step::Call(mark) = step
-                            && mark.call == *call
-                        {
-                            mark.status = Some(status);
-                            cell.touch();
-                            return;
-                        }
+                    let marks = steps.iter_mut().filter_map(|step| match step {
+                        Step::Call(mark) => Some(mark),
+                        Step::Thought { .. } => None,
+                    });
+                    if let Some(mark) = marks.into_iter().find(|mark| mark.call == *call) {
+                        change(mark);
+                        cell.touch();
+                        return;
                     }
                 }
                 _ => {}
@@ -236,10 +237,5 @@ impl ChatState {
 }
 
 pub(super) fn call_mark(call: CallId, tool: &str, arguments: &serde_json::Value) -> CallMark {
-    CallMark {
-        call,
-        tool: sanitize::line(short_tool_name(tool)),
-        summary: argument_summary(tool, arguments),
-        status: None,
-    }
+    CallMark::new(call, sanitize::line(short_tool_name(tool)), argument_summary(tool, arguments))
 }

@@ -4,10 +4,12 @@ use ratatui::text::{Line, Span};
 use serde_json::Value;
 
 use super::call::{Call, State, duration};
+use super::job::BackgroundJob;
 use super::summary::without_mount;
 use crate::protocol::ToolStatus;
 use crate::support::sanitize;
 use crate::tui::text::diff;
+use crate::tui::text::output::Output;
 use crate::tui::text::wrap::{Break, Indent, expand_tabs, wrap_spans};
 use crate::tui::theme::Theme;
 
@@ -40,26 +42,54 @@ pub(super) fn lines(call: &Call, width: u16, theme: Theme, now_ms: u64, whole: O
             format!("This is what the model was given. The whole output has {whole}: v shows it, o opens the pager.");
         text(&note, width, theme.dim(), Break::Words, &mut out.lines);
     }
-    if call.is_running() {
-        if call.tail.cut {
-            text("The beginning is not kept here.", width, theme.dim(), Break::Words, &mut out.lines);
-        }
-        if call.tail.is_empty() {
-            text("Nothing yet.", width, theme.dim(), Break::Words, &mut out.lines);
-        } else {
-            text(&call.tail.text(), width, theme.text(), Break::Cells, &mut out.lines);
-        }
-    } else if call.output.trim().is_empty() {
-        text("None.", width, theme.dim(), Break::Words, &mut out.lines);
-    } else {
-        text(call.output.trim_end_matches('\n'), width, theme.text(), Break::Cells, &mut out.lines);
-    }
+    output(call.shown(), if call.is_running() { "Nothing yet." } else { "None." }, width, theme, &mut out.lines);
     out
+}
+
+/// The lines of an opened job.
+pub(super) fn job_lines(job: &BackgroundJob, width: u16, theme: Theme, now_ms: u64) -> Detail {
+    let mut out = Detail::default();
+    let separator = theme.glyphs().separator;
+    let head = vec![
+        BackgroundJob::glyph(theme),
+        Span::raw(" "),
+        Span::styled(job.name(), theme.strong()),
+        Span::styled(format!("{separator}in the background, {}", job.age(now_ms)), theme.dim()),
+    ];
+    wrap_spans(&head, usize::from(width), &Indent::default(), Break::Words, &mut out.lines);
+
+    heading("Command", theme, &mut out.lines);
+    text(&job.command, width, theme.text(), Break::Cells, &mut out.lines);
+
+    heading("Processes and ports", theme, &mut out.lines);
+    text(&job.facts(true, separator), width, theme.text(), Break::Words, &mut out.lines);
+
+    heading("Output so far", theme, &mut out.lines);
+    out.output_at = out.lines.len();
+    output(&job.tail, "Nothing yet.", width, theme, &mut out.lines);
+    out
+}
+
+/// An output, or the words for none.
+fn output(output: &Output, none: &str, width: u16, theme: Theme, out: &mut Vec<Line<'static>>) {
+    if output.is_cut() {
+        text("The beginning is not kept here.", width, theme.dim(), Break::Words, out);
+    }
+    if output.is_blank() {
+        text(none, width, theme.dim(), Break::Words, out);
+        return;
+    }
+    let blank = output.lines().rev().take_while(|line| line.text().is_empty()).count();
+    for line in output.lines().take(output.lines().len() - blank) {
+        let spans = line.spans(theme.text(), theme);
+        wrap_spans(&spans, usize::from(width), &Indent::default(), Break::Cells, out);
+    }
 }
 
 fn state_words(call: &Call, now_ms: u64) -> String {
     let time = call.elapsed_ms(now_ms).map(duration);
     let words = match call.state {
+        State::Running if call.waiting => "waiting for input",
         State::Running => "running",
         State::Ended(ToolStatus::Ok, _) => "done",
         State::Ended(ToolStatus::Error, _) => "failed",

@@ -14,7 +14,8 @@ use crate::support::truncate;
 use crate::tui::action::Action;
 use crate::tui::pane::DrawContext;
 use crate::tui::text::window::{FileWindow, Found, Search, WindowLine};
-use crate::tui::text::wrap::{Break, Indent, expand_tabs, wrap_spans};
+use crate::tui::text::wrap::{Break, Indent, wrap_spans};
+use crate::tui::theme::Theme;
 
 /// Time that a search may take from one frame.
 const SEARCH_SLICE: Duration = Duration::from_millis(20);
@@ -26,6 +27,7 @@ pub(super) struct OutputViewer {
     top: u64,
     skip: usize,
     size: Size,
+    theme: Theme,
     rows: Vec<Line<'static>>,
     /// How far the screen reaches, for the position.
     end: u64,
@@ -43,6 +45,7 @@ impl OutputViewer {
             top: 0,
             skip: 0,
             size: Size::new(80, 24),
+            theme: Theme::default(),
             rows: Vec::new(),
             end: 0,
             find: Find::default(),
@@ -90,6 +93,7 @@ impl OutputViewer {
 
     pub(super) fn prepare(&mut self, size: Size, cx: &DrawContext<'_>) {
         self.size = size;
+        self.theme = cx.theme;
         self.window.refresh();
         self.go_on_searching();
         match self.visible(self.height()) {
@@ -99,7 +103,6 @@ impl OutputViewer {
             }
             Err(error) => self.failed(&error),
         }
-        let _ = cx;
     }
 
     pub(super) fn draw(&self, area: Rect, cx: &DrawContext<'_>, frame: &mut Frame<'_>) {
@@ -172,9 +175,9 @@ impl OutputViewer {
 
     fn wrapped(&self, line: &WindowLine) -> Vec<Line<'static>> {
         let mut out = Vec::new();
-        let text = expand_tabs(&line.text, 8, 0);
         let width = usize::from(self.size.width);
-        wrap_spans(&[Span::raw(text.as_ref())], width, &Indent::default(), Break::Cells, &mut out);
+        let spans = line.line.spans(self.theme.text(), self.theme);
+        wrap_spans(&spans, width, &Indent::default(), Break::Cells, &mut out);
         out
     }
 

@@ -1,11 +1,11 @@
 //! The trace as a pane: events in, keys in, pictures out.
 
-use super::super::find::{Find, FindOutcome};
+use super::super::find::FindOutcome;
 use super::super::list::{draw_note, mark_row};
 use super::super::{DrawContext, Pane, PaneTitle};
-use super::TraceState;
 use super::call::{Call, duration};
 use super::output::OutputViewer;
+use super::{Subject, TraceState};
 use crate::protocol::{Event, ToolStatus};
 use crate::tui::action::{Action, Scope};
 use crate::tui::effect::UiEffect;
@@ -25,6 +25,12 @@ impl Pane for TraceState {
                     call.tail.push(chunk);
                 }
             }
+            Event::ToolWaiting { call, waiting } => {
+                if let Some(call) = self.find_call(call) {
+                    call.waiting = *waiting;
+                }
+            }
+            Event::JobsChanged { jobs } => self.set_jobs(jobs, now_ms),
             Event::ToolFinished { call, status, duration_ms, output, .. } => {
                 if let Some(call) = self.find_call(call) {
                     call.end(*status, Some(*duration_ms), output);
@@ -36,6 +42,9 @@ impl Pane for TraceState {
                 }
             }
             Event::TurnEnded { .. } | Event::Closed => {
+                if matches!(event, Event::Closed) {
+                    self.set_jobs(&[], now_ms);
+                }
                 // Every call has a result by now; a row must not spin for ever if one was missed.
                 for call in self.calls.iter_mut().filter(|call| call.is_running()) {
                     call.end(ToolStatus::Cancelled, None, "");
@@ -61,18 +70,15 @@ impl Pane for TraceState {
                 open.follow = action == Action::Bottom;
                 return Vec::new();
             }
-        } else if self.cursor.act(action, self.calls.len()) {
-            self.wandered = self.cursor.selected + 1 < self.calls.len();
+        } else if self.cursor.act(action, self.count()) {
+            self.wandered = self.cursor.selected + 1 != self.calls.len();
             return Vec::new();
         }
         match action {
             Action::Open if self.open.is_none() => self.open_selected(false),
             Action::FullOutput | Action::Open if self.viewer.is_none() => return self.full_output(),
             Action::Back if self.viewer.is_some() => self.viewer = None,
-            Action::Back if self.open.is_some() => {
-                self.open = None;
-                self.find = Find::default();
-            }
+            Action::Back if self.open.is_some() => self.close(),
             Action::Back => return vec![UiEffect::Leave],
             Action::Search => match &mut self.viewer {
                 Some(viewer) => viewer.find.open(),
@@ -83,6 +89,7 @@ impl Pane for TraceState {
             Action::Copy => return self.copy(),
             Action::OpenOutside => return self.outside(),
             Action::EndCall => return self.end_call(),
+            Action::TypeInto => return self.type_into(),
             Action::Fold if self.open.is_none() => {
                 if let Some(call) = self.calls.get_mut(self.cursor.selected) {
                     call.unfolded = Some(!call.is_unfolded());
@@ -143,7 +150,7 @@ impl Pane for TraceState {
                 buffer.set_line(body.x, y, line, body.width);
                 self.find.mark(&line.to_string(), body, y, cx.theme, buffer);
             }
-        } else if self.calls.is_empty() {
+        } else if self.count() == 0 {
             let note = "Every tool call of the model appears here: what it asked, how long it took, what came out. \
                         Send a message to see one.";
             draw_note(note, body, cx.theme, buffer);
@@ -166,7 +173,8 @@ impl Pane for TraceState {
 
     fn title(&self, cx: &DrawContext<'_>) -> PaneTitle {
         let left = match self.open.as_ref().and_then(|_| self.subject()) {
-            Some(call) => format!("Trace  {} {}", call.tool, call.summary),
+            Some(Subject::Call(call)) => format!("Trace  {} {}", call.tool, call.summary),
+            Some(Subject::Job(job)) => format!("Trace  {} {}", job.name(), job.summary()),
             None => "Trace".to_owned(),
         };
         // The latest turn that has calls.
@@ -191,9 +199,17 @@ impl Pane for TraceState {
     }
 
     fn hints(&self) -> &'static [Action] {
-        let running = self.subject().is_some_and(Call::is_running);
+        let (running, waiting, job) = match self.subject() {
+            Some(Subject::Call(call)) => (call.is_running(), call.is_waiting(), false),
+            Some(Subject::Job(_)) => (false, false, true),
+            None => (false, false, false),
+        };
         match (&self.viewer, &self.open) {
             (Some(_), _) => &[Action::Search, Action::SearchNext, Action::OpenOutside, Action::Back],
+            (None, Some(_)) if job => &[Action::EndCall, Action::Search, Action::Copy, Action::Back],
+            (None, None) if job => &[Action::Open, Action::EndCall, Action::Copy, Action::Back],
+            (None, Some(_)) if waiting => &[Action::TypeInto, Action::EndCall, Action::FullOutput, Action::Back],
+            (None, None) if waiting => &[Action::TypeInto, Action::Open, Action::EndCall, Action::Back],
             (None, Some(_)) if running => &[Action::EndCall, Action::FullOutput, Action::Copy, Action::Back],
             (None, Some(_)) => &[Action::FullOutput, Action::Search, Action::Copy, Action::Back],
             (None, None) if running => &[Action::Open, Action::EndCall, Action::Fold, Action::Back],
@@ -203,7 +219,7 @@ impl Pane for TraceState {
     }
 
     fn animated(&self) -> bool {
-        self.calls.iter().rev().take(64).any(Call::is_running)
+        self.calls.iter().rev().take(64).any(|call| call.is_running() && !call.waiting)
             || self.viewer.as_ref().is_some_and(OutputViewer::is_searching)
     }
 }

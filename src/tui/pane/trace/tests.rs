@@ -8,7 +8,7 @@ use serde_json::json;
 use super::super::Pane;
 use super::super::testing::{context, draw, draw_with, screens};
 use super::*;
-use crate::protocol::{Event, Message, Op};
+use crate::protocol::{Event, Job, Message, Op};
 use crate::protocol::{ToolCall, ToolReply, TurnId};
 use crate::tui::action::{Action, Scope};
 use crate::tui::effect::UiEffect;
@@ -271,4 +271,111 @@ fn no_area_is_too_small() {
         pane.action(Action::Open);
         draw(&mut pane, width, height);
     }
+}
+
+fn job(number: u32, command: &str, ports: &[u16], seconds: u64) -> Job {
+    Job {
+        id: number,
+        call: id("4"),
+        command: command.to_owned(),
+        processes: number,
+        ports: ports.to_vec(),
+        seconds,
+        tail: "listening\r\n\x1b[32mGET /\x1b[0m 200\x1b]52;c;aGk=\x07\n".to_owned(),
+    }
+}
+
+fn with_jobs(count: u32) -> TraceState {
+    let mut pane = typical();
+    let jobs = (1..=count).map(|n| job(n, "npm run dev\x1b[2J -- --host", &[5173], u64::from(n) * 3_700));
+    pane.apply(&Event::JobsChanged { jobs: jobs.collect() }, 9_000);
+    pane
+}
+
+#[test]
+fn background_jobs_have_a_block_of_their_own() {
+    insta::assert_snapshot!(screens(|| with_jobs(2)));
+    for width in 1..30 {
+        for height in 1..20 {
+            draw(&mut with_jobs(9), width, height);
+        }
+    }
+}
+
+#[test]
+fn a_job_is_selected_opened_and_ended() {
+    let mut pane = with_jobs(2);
+    draw(&mut pane, 80, 24);
+    pane.action(Action::Down);
+    assert_eq!(pane.action(Action::EndCall), [UiEffect::Send(Op::EndJob { job: 1 })]);
+    pane.action(Action::Down);
+    assert_eq!(pane.action(Action::EndCall), [UiEffect::Send(Op::EndJob { job: 2 })]);
+    assert!(matches!(&pane.action(Action::TypeInto)[..], [UiEffect::Notice(_)]));
+    pane.action(Action::Open);
+    insta::assert_snapshot!(draw(&mut pane, 80, 24));
+    // A call that begins meanwhile does not take the selection away.
+    pane.apply(&started("7", "shell", json!({"command": "ls"})), 0);
+    assert_eq!(pane.action(Action::EndCall), [UiEffect::Send(Op::EndJob { job: 2 })]);
+    // What has ended cannot stay open.
+    pane.apply(&Event::JobsChanged { jobs: vec![job(1, "npm run dev", &[5173], 60)] }, 0);
+    let shown = draw(&mut pane, 80, 24);
+    assert!(shown.contains("Background") && !shown.contains("job 2"), "{shown}");
+    assert_eq!(pane.action(Action::EndCall), [UiEffect::Send(Op::EndJob { job: 1 })]);
+    pane.apply(&Event::JobsChanged { jobs: vec![] }, 0);
+    assert!(!draw(&mut pane, 80, 24).contains("Background"));
+    assert!(!pane.select_jobs());
+}
+
+#[test]
+fn many_jobs_scroll_within_their_block() {
+    let mut pane = with_jobs(9);
+    assert!(pane.select_jobs());
+    for _ in 0..8 {
+        pane.action(Action::Down);
+    }
+    let shown = draw(&mut pane, 80, 16);
+    assert!(shown.contains("job 9") && shown.contains("9 jobs") && shown.contains("prettier"), "{shown}");
+}
+
+#[test]
+fn the_age_of_a_job_goes_on_and_a_search_finds_it() {
+    let mut pane = TraceState::new();
+    pane.apply(&Event::JobsChanged { jobs: vec![job(1, "npm run dev", &[], 30)] }, 0);
+    assert!(draw(&mut pane, 60, 8).contains("under 1 m"));
+    pane.apply(&Event::JobsChanged { jobs: vec![job(1, "npm run dev", &[], 50)] }, 0);
+    assert!(draw(&mut pane, 60, 8).contains("1 process · 1 m"), "{}", draw(&mut pane, 60, 8));
+    pane.action(Action::Search);
+    type_text(&mut pane, "run dev");
+    assert!(matches!(&pane.action(Action::Copy)[..], [UiEffect::Copy { text, .. }] if text.contains("GET / 200")));
+}
+
+#[test]
+fn a_call_that_waits_for_input_says_so() {
+    let mut pane = typical();
+    pane.apply(&Event::ToolWaiting { call: id("6"), waiting: true }, 7_000);
+    let shown = draw(&mut pane, 80, 24);
+    assert!(shown.contains("? shell") && shown.contains("waiting for input"), "{shown}");
+    let wanted = UiEffect::TypeInto { call: id("6"), tool: "shell".to_owned() };
+    assert_eq!(pane.action(Action::TypeInto), [wanted]);
+    pane.apply(&Event::ToolWaiting { call: id("6"), waiting: false }, 7_000);
+    assert!(!draw(&mut pane, 80, 24).contains("waiting for input"));
+    pane.action(Action::Up);
+    assert!(matches!(&pane.action(Action::TypeInto)[..], [UiEffect::Notice(_)]));
+}
+
+#[test]
+fn an_opened_call_shows_the_programs_colours_and_the_last_state_of_its_bars() {
+    let mut pane = TraceState::new();
+    pane.apply(&started("1", "shell", json!({"command": "make"})), 0);
+    let bar: String = (0..=100).flat_map(|n| ["\r".to_owned(), n.to_string(), "%".to_owned()]).collect();
+    let output = format!("\x1b[1;31merror\x1b[0m: \x1b[38;5;208mno\x1b[m\n{bar}\n\x1b]0;title\x07Exit code: 2");
+    pane.apply(&finished("1", ToolStatus::Error, 5, &output), 0);
+    pane.action(Action::Open);
+    let shown = draw(&mut pane, 80, 24);
+    assert!(shown.contains("\n error: no\n 100%\n Exit code: 2") && !shown.contains("42%"), "{shown}");
+    pane.prepare(ratatui::layout::Size::new(80, 24), &context(Theme::new(true, false)));
+    let open = pane.open.as_ref().expect("open");
+    let line = open.detail.lines.iter().find(|line| line.to_string() == "error: no").expect("the line");
+    assert_eq!(line.spans[0].style.fg, Some(ratatui::style::Color::Red));
+    assert_eq!(line.spans[2].style.fg, Some(ratatui::style::Color::Indexed(208)));
 }

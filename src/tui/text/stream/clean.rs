@@ -1,6 +1,7 @@
 //! The sanitizer for text that comes in pieces.
 
-use crate::support::sanitize;
+use crate::support::sanitize::sgr::Look;
+use crate::support::sanitize::{self, Coloured};
 
 /// Cleans text that comes in pieces: [`sanitize::text`] cannot know that an escape sequence, a `\r\n` or an emoji goes
 /// on in the next piece, so what may do so is held back.
@@ -9,6 +10,8 @@ pub struct CleanStream {
     held: String,
     /// The last character that came out, with what is joined to it: joiners depend on what stands before them.
     before: String,
+    /// The colours that hold where the text goes on.
+    look: Look,
 }
 
 /// An escape sequence that is not over after this many bytes is not waited for.
@@ -17,6 +20,11 @@ const LONGEST_SEQUENCE: usize = 4 * 1024;
 impl CleanStream {
     /// The clean text that this piece completes.
     pub fn push(&mut self, piece: &str) -> String {
+        self.push_coloured(piece).text
+    }
+
+    /// As [`Self::push`], with the colours.
+    pub fn push_coloured(&mut self, piece: &str) -> Coloured {
         self.held.push_str(piece);
         let ready = self.ready();
         let rest = self.held.split_off(ready);
@@ -26,27 +34,38 @@ impl CleanStream {
 
     /// What was held back, when nothing more comes.
     pub fn finish(&mut self) -> String {
+        self.finish_coloured().text
+    }
+
+    /// As [`Self::finish`], with the colours.
+    pub fn finish_coloured(&mut self) -> Coloured {
         let raw = std::mem::take(&mut self.held);
         self.clean(&raw)
     }
 
-    fn clean(&mut self, raw: &str) -> String {
+    fn clean(&mut self, raw: &str) -> Coloured {
         if raw.is_empty() {
-            return String::new();
+            return Coloured::default();
         }
-        // Cleaning is idempotent, so what came before can be cleaned again for the sake of its neighbour.
-        let mut whole = sanitize::text(&format!("{}{raw}", self.before));
-        let from = if whole.starts_with(&self.before) {
+        // Cleaning is idempotent, so what came before can be cleaned again for the sake of its neighbour. It holds no
+        // colours and no return.
+        let began = self.look;
+        let mut whole = sanitize::coloured(&format!("{}{raw}", self.before), &mut self.look);
+        let from = if whole.text.starts_with(&self.before) {
             self.before.len()
         } else {
-            whole = sanitize::text(raw);
+            self.look = began;
+            whole = sanitize::coloured(raw, &mut self.look);
             0
         };
-        // One base character and the selectors and joiners on it.
-        let joins = |c: char| matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}');
-        let base = whole.char_indices().rev().find(|(_, c)| !joins(*c)).map_or(0, |(at, _)| at);
-        whole[base..].clone_into(&mut self.before);
-        whole.split_off(from)
+        // One base character and the selectors, joiners and marks on it.
+        let joins = |c: char| matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}') || sanitize::is_mark(c);
+        let base = whole.text.char_indices().rev().find(|(_, c)| !joins(*c)).map_or(0, |(at, _)| at);
+        whole.text[base..].clone_into(&mut self.before);
+        whole.text.drain(..from);
+        whole.looks.iter_mut().for_each(|(at, _)| *at = at.saturating_sub(from));
+        whole.returns.iter_mut().for_each(|at| *at -= from);
+        whole
     }
 
     /// Number of held bytes that no further piece can change the meaning of.

@@ -12,7 +12,7 @@ fn window(contents: &[u8]) -> (tempfile::NamedTempFile, FileWindow) {
 }
 
 fn texts(lines: &[WindowLine]) -> Vec<&str> {
-    lines.iter().map(|line| line.text.as_str()).collect()
+    lines.iter().map(|line| line.line.text()).collect()
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn a_line_without_end_comes_in_pieces_and_no_character_is_cut() {
     let mut at = 0;
     while at < window.bytes() {
         let lines = window.lines_from(at, 3).expect("read");
-        joined.extend(lines.iter().map(|line| line.text.as_str()));
+        joined.extend(lines.iter().map(|line| line.line.text()));
         at = lines.last().expect("progress").end;
     }
     assert_eq!(joined, text);
@@ -44,7 +44,7 @@ fn a_line_without_end_comes_in_pieces_and_no_character_is_cut() {
     let mut steps = 0;
     while back > 0 {
         back = window.back(back, 1).expect("read");
-        assert!(!window.lines_from(back, 1).expect("read")[0].text.contains('\u{fffd}'));
+        assert!(!window.lines_from(back, 1).expect("read")[0].line.text().contains('\u{fffd}'));
         steps += 1;
     }
     assert!(steps < 10, "{steps}");
