@@ -18,7 +18,7 @@ use super::hints::{self, Machine};
 use super::private::Private;
 use super::wire::Job;
 use super::{SandboxFolders, ask, probe};
-use crate::config::schema::{NetworkMode, SandboxBackend, SandboxSection};
+use crate::config::schema::{NetworkMode, NetworkSection, SandboxBackend, SandboxSection};
 use crate::support::atomic_file;
 
 /// How long the probe may take.
@@ -307,12 +307,19 @@ impl LazySandbox {
         }
     }
 
+    /// What the configuration says of the network. Never blocks.
+    pub fn network_section(&self) -> &NetworkSection {
+        &self.0.chooser.section.network
+    }
+
+    /// Whether commands run behind a wall of ours. Never blocks.
+    pub fn is_confined(&self) -> bool {
+        !matches!(self.0.chooser.section.backend, SandboxBackend::Off | SandboxBackend::External)
+    }
+
     /// The network that commands have. Never blocks.
     pub fn network(&self) -> NetworkMode {
-        match self.0.chooser.section.backend {
-            SandboxBackend::Off | SandboxBackend::External => NetworkMode::Host,
-            _ => self.0.chooser.section.network.shell_mode(),
-        }
+        if self.is_confined() { self.0.chooser.section.network.shell_mode() } else { NetworkMode::Host }
     }
 
     /// The account that tools run as, when that is not okcvm's own. Never blocks.

@@ -20,6 +20,7 @@ mod init;
 #[cfg_attr(not(test), expect(dead_code))]
 mod landlock;
 mod launch;
+pub mod network;
 mod notices;
 mod policy;
 mod private;

@@ -13,9 +13,11 @@ use super::capture::{Capture, Clipped, with_footer};
 use super::registry::{Availability, Entry, ToolRegistry, ToolRow};
 use super::state::ToolState;
 use super::tool::{ToolContext, ToolEffect, ToolError, ToolOutput};
+use crate::config::schema::NetworkMode;
 use crate::protocol::{
     Artifact, CallId, Event, ImageData, NetworkChange, NetworkState, TodoItem, ToolCall, ToolSpec, ToolStatus,
 };
+use crate::sandbox::network::Network;
 use crate::sandbox::{LazySandbox, Notices, Sandbox, SandboxFolders};
 use crate::spec::Bundle;
 use crate::support::secret::Redactor;
@@ -55,6 +57,8 @@ pub(crate) struct Machine {
     pub(crate) state: Arc<ToolState>,
     /// Where what happens besides calls is told.
     pub(crate) notices: Notices,
+    /// What commands may reach.
+    pub(crate) network: Network,
     sandbox: LazySandbox,
     prepared: Arc<OnceCell<()>>,
 }
@@ -106,11 +110,14 @@ impl Toolbox {
     /// The tools of a session. Does not try the sandbox yet.
     pub fn new(parts: ToolboxParts) -> Result<Self, ToolsError> {
         let ToolboxParts { bundle, workspace, sandbox, folders, spill, redactor } = parts;
+        let notices = Notices::default();
+        let network = Network::new(sandbox.network_section(), notices.clone(), |name| std::env::var(name).ok());
         let machine = Machine {
             workspace,
             folders: Arc::new(folders),
             state: Arc::default(),
-            notices: Notices::default(),
+            notices,
+            network,
             sandbox,
             prepared: Arc::default(),
         };
@@ -193,10 +200,14 @@ impl Toolbox {
 
     /// Tells or changes the network of the tools. `Err` says why a change cannot be made.
     pub fn network(&self, change: &NetworkChange) -> Result<NetworkState, String> {
-        let mode = self.machine.sandbox.network().as_str();
+        if self.machine.sandbox.is_confined() {
+            return self.machine.network.change(change);
+        }
         match change {
-            NetworkChange::Show => Ok(NetworkState { mode: mode.to_owned(), ..NetworkState::default() }),
-            _ => Err("the network cannot be changed while a session runs".to_owned()),
+            NetworkChange::Show => {
+                Ok(NetworkState { mode: NetworkMode::Host.as_str().to_owned(), ..NetworkState::default() })
+            }
+            _ => Err("commands run without a sandbox here, so they have the host's own network".to_owned()),
         }
     }
 
@@ -233,6 +244,9 @@ impl Toolbox {
         let args = entry.checker.check(&call.arguments).map_err(ToolError::ForModel)?;
         if cancel.is_cancelled() {
             return Err(ToolError::Cancelled);
+        }
+        if tool.needs_sandbox() {
+            self.machine.network.begin_call();
         }
         tool.run(ToolContext { machine: &self.machine, cancel, capture }, args).await
     }
