@@ -28,6 +28,8 @@ pub fn folder() -> tempfile::TempDir {
 pub struct Machine {
     pub root: PathBuf,
     pub mount: String,
+    /// Where commands find the workspace.
+    pub inside: String,
     pub toolbox: Toolbox,
 }
 
@@ -48,6 +50,7 @@ impl Machine {
             mount: mount.clone(),
         };
         sandbox.prepare(&folders).expect("prepare");
+        let inside = if sandbox.confines() { mount.clone() } else { folders.work.display().to_string() };
         let toolbox = Toolbox::new(ToolboxParts {
             bundle: Arc::new(Bundle::embedded().clone()),
             workspace: Workspace::open(&folders.work, &mount, sandbox.tool_owner()).expect("workspace"),
@@ -57,7 +60,7 @@ impl Machine {
             redactor: Redactor::default(),
         })
         .expect("toolbox");
-        Self { root, mount, toolbox }
+        Self { root, mount, inside, toolbox }
     }
 
     pub fn work(&self) -> PathBuf {
