@@ -21,6 +21,9 @@ use crate::support::clock::{Clock as _, SystemClock};
 use crate::support::secret::Redactor;
 use crate::vm::{Announce, EngineParts, OpenSession, SessionOptions};
 
+/// Who holds the session of a screen.
+pub const SCREEN: &str = "okcvm";
+
 /// Whether a command talks to a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keys {
@@ -194,6 +197,7 @@ impl Setup {
             bundle: self.bundle()?,
             redactor: self.redactor.clone(),
             holder: holder.to_owned(),
+            interactive: holder == SCREEN,
             ..SessionOptions::new(sandbox)
         };
         OpenSession::open(folder, &options).map_err(|error| Failure::from_error(&error).maybe_hint(error.hint()))

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::args::{GlobalArgs, ScreenArgs};
-use super::bootstrap::{Choice, Keys, Setup, load_options, runtime};
+use super::bootstrap::{Choice, Keys, SCREEN, Setup, load_options, runtime};
 use super::report::{Failure, Outcome};
 use super::sandbox_choice::{self, Settled};
 use super::setup_services;
@@ -227,7 +227,7 @@ async fn engine(
     model: Arc<dyn ChatModel>,
 ) -> Result<(), Failure> {
     let opened = tokio::task::spawn_blocking(move || {
-        let session = setup.open(folder, sandbox.clone(), "okcvm")?;
+        let session = setup.open(folder, sandbox.clone(), SCREEN)?;
         let parts = setup.parts(session, &sandbox, model)?;
         vm::open_on(port, parts).map_err(|error| Failure::from_error(&error))
     });

@@ -54,11 +54,15 @@ impl Builder<'_> {
                 extra_ro: self.list("sandbox.extra_ro").iter().map(|path| expand(path, self.base, self.env)).collect(),
                 env_pass: self.list("sandbox.env_pass"),
                 allow_ptrace: self.flag("sandbox.allow_ptrace"),
+                scope: self.choice("sandbox.scope"),
                 limits: LimitSection {
                     memory_mb: self.whole("sandbox.limits.memory_mb"),
+                    total_memory_mb: self.count("sandbox.limits.total_memory_mb"),
                     pids: self.whole("sandbox.limits.pids"),
                     file_mb: self.whole("sandbox.limits.file_mb"),
                     open_files: self.whole("sandbox.limits.open_files"),
+                    workspace_mb: self.whole("sandbox.limits.workspace_mb"),
+                    min_free_mb: self.whole("sandbox.limits.min_free_mb"),
                 },
             },
             snapshots: SnapshotSection {
@@ -188,6 +192,14 @@ impl Builder<'_> {
         }
     }
 
+    /// Such a number, where there is one.
+    fn count(&self, path: &str) -> Option<u64> {
+        match self.value(path) {
+            Some(Typed::Whole(number)) => Some(number),
+            _ => None,
+        }
+    }
+
     /// A word of a table's choice, which the schema knows under the same spelling.
     fn choice<C: serde::de::DeserializeOwned + Default>(&self, path: &str) -> C {
         self.word(path).unwrap_or_default()
@@ -202,7 +214,7 @@ impl Builder<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::schema::{ColourMode, NetworkMode, SandboxBackend};
+    use crate::config::schema::{ColourMode, NetworkMode, SandboxBackend, SandboxScope};
 
     #[test]
     fn the_defaults_of_the_table_are_those_of_the_schema() {
@@ -224,6 +236,7 @@ mod tests {
                     "sandbox.network.mode" | "sandbox.network.shell" => {
                         serde_json::from_value::<NetworkMode>(value).is_ok()
                     }
+                    "sandbox.scope" => serde_json::from_value::<SandboxScope>(value).is_ok(),
                     "ui.colour" => serde_json::from_value::<ColourMode>(value).is_ok(),
                     _ => false,
                 };

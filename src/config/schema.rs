@@ -174,21 +174,50 @@ pub struct SandboxSection {
     pub env_pass: Vec<String>,
     /// Whether processes of a sandbox may trace each other.
     pub allow_ptrace: bool,
-    /// Limits of one command.
+    /// How long a sandbox lives.
+    pub scope: SandboxScope,
+    /// Limits of the tools.
     pub limits: LimitSection,
 }
 
-/// Limits of one command.
+/// How long a sandbox lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SandboxScope {
+    /// As long as the session: what a command leaves running goes on in the background.
+    #[default]
+    Session,
+    /// As long as one command: what it leaves running ends with it.
+    Command,
+}
+
+/// Limits of the tools.
 #[derive(Debug, Clone)]
 pub struct LimitSection {
     /// Data segment of one process in MiB (`RLIMIT_DATA`).
     pub memory_mb: u64,
-    /// Processes of one command.
+    /// Memory of all processes of a session in MiB; `None` is three quarters of the machine's.
+    pub total_memory_mb: Option<u64>,
+    /// Processes of a session.
     pub pids: u64,
     /// Size of one file in MiB (`RLIMIT_FSIZE`).
     pub file_mb: u64,
     /// Open files of one process.
     pub open_files: u64,
+    /// What the session's folders may hold, in MiB.
+    pub workspace_mb: u64,
+    /// What a command must leave of the disk, in MiB.
+    pub min_free_mb: u64,
+}
+
+impl LimitSection {
+    /// Memory of all processes of a session in MiB, as a number.
+    pub fn total_memory_mb(&self) -> u64 {
+        self.total_memory_mb.unwrap_or_else(|| {
+            let machine = rustix::system::sysinfo();
+            (machine.totalram as u64).saturating_mul(u64::from(machine.mem_unit)) / 4 * 3 >> 20
+        })
+    }
 }
 
 impl Default for SandboxSection {
@@ -200,6 +229,7 @@ impl Default for SandboxSection {
             extra_ro: Vec::new(),
             env_pass: vec!["TZ".to_owned()],
             allow_ptrace: false,
+            scope: SandboxScope::Session,
             limits: LimitSection::default(),
         }
     }
@@ -207,7 +237,15 @@ impl Default for SandboxSection {
 
 impl Default for LimitSection {
     fn default() -> Self {
-        Self { memory_mb: 4096, pids: 512, file_mb: 512, open_files: 1024 }
+        Self {
+            memory_mb: 4096,
+            total_memory_mb: None,
+            pids: 512,
+            file_mb: 512,
+            open_files: 1024,
+            workspace_mb: 10_240,
+            min_free_mb: 512,
+        }
     }
 }
 

@@ -7,20 +7,20 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::process::{Killer, MAX_REPORTS, start_blocking};
-use super::wire::{self, Job, Plan, Report};
+use super::process::{Killer, start_blocking};
+use super::wire::{self, MAX_REPORTS, Plan, Report, Task};
 
 /// Runs the probe to its end, without any runtime. `Err` is what was said instead of an answer.
 pub(super) fn ask(
     command: process::Command,
     control: &UnixStream,
-    frames: (&Plan, &Job),
+    frames: (&Plan, &Task),
     limit: Duration,
 ) -> Result<Vec<String>, String> {
     let end = Instant::now() + limit;
     let text = |error: io::Error| error.to_string();
     let mut child = start_blocking(command).map_err(text)?;
-    let killer = Killer::new(&child, None);
+    let killer = Killer::new(&child);
     let stderr = child.stderr.take();
     let said = std::thread::spawn(move || {
         let mut said = Vec::new();
@@ -48,11 +48,11 @@ pub(super) fn ask(
     }
 }
 
-fn converse(control: &UnixStream, (plan, job): (&Plan, &Job), end: Instant) -> io::Result<Vec<String>> {
+fn converse(control: &UnixStream, (plan, task): (&Plan, &Task), end: Instant) -> io::Result<Vec<String>> {
     let left = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
     control.set_write_timeout(Some(left))?;
     wire::write_frame(control, plan)?;
-    wire::write_frame(control, job)?;
+    wire::write_frame(control, task)?;
     control.set_read_timeout(Some(left))?;
     let mut line = String::new();
     BufReader::new(control.take(MAX_REPORTS)).read_line(&mut line)?;

@@ -14,11 +14,13 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid};
 
 use super::bubblewrap::{self, Bubblewrap};
+use super::child::{Child, NotStarted};
 use super::hints::{self, Machine};
 use super::private::Private;
-use super::process::{self, Child, Launched, NotStarted};
-use super::wire::{self, Job, Plan};
-use super::{SandboxError, SandboxFolders, unconfined};
+use super::runner::Start;
+use super::usage::Account;
+use super::wire::{self, Network, Plan, Role};
+use super::{Request, SandboxError, SandboxFolders, netns, policy, process, unconfined};
 use crate::config::paths::real;
 use crate::config::schema::{LimitSection, NetworkMode, SandboxSection};
 use crate::support::folder;
@@ -45,10 +47,11 @@ struct Inner {
 
 #[derive(Debug, Clone)]
 pub(super) enum Backend {
-    /// bubblewrap, and okcvm's own program for both helpers.
-    Bubblewrap { bwrap: Bubblewrap, program: PathBuf },
-    /// The user's own container, or nothing.
-    Unconfined { label: &'static str },
+    /// bubblewrap, and okcvm's own program for the helpers. Whether all sandboxes of a session share a network.
+    Bubblewrap { bwrap: Bubblewrap, program: PathBuf, shares_network: bool },
+    /// The user's own container, or nothing. Without a program for the runner, which is where a library's user has not
+    /// called [`super::internal_main`], commands are started directly: without terminals and background jobs.
+    Unconfined { label: &'static str, program: Option<PathBuf> },
 }
 
 impl Sandbox {
@@ -70,7 +73,7 @@ impl Sandbox {
     pub fn label(&self) -> &'static str {
         match &self.0.backend {
             Backend::Bubblewrap { .. } => "bubblewrap",
-            Backend::Unconfined { label } => label,
+            Backend::Unconfined { label, .. } => label,
         }
     }
 
@@ -84,7 +87,12 @@ impl Sandbox {
         if self.confines() { self.0.section.network.shell_mode() } else { NetworkMode::Host }
     }
 
-    /// The limits of one command, where they apply.
+    /// The limits of the configuration. Those of the disk apply everywhere.
+    pub fn configured_limits(&self) -> &LimitSection {
+        &self.0.section.limits
+    }
+
+    /// The limits, where those of processes apply as well.
     pub fn limits(&self) -> Option<&LimitSection> {
         self.confines().then_some(&self.0.section.limits)
     }
@@ -124,21 +132,20 @@ impl Sandbox {
         }
     }
 
-    /// Starts a program with the workspace as its folder. The program's words are taken as they are; no shell is
-    /// involved unless they name one.
-    pub async fn spawn(&self, folders: &SandboxFolders, argv: &[String]) -> Result<Child, SandboxError> {
+    /// Whether a command line can be given to a program at all.
+    pub(super) fn check(&self, argv: &[String]) -> Result<(), SandboxError> {
         if let Some(word) = argv.iter().find(|word| word.len() > MAX_WORD) {
             return Err(SandboxError::TooLong { bytes: word.len(), limit: MAX_WORD });
         }
         if argv.is_empty() || argv.iter().any(|word| word.contains('\0')) {
             return Err(SandboxError::Command("a command needs a program, and no word may hold a NUL byte".to_owned()));
         }
-        Self::reopen(folders);
-        let started = match &self.0.backend {
-            Backend::Unconfined { .. } => self.spawn_unconfined(folders, argv).await,
-            Backend::Bubblewrap { bwrap, program } => self.spawn_confined(folders, argv, bwrap, program).await,
-        };
-        started.map_err(|error| match error {
+        Ok(())
+    }
+
+    /// Why a command did not start, for those above.
+    pub(super) fn told(&self, error: NotStarted) -> SandboxError {
+        match error {
             NotStarted::Sandbox(said) => {
                 // It worked once; the next start tries it anew.
                 if let Some(remembered) = &self.0.remembered {
@@ -148,32 +155,94 @@ impl Sandbox {
             }
             NotStarted::Command(reason) => SandboxError::Command(reason),
             NotStarted::Io(source) => SandboxError::Io(source),
-        })
+        }
     }
 
-    async fn spawn_unconfined(&self, folders: &SandboxFolders, argv: &[String]) -> Result<Child, NotStarted> {
-        let command = unconfined::command(&self.0.section, folders, argv);
-        let (command, mark) = command.ok_or_else(|| NotStarted::Command("a command needs a program".to_owned()))?;
-        let child = process::start(command).await.map_err(process::no_starter)??;
-        Child::adopt(Launched { child, control: None, mark: Some(mark) }).await
+    /// Whether commands are started by a runner.
+    pub(super) fn has_runner(&self) -> bool {
+        !matches!(self.0.backend, Backend::Unconfined { program: None, .. })
     }
 
-    async fn spawn_confined(
+    /// Whether all sandboxes of a session share a network.
+    pub(super) fn shares_network(&self) -> bool {
+        matches!(self.0.backend, Backend::Bubblewrap { shares_network: true, .. })
+    }
+
+    /// A command with its environment, folder and limits.
+    pub(super) fn command(&self, folders: &SandboxFolders, request: Request) -> wire::Command {
+        let section = &self.0.section;
+        let Request { argv, terminal, .. } = request;
+        match &self.0.backend {
+            Backend::Bubblewrap { .. } => wire::Command {
+                argv,
+                env: policy::environment(&folders.mount, &section.env_pass, |name| std::env::var(name).ok()),
+                folder: PathBuf::from(&folders.mount),
+                terminal,
+                limits: Some(bubblewrap::limits(section)),
+            },
+            Backend::Unconfined { .. } => wire::Command {
+                argv,
+                env: unconfined::environment(section, folders),
+                folder: folders.work.clone(),
+                terminal,
+                limits: None,
+            },
+        }
+    }
+
+    /// What starts a runner, and the network that it is to have.
+    pub(super) fn runner(
         &self,
         folders: &SandboxFolders,
-        argv: &[String],
-        bwrap: &Bubblewrap,
-        program: &Path,
-    ) -> Result<Child, NotStarted> {
-        let section = &self.0.section;
-        let plan = confined_plan(section, &self.0.private, folders, bwrap, program)?;
-        let job = Job::Run { argv: argv.to_vec(), limits: bubblewrap::limits(section) };
-        let (command, control) = helper(program)?;
-        let child = process::start(command).await.map_err(process::no_starter)??;
-        // Less than the socket holds, so this does not wait; an error means that the helper has died, which adopt tells.
-        let _ = wire::write_frame(&control, &plan).and_then(|()| wire::write_frame(&control, &job));
-        Child::adopt(Launched { child, control: Some(control), mark: None }).await
+        mode: NetworkMode,
+        shared: bool,
+    ) -> Result<Start, NotStarted> {
+        match &self.0.backend {
+            Backend::Bubblewrap { bwrap, program, .. } => {
+                let (network, proxy_port) = match mode {
+                    NetworkMode::Host => (Network::Host, None),
+                    NetworkMode::Off | NetworkMode::Proxy if shared => (Network::Given, None),
+                    NetworkMode::Off | NetworkMode::Proxy => (Network::Own, Some(netns::PROXY_PORT)),
+                };
+                let plan = confined_plan(&self.0.section, &self.0.private, folders, bwrap, program, network)?;
+                let (command, control) = helper(program, "__launch")?;
+                Ok(Start { command, control, plan: Some(plan), proxy_port })
+            }
+            Backend::Unconfined { program: Some(program), .. } => {
+                let (command, control) = helper(program, "__init")?;
+                Ok(Start { command, control, plan: None, proxy_port: None })
+            }
+            Backend::Unconfined { program: None, .. } => {
+                Err(NotStarted::Command("there is no program for the runner".to_owned()))
+            }
+        }
     }
+
+    /// What makes the network that the sandboxes of a session share.
+    pub(super) fn network_maker(&self, folders: &SandboxFolders) -> io::Result<Option<(Command, UnixStream, Plan)>> {
+        let Backend::Bubblewrap { bwrap, program, shares_network: true } = &self.0.backend else { return Ok(None) };
+        network_maker(&self.0.section, &self.0.private, folders, bwrap, program).map(Some)
+    }
+
+    /// Starts a command as a child of this process.
+    pub(super) async fn run_directly(&self, command: wire::Command, account: Account) -> Result<Child, NotStarted> {
+        let command = unconfined::process(&command);
+        let command = command.ok_or_else(|| NotStarted::Command("a command needs a program".to_owned()))?;
+        Child::of_group(process::start(command).await.map_err(process::no_starter)??, account)
+    }
+}
+
+/// What makes a shared network: the process, its socket, and what it is told.
+pub(super) fn network_maker(
+    section: &SandboxSection,
+    private: &Private,
+    folders: &SandboxFolders,
+    bwrap: &Bubblewrap,
+    program: &Path,
+) -> io::Result<(Command, UnixStream, Plan)> {
+    let plan = confined_plan(section, private, folders, bwrap, program, Network::Own)?;
+    let (command, control) = helper(program, "__launch")?;
+    Ok((command, control, Plan { role: Role::Network, extra_ro: Vec::new(), ..plan }))
 }
 
 /// The plan for a session, its extra mounts checked.
@@ -183,10 +252,11 @@ pub(super) fn confined_plan(
     folders: &SandboxFolders,
     bwrap: &Bubblewrap,
     program: &Path,
+    network: Network,
 ) -> io::Result<Plan> {
     let uid = rustix::process::geteuid().as_raw();
     let ids = super::tool_owner(section).unwrap_or((uid, rustix::process::getegid().as_raw()));
-    let mut plan = bwrap.plan(section, folders, program, ids);
+    let mut plan = bwrap.plan(section, folders, program, ids, network);
     plan.extra_ro = checked_extra(section, &folders.work, private)?;
     Ok(plan)
 }
@@ -220,11 +290,11 @@ pub(super) fn checked_extra(section: &SandboxSection, work: &Path, private: &Pri
     }
 }
 
-/// The process of `okcvm __launch` and okcvm's end of its standard input.
-pub(super) fn helper(program: &Path) -> io::Result<(Command, UnixStream)> {
+/// The process of a helper mode and okcvm's end of its standard input.
+pub(super) fn helper(program: &Path, mode: &str) -> io::Result<(Command, UnixStream)> {
     let (ours, theirs) = UnixStream::pair()?;
     let mut command = Command::new(program);
-    command.arg("__launch").env_clear().current_dir("/").stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)));
+    command.arg(mode).env_clear().current_dir("/").stdin(Stdio::from(OwnedFd::from(theirs)));
     Ok((command, ours))
 }
 

@@ -5,9 +5,9 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::wire::{Limits, Plan};
-use super::{SandboxFolders, policy};
-use crate::config::schema::{NetworkMode, SandboxSection};
+use super::SandboxFolders;
+use super::wire::{Limits, Network, Plan, Role};
+use crate::config::schema::SandboxSection;
 
 /// Options without which the walls cannot be built as they are meant.
 const NEEDED: &[&str] = &[
@@ -93,6 +93,7 @@ impl Bubblewrap {
         folders: &SandboxFolders,
         program: &Path,
         ids: (u32, u32),
+        network: Network,
     ) -> Plan {
         let root = rustix::process::geteuid().is_root();
         Plan {
@@ -105,11 +106,11 @@ impl Bubblewrap {
             mount: folders.mount.clone(),
             run_as: root.then_some(section.run_as),
             ids,
-            share_net: section.network.shell_mode() == NetworkMode::Host,
+            network,
             disable_userns: self.disable_userns,
             allow_ptrace: section.allow_ptrace,
             extra_ro: section.extra_ro.clone(),
-            env: policy::environment(&folders.mount, &section.env_pass, |name| std::env::var(name).ok()),
+            role: Role::Runner,
         }
     }
 }
@@ -119,7 +120,8 @@ pub(super) fn limits(section: &SandboxSection) -> Limits {
     let mebibytes = |count: u64| count.saturating_mul(1 << 20);
     Limits {
         memory_bytes: mebibytes(section.limits.memory_mb),
-        pids: section.limits.pids,
+        total_memory_bytes: mebibytes(section.limits.total_memory_mb()),
+        pids: Some(section.limits.pids),
         file_bytes: mebibytes(section.limits.file_mb),
         open_files: section.limits.open_files,
     }

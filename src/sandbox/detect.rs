@@ -5,6 +5,7 @@
 //! changes; a failure is tried again each time, because people mend it meanwhile.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -15,8 +16,9 @@ use serde::{Deserialize, Serialize};
 use super::backend::{self, Backend, Sandbox};
 use super::bubblewrap::{self, Bubblewrap};
 use super::hints::{self, Machine};
+use super::netns::{self, SharedNetwork};
 use super::private::Private;
-use super::wire::Job;
+use super::wire::{Network, Task};
 use super::{SandboxFolders, ask, probe};
 use crate::config::schema::{NetworkMode, NetworkSection, SandboxBackend, SandboxSection};
 use crate::support::atomic_file;
@@ -26,7 +28,7 @@ const PROBE_LIMIT: Duration = Duration::from_secs(3);
 /// Name of the file that remembers a success.
 const CACHE: &str = "sandbox-probe.json";
 /// Changes when what is probed changes.
-const CACHE_FORMAT: u32 = 1;
+const CACHE_FORMAT: u32 = 2;
 
 /// Why tools cannot be confined here, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,6 +66,8 @@ pub struct Chooser {
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Remembered {
     key: String,
+    /// Whether the sandboxes of a session can share a network.
+    shares_network: bool,
 }
 
 impl Chooser {
@@ -103,8 +107,10 @@ impl Chooser {
 
     /// Chooses.
     pub fn choose(self) -> Result<Sandbox, Unavailable> {
-        let backend = |label| Backend::Unconfined { label };
-        let unconfined = |label| Ok(Sandbox::new(self.section.clone(), backend(label), Private::default(), None));
+        let unconfined = |label| {
+            let backend = Backend::Unconfined { label, program: self.helper_program() };
+            Ok(Sandbox::new(self.section.clone(), backend, Private::default(), None))
+        };
         match self.section.backend {
             SandboxBackend::Off => unconfined("off"),
             SandboxBackend::External => unconfined("external"),
@@ -114,6 +120,11 @@ impl Chooser {
             )),
             SandboxBackend::Auto | SandboxBackend::Bubblewrap => self.choose_bubblewrap(),
         }
+    }
+
+    /// The program whose helper modes can be used for sure: that which was named, or the running one when it serves them.
+    fn helper_program(&self) -> Option<PathBuf> {
+        self.program.clone().or_else(|| super::serves_helpers().then(std::env::current_exe)?.ok())
     }
 
     fn choose_bubblewrap(&self) -> Result<Sandbox, Unavailable> {
@@ -127,7 +138,6 @@ impl Chooser {
                 std::env::current_exe().map_err(|error| broken(format!("cannot find okcvm's own program: {error}")))?
             }
         };
-        let backend = Backend::Bubblewrap { bwrap: bwrap.clone(), program: program.clone() };
         let private = Private::of_user(|name| std::env::var(name).ok(), &self.private);
         if let Some((place, system)) = private.shown_by_the_system() {
             return Err(Unavailable::new(
@@ -137,18 +147,31 @@ impl Chooser {
         }
         backend::checked_extra(&self.section, &self.cache_dir.join("work"), &private)
             .map_err(|error| Unavailable::new(error.to_string(), "Take that path out of sandbox.extra_ro."))?;
-        let sandbox = Sandbox::new(self.section.clone(), backend, private.clone(), Some(self.cache_dir.join(CACHE)));
+        let sandbox = |shares_network| {
+            let backend = Backend::Bubblewrap { bwrap: bwrap.clone(), program: program.clone(), shares_network };
+            Sandbox::new(self.section.clone(), backend, private.clone(), Some(self.cache_dir.join(CACHE)))
+        };
         let key = self.key(&bwrap.program, &program);
         if let Some(key) = &key
-            && self.remembered().is_some_and(|remembered| remembered.key == *key)
+            && let Some(remembered) = self.remembered().filter(|remembered| remembered.key == *key)
         {
-            return Ok(sandbox);
+            return Ok(sandbox(remembered.shares_network));
         }
-        self.probe(&sandbox, &private, &bwrap, &program)?;
-        if let Some(key) = key {
-            self.remember(&Remembered { key });
+        // Where the rights to enter a network are missing, as with a bubblewrap that is setuid, each sandbox has its own.
+        let ways: &[bool] =
+            if self.section.network.shell_mode() == NetworkMode::Host { &[false] } else { &[true, false] };
+        let mut outcome = Ok(sandbox(false));
+        for shares_network in ways.iter().copied() {
+            let tried = sandbox(shares_network);
+            outcome = self.probe(&tried, &private, &bwrap, &program, shares_network).map(|()| tried);
+            if outcome.is_ok() {
+                if let Some(key) = key {
+                    self.remember(&Remembered { key, shares_network });
+                }
+                break;
+            }
         }
-        Ok(sandbox)
+        outcome
     }
 
     /// Runs the probe in folders of its own.
@@ -158,6 +181,7 @@ impl Chooser {
         private: &Private,
         bwrap: &Bubblewrap,
         program: &Path,
+        shares_network: bool,
     ) -> Result<(), Unavailable> {
         let failed = |what: String| {
             Unavailable::new(
@@ -175,15 +199,34 @@ impl Chooser {
         };
         let outcome = (|| {
             sandbox.prepare(&folders).map_err(|error| failed(error.to_string()))?;
-            let plan = backend::confined_plan(&self.section, private, &folders, bwrap, program)
-                .map_err(|error| failed(error.to_string()))?;
-            let job = Job::Probe {
-                limits: bubblewrap::limits(&self.section),
-                own_network: !plan.share_net,
-                env_names: plan.env.iter().map(|(name, _)| name.clone()).chain(["PWD".to_owned()]).collect(),
+            let mode = self.section.network.shell_mode();
+            let network = match mode {
+                NetworkMode::Host => Network::Host,
+                NetworkMode::Off | NetworkMode::Proxy if shares_network => Network::Given,
+                NetworkMode::Off | NetworkMode::Proxy => Network::Own,
             };
-            let (command, control) = backend::helper(program).map_err(|error| failed(error.to_string()))?;
-            let answer = ask::ask(command, &control, (&plan, &job), PROBE_LIMIT).map(|mut missing| {
+            let broken = |error: io::Error| failed(error.to_string());
+            let shared = match network {
+                Network::Given => {
+                    let (command, control, plan) =
+                        backend::network_maker(&self.section, private, &folders, bwrap, program).map_err(broken)?;
+                    let made = SharedNetwork::make(command, &control, &plan);
+                    Some(made.map_err(|said| hints::does_not_work(&backend::one_line(&said), Machine::of_host()))?)
+                }
+                Network::Own | Network::Host => None,
+            };
+            let plan = backend::confined_plan(&self.section, private, &folders, bwrap, program, network);
+            let plan = plan.map_err(broken)?;
+            let task = Task::Probe {
+                limits: bubblewrap::limits(&self.section),
+                own_network: network != Network::Host,
+                proxy_port: (network == Network::Own).then_some(netns::PROXY_PORT),
+            };
+            let (mut command, control) = backend::helper(program, "__launch").map_err(broken)?;
+            if let Some(shared) = &shared {
+                netns::hand_over(&mut command, shared).map_err(broken)?;
+            }
+            let answer = ask::ask(command, &control, (&plan, &task), PROBE_LIMIT).map(|mut missing| {
                 let owner = fs::symlink_metadata(folders.work.join(probe::LEFT_BEHIND)).map(|facts| facts.uid());
                 if !owner.is_ok_and(|uid| uid == plan.ids.0 && uid != 0) {
                     missing.push("processes are not those of an ordinary account".to_owned());

@@ -1,104 +1,127 @@
-//! `okcvm __init`: PID 1 inside the sandbox, for one command.
+//! `okcvm __init`: the runner, which starts the commands of a session.
 //!
-//! It sets the limits, starts the command, reaps whatever is left to it, and ends when the command ends; with PID 1
-//! the kernel ends every other process of the sandbox, daemons included. It is closed to the tools that run beside it
-//! under the same uid: not dumpable, so `/proc/1` tells them nothing, and as PID 1 deaf to their signals. It also ends
-//! when the socket to okcvm does, in case the death signal of bubblewrap was lost.
+//! Inside bubblewrap it is PID 1. For each command it makes a copy of itself, which becomes that command's
+//! [`super::reaper`]; it does nothing else, so that it has one thread and can be copied safely. It is closed to the
+//! tools that run beside it under the same uid: not dumpable, so `/proc/1` tells them nothing, and as PID 1 deaf to
+//! their signals. A reaper can be killed by them; whatever it had below it then comes to the runner, which ends it.
+//! It ends when the socket to okcvm does, and inside a sandbox everything ends with it.
 
-use std::io::{self, Read as _};
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::process::{Command, ExitCode, Stdio};
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::process::ExitCode;
 
-use rustix::process::{DumpableBehavior, Pid, Resource, Rlimit, Signal, WaitOptions};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{DumpableBehavior, Pid, PidfdFlags, WaitOptions};
 
-use super::probe;
-use super::wire::{self, ControlSocket, Job, Limits, Report};
+use super::wire::{self, ControlSocket, Report, Task};
+use super::{probe, reaper, sys, tree};
 
-/// Exit code when the command could not be started.
+/// Exit code when the runner could not do its work.
 const FAILED: u8 = 126;
 
 /// The whole life of the process.
 pub(super) fn main() -> ExitCode {
-    // Only PID 1 has this job; anywhere else it would end somebody's processes.
-    if std::process::id() != 1 {
-        return ExitCode::from(FAILED);
-    }
-    let outcome = wire::read_frame(ControlSocket).and_then(|job| match job {
-        Job::Run { argv, limits } => run(&argv, limits),
-        Job::Probe { limits, own_network, env_names } => {
-            let mut missing = probe::missing_walls(own_network, &env_names);
-            missing.extend(close_up(limits).err().map(|error| format!("limits cannot be set: {error}")));
-            wire::report(&Report::Probed { missing })?;
-            Ok(0)
-        }
-    });
-    match outcome {
-        Ok(code) => ExitCode::from(code),
+    match live() {
+        Ok(code) => code,
         Err(error) => {
             // Nobody may be left to hear it.
-            let _ = wire::report(&Report::Failed { reason: error.to_string() });
+            let _ = wire::report(ControlSocket, &Report::Failed { reason: error.to_string() });
             ExitCode::from(FAILED)
         }
     }
 }
 
-fn run(argv: &[String], limits: Limits) -> io::Result<u8> {
-    let (program, arguments) = argv.split_first().ok_or_else(|| io::Error::other("no command"))?;
-    close_up(limits)?;
-    let child = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .process_group(0)
-        .spawn()
-        .map_err(|error| io::Error::new(error.kind(), format!("cannot run {program}: {error}")))?;
-    let command = Pid::from_child(&child);
-    wire::report(&Report::Started)?;
-    std::thread::Builder::new().stack_size(64 << 10).spawn(move || obey(command))?;
-
-    let status = loop {
-        match rustix::process::wait(WaitOptions::empty()) {
-            Ok(Some((pid, status))) if pid == command => break status,
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
+fn live() -> io::Result<ExitCode> {
+    let task = wire::read_frame(ControlSocket)?;
+    close_up()?;
+    match task {
+        Task::Probe { limits, own_network, proxy_port } => {
+            let mut missing = probe::missing_walls(own_network);
+            if let Some(port) = proxy_port {
+                missing.extend(listener(port).err().map(|error| format!("no listener for the proxy: {error}")));
+            }
+            missing.extend(reaper::limit(limits).err().map(|error| format!("limits cannot be set: {error}")));
+            wire::report(ControlSocket, &Report::Probed { missing })?;
+            Ok(ExitCode::SUCCESS)
         }
-    };
-    let status = std::process::ExitStatus::from_raw(status.as_raw());
-    let (code, signal) = (status.code(), status.signal());
-    wire::report(&Report::Ended { code, signal })?;
-    let shown = code.or_else(|| signal.map(|signal| 128 + signal)).unwrap_or(1);
-    Ok(u8::try_from(shown).unwrap_or(u8::MAX))
-}
-
-/// Does what okcvm asks for over the socket until that closes; then everything ends.
-fn obey(command: Pid) {
-    let mut byte = [0];
-    while let Ok(1) = ControlSocket.read(&mut byte) {
-        match byte[0] {
-            // Gone already is as good.
-            wire::TERMINATE => drop(rustix::process::kill_process_group(command, Signal::TERM)),
-            wire::END => break,
-            _ => {}
+        Task::Serve { proxy_port } => {
+            let started = wire::line(&Report::Started)?;
+            match proxy_port.map(listener).transpose()? {
+                Some(listener) => wire::send(ControlSocket, &started, &[listener.as_fd()])?,
+                None => wire::send(ControlSocket, &started, &[])?,
+            }
+            serve()
         }
     }
-    std::process::exit(137);
 }
 
-/// Sets the limits, for this process and so for all below it, and shuts its doors.
-fn close_up(limits: Limits) -> io::Result<()> {
+/// The port on loopback behind which okcvm's proxy listens. The socket belongs to this network wherever it is used.
+pub(super) fn listener(port: u16) -> io::Result<TcpListener> {
+    TcpListener::bind(("127.0.0.1", port))
+}
+
+/// Shuts this process and all its copies off from those that run beside them.
+pub(super) fn close_up() -> io::Result<()> {
     // Before the process is made non-dumpable: its files in /proc belong to nobody then. Only raising is allowed.
     let _ = std::fs::write("/proc/self/oom_score_adj", "500");
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
-    for (resource, most) in [
-        (Resource::Nproc, limits.pids),
-        (Resource::Data, limits.memory_bytes),
-        (Resource::Fsize, limits.file_bytes),
-        (Resource::Nofile, limits.open_files),
-        (Resource::Core, 0),
-    ] {
-        let inherited = rustix::process::getrlimit(resource).maximum;
-        let most = Some(inherited.map_or(most, |inherited| most.min(inherited)));
-        rustix::process::setrlimit(resource, Rlimit { current: most, maximum: most })?;
-    }
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     Ok(())
+}
+
+fn serve() -> io::Result<ExitCode> {
+    let me = rustix::process::getpid();
+    // On the host; PID 1 is one anyway.
+    rustix::process::set_child_subreaper(Some(me))?;
+    let mut reapers: Vec<(Pid, OwnedFd)> = Vec::new();
+    loop {
+        let mut fds = vec![PollFd::new(&ControlSocket, PollFlags::IN)];
+        fds.extend(reapers.iter().map(|(_, end)| PollFd::new(end, PollFlags::IN)));
+        match poll(&mut fds, None) {
+            Ok(_) => {}
+            Err(rustix::io::Errno::INTR) => continue,
+            Err(error) => return Err(error.into()),
+        }
+        let (asked, ended) = (!fds[0].revents().is_empty(), fds[1..].iter().any(|fd| !fd.revents().is_empty()));
+        if ended {
+            clear(me, &mut reapers);
+        }
+        if !asked {
+            continue;
+        }
+        let mut word = [0];
+        let (count, fds) = wire::receive(ControlSocket, &mut word)?;
+        if count == 0 {
+            // okcvm is gone, or done with this sandbox. Reapers see their own sockets close.
+            return Ok(ExitCode::SUCCESS);
+        }
+        let Ok([socket, out, err]) = <[OwnedFd; 3]>::try_from(fds) else { continue };
+        match sys::fork() {
+            Ok(None) => {
+                drop(reapers);
+                // The runner's socket is the runner's.
+                let nothing = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDWR, rustix::fs::Mode::empty())?;
+                rustix::stdio::dup2_stdin(&nothing)?;
+                return Ok(reaper::main(socket, out, err));
+            }
+            Ok(Some(pid)) => reapers.push((pid, rustix::process::pidfd_open(pid, PidfdFlags::empty())?)),
+            Err(error) => {
+                // Whoever asked may be gone.
+                let _ = wire::report(&socket, &Report::Failed { reason: format!("cannot make a process: {error}") });
+            }
+        }
+    }
+}
+
+/// Takes ended reapers from the process table, and ends what was left to this process because its reaper was killed.
+fn clear(me: Pid, reapers: &mut Vec<(Pid, OwnedFd)>) {
+    while let Ok(Some((pid, _))) = rustix::process::wait(WaitOptions::NOHANG) {
+        reapers.retain(|(reaper, _)| *reaper != pid);
+    }
+    let known: Vec<Pid> = reapers.iter().map(|(pid, _)| *pid).collect();
+    tree::end_strays(me, &known);
+    while let Ok(Some((pid, _))) = rustix::process::wait(WaitOptions::NOHANG) {
+        reapers.retain(|(reaper, _)| *reaper != pid);
+    }
 }

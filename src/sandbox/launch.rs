@@ -7,7 +7,7 @@
 use std::ffi::CString;
 use std::fs::{self, File};
 use std::io::{self, Seek as _, Write as _};
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -15,11 +15,11 @@ use std::process::{Command, ExitCode};
 use command_fds::CommandFdExt as _;
 use rustix::fs::{MemfdFlags, Mode, OFlags};
 use rustix::mount::{MountFlags, MountPropagationFlags};
-use rustix::thread::{Gid, Uid};
+use rustix::thread::{Gid, LinkNameSpaceType, Uid};
 
 use super::policy::{self, DataFds, Layout, Sources};
 use super::seccomp::{Filter, Sockets};
-use super::wire::{self, ControlSocket, Plan};
+use super::wire::{self, ControlSocket, Network, Plan, Role};
 use super::{seccomp, sys};
 
 /// Exit code when bubblewrap was never reached.
@@ -40,6 +40,10 @@ pub(super) fn main() -> ExitCode {
 fn become_bubblewrap() -> io::Result<std::convert::Infallible> {
     sys::close_inherited_on_exec()?;
     let plan: Plan = wire::read_frame(ControlSocket)?;
+    let given = match plan.network {
+        Network::Given => Some(given_network()?),
+        Network::Own | Network::Host => None,
+    };
     let sources = match plan.run_as {
         Some(id) => leave_root(&plan, id)?,
         None => Sources {
@@ -50,6 +54,17 @@ fn become_bubblewrap() -> io::Result<std::convert::Infallible> {
             extra: plan.extra_ro.iter().map(|path| Ok((text(path)?, text(path)?))).collect::<io::Result<_>>()?,
         },
     };
+    if let Some((user, network)) = given {
+        // As the owner of that user namespace this process holds every right in it until it becomes bubblewrap.
+        enter(&user, LinkNameSpaceType::User)?;
+        enter(&network, LinkNameSpaceType::Network)?;
+    }
+    if plan.role == Role::Network {
+        let mut command = Command::new(&plan.bwrap);
+        command.args(["--unshare-user", "--unshare-net", "--die-with-parent", "--dev-bind", "/", "/", "--"]);
+        command.args([sources.program.as_str(), "__network"]).env_clear().current_dir("/");
+        return Err(cannot_run(&plan.bwrap, &command.exec()));
+    }
     let mut kept: Vec<OwnedFd> = Vec::new();
     let mut keep = |bytes: &[u8]| -> io::Result<i32> {
         let fd = memory_file(bytes)?;
@@ -64,7 +79,7 @@ fn become_bubblewrap() -> io::Result<std::convert::Infallible> {
     for (path, content) in policy::made_up_files(plan.ids) {
         files.push((path, keep(content.as_bytes())?));
     }
-    if plan.share_net
+    if plan.network == Network::Host
         && let Ok(content) = fs::read("/etc/resolv.conf")
     {
         files.push(("/etc/resolv.conf", keep(&content)?));
@@ -80,8 +95,22 @@ fn become_bubblewrap() -> io::Result<std::convert::Infallible> {
     let mut command = Command::new(&plan.bwrap);
     command.arg("--args").arg(list.to_string()).args(["--", policy::INIT, "__init"]);
     command.env_clear().current_dir("/").preserved_fds(kept);
-    let error = command.exec();
-    Err(io::Error::new(error.kind(), format!("cannot run {}: {error}", plan.bwrap.display())))
+    Err(cannot_run(&plan.bwrap, &command.exec()))
+}
+
+fn cannot_run(program: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot run {}: {error}", program.display()))
+}
+
+/// The namespaces that were handed over, at their agreed numbers.
+fn given_network() -> io::Result<(OwnedFd, OwnedFd)> {
+    let take = |number| command_fds::inherited::take_fd_ownership(number).map_err(io::Error::other);
+    Ok((take(wire::USER_NAMESPACE)?, take(wire::NETWORK_NAMESPACE)?))
+}
+
+fn enter(namespace: &OwnedFd, kind: LinkNameSpaceType) -> io::Result<()> {
+    rustix::thread::move_into_link_name_space(namespace.as_fd(), Some(kind))
+        .map_err(|error| io::Error::new(error.kind(), format!("cannot enter the network of the session: {error}")))
 }
 
 /// Binds what the sandbox shows to places that everybody can reach, and becomes an ordinary account.

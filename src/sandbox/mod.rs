@@ -1,47 +1,61 @@
 //! The boundary around everything that runs for the model.
 //!
 //! ```text
-//! okcvm ── thread "okcvm-start" ── okcvm __launch ─(exec)─ bubblewrap ── okcvm __init (PID 1) ── bash -c COMMAND
-//!            lives for ever        closes what was          namespaces,     limits, reaps,
-//!                                  inherited; as root,      mounts,         ends with the command
-//!                                  drops to `run_as`        seccomp
+//! okcvm ── thread "okcvm-start" ── okcvm __launch ─(exec)─ bubblewrap ── okcvm __init (PID 1, the runner)
+//!   │        lives for ever        closes what was          namespaces,     ├─ reaper ── bash -c COMMAND
+//!   │                              inherited; as root,      mounts,         ├─ reaper ── what another one left running
+//!   │                              drops to `run_as`        seccomp         └─ ...
+//!   └─ holds the network that all sandboxes of the session share, and accepts what comes to the proxy in it
 //! ```
 //!
-//! One sandbox per command: when the command ends, PID 1 ends, and with it the kernel ends every process inside. The
-//! helpers are this same program ([`internal_main`]). Which backend is used is decided once, by trying ([`choose`]),
-//! and never changed silently.
+//! One sandbox per session ([`SandboxSession`]), and one call through which anything is started in it. The runner makes
+//! a copy of itself for each command, its reaper: whatever the command starts stays below that, so that it can be
+//! ended as a whole. When the runner ends, the kernel ends everything inside. The helpers are this same program
+//! ([`internal_main`]). Which backend is used is decided once, by trying ([`choose`]), and never changed silently.
 
 mod ask;
 mod backend;
 mod bubblewrap;
+mod child;
 mod detect;
 mod hints;
 mod init;
+mod jobs;
 #[cfg_attr(not(test), expect(dead_code))]
 mod landlock;
 mod launch;
+mod netns;
 pub mod network;
 mod notices;
 mod policy;
 mod private;
 mod probe;
 mod process;
-mod processes;
+mod reaper;
+mod runner;
 #[cfg(test)]
 mod seatbelt;
 mod seccomp;
+mod session;
 mod sys;
+mod tree;
 mod unconfined;
+mod usage;
 mod wire;
 
 pub use backend::Sandbox;
+pub use child::{Child, Keyboard, Step, Stream};
 pub use detect::{Chooser, LazySandbox, Unavailable, choose};
+pub use jobs::Frozen;
 pub use notices::Notices;
-pub use process::{Child, Exit, Step, Stream};
+pub use process::Exit;
+pub use session::{Request, SandboxSession};
+pub use usage::{Account, Disk, DiskTrouble};
 
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::config::schema::{SandboxBackend, SandboxSection};
 
@@ -82,13 +96,22 @@ pub enum SandboxError {
     Io(#[from] io::Error),
 }
 
+/// Whether [`internal_main`] was called, so that this program can be started as its own helper.
+static SERVES_HELPERS: AtomicBool = AtomicBool::new(false);
+
+fn serves_helpers() -> bool {
+    SERVES_HELPERS.load(Ordering::Relaxed)
+}
+
 /// Runs one of the helper modes when this process was started as one; `None` for an ordinary start. The first line of
 /// `main`, before anything opens a file or starts a thread.
 pub fn internal_main() -> Option<ExitCode> {
+    SERVES_HELPERS.store(true, Ordering::Relaxed);
     let mode = std::env::args_os().nth(1)?;
     match mode.to_str()? {
         "__launch" => Some(launch::main()),
         "__init" => Some(init::main()),
+        "__network" => Some(netns::main()),
         _ => None,
     }
 }

@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::wire::Plan;
+use super::wire::{Network, Plan};
 use crate::config;
 
 /// Where okcvm's own program lies inside.
@@ -98,7 +98,8 @@ pub(super) struct DataFds {
 pub(super) fn arguments(plan: &Plan, sources: &Sources, layout: &Layout, fds: &DataFds) -> Vec<String> {
     let mut out = Arguments(Vec::with_capacity(256));
     out.add(&["--unshare-user", "--unshare-all"]);
-    if plan.share_net {
+    if plan.network != Network::Own {
+        // The host's, or the given one, in which this process is by now.
         out.add(&["--share-net"]);
     }
     if plan.disable_userns {
@@ -142,9 +143,6 @@ pub(super) fn arguments(plan: &Plan, sources: &Sources, layout: &Layout, fds: &D
     }
     // Last: until here the root is a writable file system in memory.
     out.add(&["--remount-ro", "/", "--chdir", &plan.mount]);
-    for (name, value) in &plan.env {
-        out.add(&["--setenv", name, value]);
-    }
     for fd in fds.seccomp {
         out.add(&["--add-seccomp-fd", &fd.to_string()]);
     }
@@ -217,6 +215,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+    use crate::sandbox::wire::Role;
 
     fn plan() -> Plan {
         Plan {
@@ -229,11 +228,11 @@ mod tests {
             mount: "/mnt/okcvm-1".to_owned(),
             run_as: None,
             ids: (1000, 1000),
-            share_net: false,
+            network: Network::Own,
             disable_userns: true,
             allow_ptrace: false,
             extra_ro: Vec::new(),
-            env: environment("/mnt/okcvm-1", &[], |_| None),
+            role: Role::Runner,
         }
     }
 
@@ -272,7 +271,7 @@ mod tests {
 
     #[test]
     fn the_network_is_shared_only_when_asked() {
-        assert!(joined(&Plan { share_net: true, ..plan() }).contains("--unshare-all --share-net"));
+        assert!(joined(&Plan { network: Network::Host, ..plan() }).contains("--unshare-all --share-net"));
     }
 
     #[test]

@@ -1,23 +1,40 @@
-//! What okcvm and its two helpers (`__launch` outside, `__init` inside) tell each other, over one socket pair that is
-//! the helpers' standard input. Frames go in, one line of JSON per report comes out.
+//! What okcvm and its helpers (`__launch` outside, `__init` inside) tell each other, over Unix sockets. The helpers'
+//! standard input is one: frames go in, one line of JSON per report comes out. Each command has one of its own.
 //!
 //! Standard input, because a descriptor that every program has needs no unsafe code to be picked up, and because the
 //! main program then has nothing to hand down but its three standard streams.
 
 use std::io::{self, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
 use rustix::io::Errno;
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
+    recvmsg, sendmsg,
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// The most descriptors that come along at once.
+const MAX_FDS: usize = 4;
+
+/// The longest list of reports and the longest reason that are read.
+pub(super) const MAX_REPORTS: u64 = 64 << 10;
 
 /// The largest frame that is read.
 const MAX_FRAME: usize = 4 << 20;
 
-/// Asks the command to end (SIGTERM).
+/// One byte on a command's socket: ask the command to end (SIGTERM).
 pub(super) const TERMINATE: u8 = b'T';
-
-/// Ends everything inside.
+/// End the command and everything that it started.
 pub(super) const END: u8 = b'K';
+/// Stop everything until further notice.
+pub(super) const FREEZE: u8 = b'F';
+/// Let it go on.
+pub(super) const THAW: u8 = b'C';
+/// One byte on the runner's socket, with the descriptors of a command: start it.
+pub(super) const COMMAND: u8 = b'R';
 
 /// What `__launch` sets up before it becomes bubblewrap.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -40,47 +57,98 @@ pub(super) struct Plan {
     pub(super) run_as: Option<u32>,
     /// The ids that tools have, for `/etc/passwd`.
     pub(super) ids: (u32, u32),
-    /// Whether the host's network is shared.
-    pub(super) share_net: bool,
+    /// Which network it gets.
+    pub(super) network: Network,
     /// Whether bubblewrap knows `--disable-userns`.
     pub(super) disable_userns: bool,
     /// Whether processes may trace each other.
     pub(super) allow_ptrace: bool,
     /// Further host paths to show, read-only.
     pub(super) extra_ro: Vec<PathBuf>,
-    /// The whole environment of the tools.
-    pub(super) env: Vec<(String, String)>,
+    /// What is to run inside.
+    pub(super) role: Role,
 }
+
+/// What runs inside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Role {
+    /// The runner of commands, behind all walls.
+    Runner,
+    /// The one who makes the network that the sandboxes of a session share, and goes.
+    Network,
+}
+
+/// Which network a sandbox gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Network {
+    /// One of its own, with loopback only.
+    Own,
+    /// The one whose namespaces are handed over: [`USER_NAMESPACE`], [`NETWORK_NAMESPACE`].
+    Given,
+    /// The host's.
+    Host,
+}
+
+/// Descriptor of the user namespace that owns the given network.
+pub(super) const USER_NAMESPACE: i32 = 3;
+/// Descriptor of the given network.
+pub(super) const NETWORK_NAMESPACE: i32 = 4;
 
 /// Resource limits of everything that runs inside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Limits {
+    /// Of one process.
     pub(super) memory_bytes: u64,
-    pub(super) pids: u64,
+    /// Of all processes of the session together; watched, since the kernel knows no such limit.
+    pub(super) total_memory_bytes: u64,
+    /// `None` where the kernel would count processes of others as well.
+    pub(super) pids: Option<u64>,
     pub(super) file_bytes: u64,
     pub(super) open_files: u64,
 }
 
-/// What `__init` does.
+/// What the runner is there for: its first frame.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Job {
-    /// Run one command and end with it.
-    Run { argv: Vec<String>, limits: Limits },
+pub(super) enum Task {
+    /// Start commands until the socket closes. With `proxy_port`, a listener on that port of loopback is handed out first.
+    Serve { proxy_port: Option<u16> },
     /// Look whether the walls are where they should be.
-    Probe { limits: Limits, own_network: bool, env_names: Vec<String> },
+    Probe { limits: Limits, own_network: bool, proxy_port: Option<u16> },
 }
 
-/// What `__init` tells.
+/// One command, the first frame on its socket.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Command {
+    pub(super) argv: Vec<String>,
+    /// The whole environment.
+    pub(super) env: Vec<(String, String)>,
+    pub(super) folder: PathBuf,
+    /// Whether standard input is a terminal of its own; otherwise it is empty.
+    pub(super) terminal: bool,
+    pub(super) limits: Option<Limits>,
+}
+
+/// What is told over a command's socket, and by the runner before its first command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Report {
-    /// The command runs.
+    /// The command runs; the runner is ready. A terminal or a listener comes along as a descriptor.
     Started,
     /// The command could not be started.
     Failed { reason: String },
-    /// The command ended.
-    Ended { code: Option<i32>, signal: Option<i32> },
+    /// Whether a process reads from the terminal and gets nothing.
+    Reading(bool),
+    /// Memory in bytes: of the largest process, and of all.
+    Memory { largest: u64, total: u64 },
+    /// The command ended. What it left running goes on when `others` is true.
+    Ended { code: Option<i32>, signal: Option<i32>, others: bool },
+    /// What of it still runs after its end.
+    Left { processes: u32, ports: Vec<u16> },
+    /// Everything stands still.
+    Frozen,
     /// The probe is over; no wall is missing when the list is empty.
     Probed { missing: Vec<String> },
 }
@@ -88,6 +156,12 @@ pub(super) enum Report {
 /// Standard input as a socket: read and written without any buffer, so that nothing of the next reader is taken.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ControlSocket;
+
+impl AsFd for ControlSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        rustix::stdio::stdin()
+    }
+}
 
 impl Read for ControlSocket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -135,11 +209,66 @@ pub(super) fn read_frame<T: DeserializeOwned>(mut from: impl Read) -> io::Result
     serde_json::from_slice(&body).map_err(io::Error::other)
 }
 
-/// Writes one report as a line.
-pub(super) fn report(report: &Report) -> io::Result<()> {
+/// Sends bytes and descriptors along with them.
+pub(super) fn send(socket: impl AsFd, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
+    let mut along = SendAncillaryBuffer::new(&mut space);
+    if !fds.is_empty() && !along.push(SendAncillaryMessage::ScmRights(fds)) {
+        return Err(io::Error::other("too many descriptors at once"));
+    }
+    let mut sent = 0;
+    while sent < bytes.len() {
+        match sendmsg(&socket, &[io::IoSlice::new(&bytes[sent..])], &mut along, SendFlags::NOSIGNAL) {
+            Ok(count) => {
+                sent += count;
+                // They went with the first byte.
+                along.clear();
+            }
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Receives bytes and the descriptors that come along; no bytes at the end.
+pub(super) fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
+    loop {
+        let mut along = RecvAncillaryBuffer::new(&mut space);
+        match recvmsg(&socket, &mut [io::IoSliceMut::new(buffer)], &mut along, RecvFlags::CMSG_CLOEXEC) {
+            Ok(message) => {
+                let mut fds = Vec::new();
+                for part in along.drain() {
+                    if let RecvAncillaryMessage::ScmRights(rights) = part {
+                        fds.extend(rights);
+                    }
+                }
+                return Ok((message.bytes, fds));
+            }
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// A report as a line.
+pub(super) fn line(report: &Report) -> io::Result<Vec<u8>> {
     let mut line = serde_json::to_vec(report).map_err(io::Error::other)?;
     line.push(b'\n');
-    ControlSocket.write_all(&line)
+    Ok(line)
+}
+
+/// Sends one report.
+pub(super) fn report(socket: impl AsFd, report: &Report) -> io::Result<()> {
+    send(socket, &line(report)?, &[])
+}
+
+/// Takes the first whole line out of what was received.
+pub(super) fn take_report(received: &mut Vec<u8>) -> Option<io::Result<Report>> {
+    let end = received.iter().position(|byte| *byte == b'\n')?;
+    let line: Vec<u8> = received.drain(..=end).collect();
+    Some(serde_json::from_slice(&line).map_err(io::Error::other))
 }
 
 #[cfg(test)]
@@ -148,19 +277,18 @@ mod tests {
 
     #[test]
     fn a_frame_is_read_back_and_what_follows_is_left() {
-        let limits = Limits { memory_bytes: 1, pids: 2, file_bytes: 3, open_files: 4 };
+        let limits = Limits { memory_bytes: 1, total_memory_bytes: 8, pids: Some(2), file_bytes: 3, open_files: 4 };
         let mut bytes = Vec::new();
-        write_frame(&mut bytes, &Job::Run { argv: vec!["true".to_owned()], limits }).expect("write");
+        write_frame(&mut bytes, &limits).expect("write");
         bytes.extend_from_slice(b"rest");
         let mut from = bytes.as_slice();
-        let job: Job = read_frame(&mut from).expect("read");
-        assert!(matches!(job, Job::Run { argv, limits: read } if argv == ["true"] && read == limits));
+        assert_eq!(read_frame::<Limits>(&mut from).expect("read"), limits);
         assert_eq!(from, b"rest");
     }
 
     #[test]
     fn a_frame_that_is_too_long_or_cut_is_an_error() {
-        assert!(read_frame::<Job>([0xff, 0, 0, 0].as_slice()).is_err());
-        assert!(read_frame::<Job>([0, 0, 0, 9, b'{'].as_slice()).is_err());
+        assert!(read_frame::<Limits>([0xff, 0, 0, 0].as_slice()).is_err());
+        assert!(read_frame::<Limits>([0, 0, 0, 9, b'{'].as_slice()).is_err());
     }
 }

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ToolsError;
 use super::capture::{Capture, Clipped, with_footer};
+use super::keyboards::Keyboards;
 use super::registry::{Availability, Entry, ToolRegistry, ToolRow};
 use super::state::ToolState;
 use super::tool::{ToolContext, ToolEffect, ToolError, ToolOutput};
@@ -18,7 +19,7 @@ use crate::protocol::{
     Artifact, CallId, Event, ImageData, NetworkChange, NetworkState, TodoItem, ToolCall, ToolSpec, ToolStatus,
 };
 use crate::sandbox::network::Network;
-use crate::sandbox::{LazySandbox, Notices, Sandbox, SandboxFolders};
+use crate::sandbox::{Frozen, LazySandbox, Notices, SandboxFolders, SandboxSession};
 use crate::spec::Bundle;
 use crate::support::secret::Redactor;
 use crate::workspace::Workspace;
@@ -38,6 +39,8 @@ pub struct ToolboxParts {
     pub spill: PathBuf,
     /// Removes keys from everything that comes out.
     pub redactor: Redactor,
+    /// Whether somebody is there to answer what a command asks on its terminal.
+    pub interactive: bool,
 }
 
 /// The tools of one session. Meant to be shared behind an `Arc`.
@@ -59,8 +62,12 @@ pub(crate) struct Machine {
     pub(crate) notices: Notices,
     /// What commands may reach.
     pub(crate) network: Network,
+    pub(crate) interactive: bool,
+    /// Terminals of running calls.
+    pub(crate) keyboards: Keyboards,
     sandbox: LazySandbox,
-    prepared: Arc<OnceCell<()>>,
+    session: Arc<OnceCell<SandboxSession>>,
+    redactor: Redactor,
 }
 
 /// What a caller gives to one call.
@@ -109,7 +116,7 @@ pub struct Spill {
 impl Toolbox {
     /// The tools of a session. Does not try the sandbox yet.
     pub fn new(parts: ToolboxParts) -> Result<Self, ToolsError> {
-        let ToolboxParts { bundle, workspace, sandbox, folders, spill, redactor } = parts;
+        let ToolboxParts { bundle, workspace, sandbox, folders, spill, redactor, interactive } = parts;
         let notices = Notices::default();
         let network = Network::new(sandbox.network_section(), notices.clone(), |name| std::env::var(name).ok());
         let machine = Machine {
@@ -118,8 +125,11 @@ impl Toolbox {
             state: Arc::default(),
             notices,
             network,
+            interactive,
+            keyboards: Keyboards::default(),
             sandbox,
-            prepared: Arc::default(),
+            session: Arc::default(),
+            redactor: redactor.clone(),
         };
         Ok(Self { registry: ToolRegistry::from_bundle(&bundle)?, machine, spill, redactor })
     }
@@ -190,12 +200,28 @@ impl Toolbox {
 
     /// Types into the terminal of a running call. A call that has ended or has no terminal takes nothing.
     pub fn input(&self, call: &CallId, text: &str) {
-        tracing::debug!(call = %call.0, bytes = text.len(), "input for a call that reads none");
+        self.machine.keyboards.input(call, text);
     }
 
     /// Ends a background job. One that has ended already is as good.
     pub fn end_job(&self, job: u32) {
-        tracing::debug!(job, "no such job");
+        if !self.machine.session.get().is_some_and(|session| session.end_job(job)) {
+            tracing::debug!(job, "no such job");
+        }
+    }
+
+    /// Makes the background jobs stand still until the guard goes, so that files can be read and put back as one state.
+    /// Blocks until they do, or for two seconds; for threads of a runtime that may block.
+    pub fn freeze(&self) -> Option<Frozen> {
+        let session = self.machine.session.get().filter(|session| session.jobs() > 0)?;
+        Some(session.freeze(&tokio::runtime::Handle::current()))
+    }
+
+    /// Ends everything that runs for this session.
+    pub async fn close(&self) {
+        if let Some(session) = self.machine.session.get() {
+            session.close().await;
+        }
     }
 
     /// Tells or changes the network of the tools. `Err` says why a change cannot be made.
@@ -248,7 +274,8 @@ impl Toolbox {
         if tool.needs_sandbox() {
             self.machine.network.begin_call();
         }
-        tool.run(ToolContext { machine: &self.machine, cancel, capture }, args).await
+        let call = call.id.clone();
+        tool.run(ToolContext { machine: &self.machine, call, cancel, capture }, args).await
     }
 
     fn unknown(&self, name: &str) -> ToolError {
@@ -287,8 +314,8 @@ impl Toolbox {
 }
 
 impl Machine {
-    /// The sandbox, with the session's folders ready for it.
-    pub(crate) async fn sandbox(&self) -> Result<Sandbox, ToolError> {
+    /// The session's sandbox, its folders ready for it.
+    pub(crate) async fn sandbox(&self) -> Result<SandboxSession, ToolError> {
         self.sandbox.warm().await;
         let sandbox = self.sandbox.get().cloned().map_err(|why| {
             ToolError::ForModel(format!(
@@ -296,16 +323,18 @@ impl Machine {
                 why.reason, why.hint
             ))
         })?;
-        let prepare = || async {
-            let (sandbox, folders) = (sandbox.clone(), Arc::clone(&self.folders));
+        let open = || async {
+            let folders = Arc::clone(&self.folders);
+            let prepared = sandbox.clone();
             super::tool::blocking(move || {
-                sandbox.prepare(&folders).map_err(|error| {
+                prepared.prepare(&folders).map_err(|error| {
                     ToolError::ForModel(format!("the session's folders are not ready for the sandbox: {error}"))
                 })
             })
-            .await
+            .await?;
+            let (network, notices, redactor) = (self.network.clone(), self.notices.clone(), self.redactor.clone());
+            Ok(SandboxSession::new(sandbox, Arc::clone(&self.folders), network, notices, redactor))
         };
-        self.prepared.get_or_try_init(prepare).await?;
-        Ok(sandbox)
+        self.session.get_or_try_init(open).await.cloned()
     }
 }

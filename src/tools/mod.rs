@@ -13,6 +13,7 @@ pub mod args;
 pub mod builtin;
 mod capture;
 pub mod dispatch;
+mod keyboards;
 pub mod registry;
 mod state;
 pub mod tool;

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::capture::Capture;
 use super::dispatch::Machine;
-use crate::protocol::{Artifact, ImageData, TodoItem, ToolStatus};
+use crate::protocol::{Artifact, CallId, ImageData, TodoItem, ToolStatus};
 use crate::workspace::WorkspaceError;
 
 /// Whether a call may change the workspace.
@@ -39,6 +39,8 @@ pub trait Tool: Send + Sync {
 pub struct ToolContext<'a> {
     /// Files, sandbox and state of the session.
     pub(crate) machine: &'a Machine,
+    /// The call itself.
+    pub(crate) call: CallId,
     /// Ends the call.
     pub(crate) cancel: CancellationToken,
     /// Takes output while the tool runs.

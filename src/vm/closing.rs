@@ -18,7 +18,8 @@ impl Engine {
     /// Takes the turn's snapshot; the next turn cannot begin before that is done.
     pub(super) fn close_turn(&mut self, id: TurnId, outcome: TurnOutcome, reply: String) {
         let close = CloseTurn { turn: id, outcome, reply: reply.clone(), state: self.toolbox.state() };
-        self.desk.start(
+        self.desk.start_still(
+            &self.toolbox,
             move |ledger| {
                 let captured = ledger.close_turn(close).map_err(Trouble::from);
                 let changed = if captured.is_ok() { Changed::Nothing } else { Changed::Walk };

@@ -227,6 +227,8 @@ impl Engine {
                 Wake::Rested => self.pack(),
             }
         }
+        // Nothing of the session goes on without it.
+        self.toolbox.close().await;
         self.emit(Event::Closed);
     }
 

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::task::{JoinError, JoinHandle};
 
 use crate::protocol::{Event, NodeSummary};
+use crate::tools::Toolbox;
 use crate::workspace::uploads::UploadError;
 
 use super::checkpoint::{Ledger, LedgerError};
@@ -88,6 +89,21 @@ impl Desk {
                 .unwrap_or_else(|payload| Err(crashed(payload.as_ref())));
             Box::new(move |engine: &mut Engine| then(engine, result)) as Then
         }));
+    }
+
+    /// The same for work that reads or writes all files: the background jobs of the session stand still meanwhile.
+    pub(super) fn start_still<T: Send + 'static>(
+        &mut self,
+        toolbox: &Arc<Toolbox>,
+        work: impl FnOnce(&mut Ledger) -> Result<T, Trouble> + Send + 'static,
+        then: impl FnOnce(&mut Engine, Result<T, Trouble>) + Send + 'static,
+    ) {
+        let toolbox = Arc::clone(toolbox);
+        let still = move |ledger: &mut Ledger| {
+            let _frozen = toolbox.freeze();
+            work(ledger)
+        };
+        self.start(still, then);
     }
 
     /// Waits for the job; for ever when there is none. Safe to drop while waiting.

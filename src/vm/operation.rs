@@ -245,7 +245,8 @@ impl Engine {
     fn roll(&mut self, movement: Movement) {
         self.emit(Event::PhaseChanged(Phase::Restoring));
         let state = self.toolbox.state();
-        self.desk.start(
+        self.desk.start_still(
+            &self.toolbox,
             move |ledger| {
                 let rolled = match movement {
                     Movement::Restore(target, scope) => ledger.restore(&target, scope, state),
@@ -281,7 +282,8 @@ impl Engine {
             return self.emit(Trouble::new(message, "Choose a shorter one.").into());
         }
         let state = self.toolbox.state();
-        self.desk.start(
+        self.desk.start_still(
+            &self.toolbox,
             move |ledger| {
                 let captured = ledger.capture_named(&label, state)?;
                 Ok((captured, Listing::read(ledger, Changed::Nothing)))

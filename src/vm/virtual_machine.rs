@@ -40,6 +40,8 @@ pub struct SessionOptions {
     pub clock: Arc<dyn Clock>,
     /// Who a second process is told holds the session, such as `okcvm exec`.
     pub holder: String,
+    /// Whether somebody is there to answer what a command asks on its terminal.
+    pub interactive: bool,
 }
 
 impl SessionOptions {
@@ -52,6 +54,7 @@ impl SessionOptions {
             redactor: Redactor::default(),
             clock: Arc::new(SystemClock),
             holder: "okcvm".to_owned(),
+            interactive: false,
         }
     }
 }
@@ -89,6 +92,7 @@ impl OpenSession {
             folders,
             spill: folder.spill(),
             redactor: options.redactor.clone(),
+            interactive: options.interactive,
         })?;
         let ledger_options =
             LedgerOptions { snapshots: options.snapshots.clone(), owner, clock: Arc::clone(&options.clock) };

@@ -200,6 +200,7 @@ async fn real_tools(folder: &std::path::Path) -> Option<Toolbox> {
         sandbox,
         folders,
         spill: folder.join("spill"),
+        interactive: false,
         redactor: Redactor::default(),
     };
     Some(Toolbox::new(parts).expect("tools"))

@@ -4,10 +4,11 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use okcvm::config::schema::{NetworkMode, NetworkSection, SandboxBackend, SandboxSection};
-use okcvm::protocol::ToolStatus;
+use okcvm::config::schema::{NetworkMode, NetworkSection, SandboxBackend, SandboxScope, SandboxSection};
+use okcvm::protocol::{Event, ToolStatus};
 use okcvm::sandbox::{Chooser, Sandbox};
 use okcvm::workspace::Workspace;
 use serde_json::json;
@@ -52,17 +53,193 @@ async fn a_command_sees_the_mount_under_both_names_and_its_files_belong_to_an_or
 }
 
 #[tokio::test]
-async fn home_and_tmp_stay_between_commands_and_processes_do_not() {
+async fn what_a_command_leaves_running_goes_on_until_the_session_ends() {
     let folder = machine::folder();
     let Some(sandbox) = sandbox(folder.path()) else { return };
     let machine = Machine::create(folder.path(), 1, &sandbox);
-    let ran = machine.shell("echo h > ~/h; echo t > /tmp/t; (exec -a OKTAG-STAYS sleep 300) & disown; echo $$").await;
+    let mut facts = machine.toolbox.listen();
+    let command = "echo h > ~/h; echo t > /tmp/t; (exec -a OKTAG-STAYS sleep 300) & disown; \
+                   setsid -f python3 -m http.server 8123 > /dev/null 2>&1; echo started";
+    let ran = machine.shell(command).await;
     assert_eq!(ran.status, ToolStatus::Ok, "{}", ran.output);
-    let ran = machine.shell("cat ~/h /tmp/t; ls /proc | grep -c '^[0-9]'").await;
-    assert!(ran.output.starts_with("h\nt\n"), "{}", ran.output);
-    let processes: u32 = ran.output.lines().last().and_then(|line| line.parse().ok()).expect("a number");
-    assert!(processes <= 5, "{processes} processes");
+    assert!(ran.output.starts_with("started\n[processes of it go on in the background as job 1"), "{}", ran.output);
+    let ran = machine.shell("cat ~/h /tmp/t; pgrep -f OKTAG-STAYS > /dev/null && echo runs").await;
+    assert_eq!(ran.output, "h\nt\nruns\n");
+    let listed = async {
+        loop {
+            let Some(Event::JobsChanged { jobs }) = facts.recv().await else { continue };
+            if let [job] = &jobs[..]
+                && job.ports == [8123]
+            {
+                assert_eq!((job.id, job.processes, &job.command[..]), (1, 2, command));
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), listed).await.expect("listed with its port");
+    let ran =
+        machine.shell("python3 -c 'import urllib.request as u; print(u.urlopen(\"http://127.0.0.1:8123/\").status)'");
+    assert_eq!(ran.await.output, "200\n");
+    machine.toolbox.close().await;
     assert!(machine::processes_with("OKTAG-STAYS").is_empty());
+}
+
+#[tokio::test]
+async fn a_background_job_ends_by_its_number_and_the_others_go_on() {
+    let folder = machine::folder();
+    let Some(sandbox) = sandbox(folder.path()) else { return };
+    let machine = Machine::create(folder.path(), 1, &sandbox);
+    let mut facts = machine.toolbox.listen();
+    for tag in ["OKTAG-JOB-A", "OKTAG-JOB-B"] {
+        // It hears no request to end, has left its group and its parent, and holds no descriptor.
+        let command = format!("trap '' TERM HUP; setsid -f bash -c 'exec -a {tag} sleep 300' <&- >&- 2>&-");
+        assert_eq!(machine.shell(&command).await.status, ToolStatus::Ok);
+    }
+    machine.toolbox.end_job(1);
+    let mut seen = 0;
+    let ended = async {
+        loop {
+            if let Some(Event::JobsChanged { jobs }) = facts.recv().await {
+                seen = seen.max(jobs.len());
+                if seen == 2 && jobs.len() == 1 {
+                    return jobs[0].id;
+                }
+            }
+        }
+    };
+    assert_eq!(tokio::time::timeout(Duration::from_secs(20), ended).await.expect("ended"), 2);
+    assert!(machine::processes_with("OKTAG-JOB-A").is_empty());
+    assert_eq!(machine::processes_with("OKTAG-JOB-B").len(), 1);
+}
+
+#[tokio::test]
+async fn with_a_sandbox_for_each_command_nothing_stays() {
+    let folder = machine::folder();
+    let section = SandboxSection { scope: SandboxScope::Command, ..SandboxSection::default() };
+    let Some(sandbox) = sandbox_of(&section, folder.path()) else { return };
+    let machine = Machine::create(folder.path(), 1, &sandbox);
+    let ran = machine.shell("(exec -a OKTAG-COMMAND sleep 300) & disown; echo done").await;
+    assert_eq!((ran.status, &ran.output[..]), (ToolStatus::Ok, "done\n"));
+    assert!(machine::processes_with("OKTAG-COMMAND").is_empty());
+    let ran = machine.shell("ls /proc | grep -c '^[0-9]'").await.output;
+    assert!(ran.trim().parse::<u32>().is_ok_and(|count| count <= 5), "{ran}");
+}
+
+#[tokio::test]
+async fn without_a_sandbox_too_daemons_are_listed_and_end_with_the_session() {
+    let folder = machine::folder();
+    let section = SandboxSection { backend: SandboxBackend::Off, ..SandboxSection::default() };
+    let sandbox = machine::choose(&section, folder.path()).expect("none");
+    let machine = Machine::create(folder.path(), 1, &sandbox);
+    // It has left group, session and parent, and goes on writing into the command's output.
+    let daemon = "setsid sh -c 'echo $$ > pid.new; mv pid.new pid; while :; do echo x; sleep 0.05; done' &";
+    let command = format!("{daemon} until [ -s pid ]; do sleep 0.01; done; echo hi");
+    let call = machine.call("shell", json!({"command": command, "timeout": 60_000}));
+    let ran = tokio::time::timeout(Duration::from_secs(50), call).await.expect("the call returns");
+    assert!(ran.output.contains("hi\n") && ran.output.contains("as job 1"), "{}", ran.output);
+    let pid = fs::read_to_string(machine.work().join("pid")).expect("pid");
+    let runs = || fs::read_to_string(format!("/proc/{}/stat", pid.trim())).is_ok_and(|stat| !stat.contains(") Z "));
+    assert!(runs());
+    machine.toolbox.close().await;
+    assert!(machine::soon(|| !runs()), "the daemon lives");
+    // One that is cancelled takes its daemon along at once.
+    let cut = machine.call("shell", json!({"command": format!("rm pid; {daemon} sleep 100"), "timeout": 1_000})).await;
+    assert_eq!(cut.status, ToolStatus::Timeout, "{}", cut.output);
+    let pid = fs::read_to_string(machine.work().join("pid")).expect("pid");
+    let runs = || fs::read_to_string(format!("/proc/{}/stat", pid.trim())).is_ok_and(|stat| !stat.contains(") Z "));
+    assert!(!runs(), "{}", cut.output);
+}
+
+#[tokio::test]
+async fn a_killed_reaper_takes_its_command_along_and_a_stopped_one_does_not_hold_the_session() {
+    let folder = machine::folder();
+    let Some(sandbox) = sandbox(folder.path()) else { return };
+    let machine = Machine::create(folder.path(), 1, &sandbox);
+    let ran = machine.shell("setsid -f bash -c 'exec -a OKTAG-ORPHAN sleep 300'; kill -9 $PPID; sleep 100").await;
+    assert_eq!(ran.status, ToolStatus::Error, "{}", ran.output);
+    assert!(machine::soon(|| machine::processes_with("OKTAG-ORPHAN").is_empty()));
+    let started = Instant::now();
+    let stop = json!({"command": "setsid -f bash -c 'exec -a OKTAG-HELD sleep 300'; kill -STOP $PPID; sleep 100", "timeout": 500});
+    let ran = machine.call("shell", stop).await;
+    assert_eq!(ran.status, ToolStatus::Timeout, "{}", ran.output);
+    assert!(started.elapsed() < Duration::from_secs(20));
+    assert!(machine::soon(|| machine::processes_with("OKTAG-HELD").is_empty()));
+    assert_eq!(machine.shell("echo again").await.output, "again\n");
+}
+
+#[tokio::test]
+async fn a_prompt_is_seen_to_wait_and_can_be_answered() {
+    let folder = machine::folder();
+    let Some(sandbox) = sandbox(folder.path()) else { return };
+    let machine = Machine::interactive(folder.path(), 1, &sandbox);
+    let mut facts = machine.toolbox.listen();
+    let command = "tty; read -r -p 'Your name? ' name; echo \"Hello $name\"; \
+                   python3 -c 'import getpass; print(len(getpass.getpass()))'";
+    let answers = async {
+        for answer in ["Ada\r", "secret-word\r"] {
+            loop {
+                let Some(Event::ToolWaiting { call, waiting: true }) = facts.recv().await else { continue };
+                machine.toolbox.input(&call, answer);
+                break;
+            }
+        }
+    };
+    let (ran, answered) = tokio::join!(machine.shell(command), tokio::time::timeout(Duration::from_secs(30), answers));
+    answered.expect("both prompts were seen");
+    assert_eq!(ran.status, ToolStatus::Ok, "{}", ran.output);
+    for expected in ["/dev/pts/", "Hello Ada\n", "Password:", "11\n"] {
+        assert!(ran.output.contains(expected), "{expected:?} in {}", ran.output);
+    }
+    assert!(!ran.output.contains("secret-word"), "{}", ran.output);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_background_job_stands_still_when_it_is_told_to() {
+    let folder = machine::folder();
+    let Some(sandbox) = sandbox(folder.path()) else { return };
+    let machine = Machine::create(folder.path(), 1, &sandbox);
+    let ran = machine.shell("setsid -f bash -c 'while true; do echo x >> ticks; sleep 0.01; done'").await;
+    assert_eq!(ran.status, ToolStatus::Ok, "{}", ran.output);
+    let ticks = machine.work().join("ticks");
+    let length = move || fs::metadata(&ticks).map_or(0, |facts| facts.len());
+    assert!(machine::soon(|| length() > 0));
+    let toolbox = Arc::clone(&machine.toolbox);
+    let read = length.clone();
+    let (before, after) = tokio::task::spawn_blocking(move || {
+        let _still = toolbox.freeze().expect("there is a job");
+        let before = read();
+        std::thread::sleep(Duration::from_millis(300));
+        (before, read())
+    })
+    .await
+    .expect("frozen");
+    assert_eq!(before, after);
+    assert!(machine::soon(|| length() > after), "it goes on");
+}
+
+#[tokio::test]
+async fn memory_of_many_processes_together_has_a_limit() {
+    let folder = machine::folder();
+    let mut section = SandboxSection::default();
+    section.limits.total_memory_mb = Some(200);
+    let Some(sandbox) = sandbox_of(&section, folder.path()) else { return };
+    let machine = Machine::create(folder.path(), 1, &sandbox);
+    let each = "python3 -c 'import time; x = bytearray(b\"x\" * (80 << 20)); time.sleep(60)'";
+    let ran = machine.shell(&format!("{each} & {each} & {each} & {each} & wait")).await;
+    assert_eq!(ran.status, ToolStatus::Error, "{}", ran.output);
+    assert!(ran.output.contains("sandbox.limits.total_memory_mb"), "{}", ran.output);
+}
+
+#[tokio::test]
+async fn folders_that_grow_too_large_stop_the_command() {
+    let folder = machine::folder();
+    let mut section = SandboxSection::default();
+    section.limits.workspace_mb = 300;
+    let Some(sandbox) = sandbox_of(&section, folder.path()) else { return };
+    let machine = Machine::create(folder.path(), 1, &sandbox);
+    let ran = machine.shell("for n in 1 2 3 4 5 6; do head -c 100M /dev/urandom > /tmp/$n; done; sleep 60").await;
+    assert_eq!(ran.status, ToolStatus::Error, "{}", ran.output);
+    assert!(ran.output.contains("sandbox.limits.workspace_mb"), "{}", ran.output);
 }
 
 #[tokio::test]
@@ -178,7 +355,7 @@ async fn a_command_that_does_not_listen_is_gone_when_its_call_returns() {
 }
 
 #[tokio::test]
-async fn several_commands_run_at_once_each_in_its_own_sandbox() {
+async fn several_commands_run_at_once() {
     let folder = machine::folder();
     let Some(sandbox) = sandbox(folder.path()) else { return };
     let machine = Machine::create(folder.path(), 1, &sandbox);
@@ -201,7 +378,7 @@ async fn the_network_is_loopback_only_unless_the_hosts_is_asked_for() {
     let connect = format!("exec 3<>/dev/tcp/127.0.0.1/{port} && echo CONNECTED; tail -n +3 /proc/net/dev | wc -l");
     let machine = Machine::create(folder.path(), 1, &sandbox);
     let ran = machine.shell(&connect).await.output;
-    assert!(!ran.contains("CONNECTED") && ran.contains("\n1\n"), "{ran}");
+    assert!(!ran.contains("CONNECTED") && ran.ends_with("\n1\n"), "{ran}");
 
     let section = SandboxSection { network: NetworkSection::of_mode(NetworkMode::Host), ..SandboxSection::default() };
     let Some(sandbox) = sandbox_of(&section, folder.path()) else { return };
@@ -277,7 +454,7 @@ fn a_command_that_fills_the_disk_is_stopped() {
         return;
     }
     let told = String::from_utf8_lossy(&output.stdout);
-    assert!(told.contains("[stopped: less than 512.0 MiB of the disk were left"), "{output:?}");
+    assert!(told.contains("[stopped: less than 512 MiB of the disk were left"), "{output:?}");
     assert_eq!(output.status.code(), Some(1));
 }
 

@@ -119,6 +119,8 @@ fn an_editor_that_is_left_without_saving_changes_nothing() {
         terminal.keys(&format!("see \x1b[200~{}\x1b[201~", "line\r".repeat(20)));
         terminal.wait_for("> see [pasted 20 lines]");
         terminal.keys("\x07");
+        // The screen is back, and with it the keys are the program's own.
+        terminal.wait_written("\x1b[?1049h", 2);
         terminal.wait_for(says);
         terminal.wait_for("> see [pasted 20 lines]");
         terminal.keys("\x03\x03\x03");

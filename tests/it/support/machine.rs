@@ -30,12 +30,21 @@ pub struct Machine {
     pub mount: String,
     /// Where commands find the workspace.
     pub inside: String,
-    pub toolbox: Toolbox,
+    pub toolbox: Arc<Toolbox>,
 }
 
 impl Machine {
     /// Makes a session folder `<sessions>/okcvm-<number>` and the tools in it.
     pub fn create(sessions: &Path, number: u64, sandbox: &Sandbox) -> Self {
+        Self::made(sessions, number, sandbox, false)
+    }
+
+    /// The same with somebody there to answer prompts.
+    pub fn interactive(sessions: &Path, number: u64, sandbox: &Sandbox) -> Self {
+        Self::made(sessions, number, sandbox, true)
+    }
+
+    fn made(sessions: &Path, number: u64, sandbox: &Sandbox, interactive: bool) -> Self {
         let id = format!("okcvm-{number:016x}");
         let root = sessions.join(&id);
         let mount = format!("/mnt/{id}");
@@ -58,9 +67,10 @@ impl Machine {
             folders,
             spill: root.join("spill"),
             redactor: Redactor::default(),
+            interactive,
         })
         .expect("toolbox");
-        Self { root, mount, inside, toolbox }
+        Self { root, mount, inside, toolbox: Arc::new(toolbox) }
     }
 
     pub fn work(&self) -> PathBuf {

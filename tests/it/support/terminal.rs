@@ -131,6 +131,23 @@ impl Terminal {
         self.wait_until(&format!("{text:?}"), |screen| screen.contains(text))
     }
 
+    /// Waits until the program has written these bytes so many times, such as a sequence that is no text.
+    #[track_caller]
+    pub fn wait_written(&mut self, bytes: &str, times: usize) {
+        let end = Instant::now() + DEADLINE;
+        loop {
+            self.drain();
+            if String::from_utf8_lossy(&self.written).matches(bytes).count() >= times {
+                return;
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "{bytes:?} was not written {times} times");
+            if let Ok(chunk) = self.bytes.recv_timeout(left) {
+                self.take(&chunk);
+            }
+        }
+    }
+
     /// Waits until this text is no longer on the screen.
     #[track_caller]
     pub fn wait_gone(&mut self, text: &str) -> String {

@@ -1,0 +1,437 @@
+//! A running command as okcvm sees it: its output, what its reaper tells, and the ways to end it.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tokio::net::UnixStream;
+use tokio::net::unix::pipe::Receiver;
+use tokio::sync::mpsc;
+
+use super::process::{Exit, Killer};
+use super::runner::Runner;
+use super::usage::Account;
+use super::wire::{self, Report};
+
+/// Bytes of one read.
+const READ: usize = 32 << 10;
+/// Steps that may wait for the reader before the command has to.
+const QUEUE: usize = 8;
+/// How long a command may take to start, on a machine with much to do.
+const START_LIMIT: Duration = Duration::from_secs(20);
+/// Bytes that are taken from a terminal whose command has ended, at most.
+const LAST: usize = 64 << 10;
+
+/// Where output came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Out,
+    /// Standard error.
+    Err,
+    /// The command's own terminal: prompts, and what was typed.
+    Terminal,
+}
+
+/// What a running command does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// It wrote these bytes.
+    Output(Stream, Vec<u8>),
+    /// Whether one of its processes reads from the terminal and gets nothing.
+    Reading(bool),
+    /// Memory in bytes: of its largest process, and of all.
+    Memory {
+        /// Of its largest process.
+        largest: u64,
+        /// Of all its processes.
+        total: u64,
+    },
+    /// It ended, and all that it wrote until then was told.
+    Ended {
+        /// How.
+        exit: Exit,
+        /// Whether it left processes running.
+        others: bool,
+    },
+    /// What it left running.
+    Left {
+        /// How many processes.
+        processes: u32,
+        /// On which TCP ports they listen.
+        ports: Vec<u16>,
+    },
+    /// All of it stands still, as it was told to.
+    Frozen,
+    /// Nothing of it is left.
+    Gone,
+}
+
+/// A running command. Dropping it ends it and everything that it started.
+#[derive(Debug)]
+pub struct Child {
+    steps: mpsc::Receiver<Step>,
+    control: Control,
+    terminal: Option<Arc<OwnedFd>>,
+    account: Account,
+}
+
+/// How a command is told to end.
+#[derive(Debug)]
+enum Control {
+    /// Through its reaper; should that not answer, with the whole sandbox.
+    Reaper { socket: Arc<UnixStream>, runner: Arc<Runner> },
+    /// By signals to its group.
+    Group(Arc<Killer>),
+}
+
+/// Why a command did not come to run.
+#[derive(Debug)]
+pub(super) enum NotStarted {
+    /// The sandbox itself did not come up; what it said.
+    Sandbox(String),
+    /// The sandbox stands, the command could not be run in it.
+    Command(String),
+    /// The system refused.
+    Io(io::Error),
+}
+
+impl From<io::Error> for NotStarted {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl Child {
+    /// Takes over a command that a reaper is about to start: its socket and the other ends of its streams.
+    pub(super) async fn of_reaper(
+        socket: StdUnixStream,
+        streams: Vec<(Stream, OwnedFd)>,
+        runner: Arc<Runner>,
+        account: Account,
+    ) -> Result<Self, NotStarted> {
+        socket.set_nonblocking(true)?;
+        let socket = Arc::new(UnixStream::from_std(socket)?);
+        let mut reports = Reports { socket: Arc::clone(&socket), received: Vec::new(), fds: Vec::new() };
+        let first = tokio::time::timeout(START_LIMIT, reports.next()).await;
+        match first {
+            Ok(Some(Report::Started)) => {}
+            Ok(Some(Report::Failed { reason })) => return Err(NotStarted::Command(reason)),
+            Ok(_) => return Err(NotStarted::Command("its sandbox ended".to_owned())),
+            Err(_) => {
+                let limit = START_LIMIT.as_secs();
+                return Err(NotStarted::Command(format!("it did not start within {limit} s")));
+            }
+        }
+        let terminal = match reports.fds.pop() {
+            Some(fd) => Some(Arc::new(fd)),
+            None => None,
+        };
+        // The terminal first: what was typed stands before what came of it.
+        let mut taps = Vec::new();
+        if let Some(terminal) = &terminal {
+            taps.push(Tap::open(Stream::Terminal, terminal.try_clone()?)?);
+        }
+        for (stream, fd) in streams {
+            taps.push(Tap::open(stream, fd)?);
+        }
+        let (told, heard) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while let Some(report) = reports.next().await {
+                if told.send(report).is_err() {
+                    return;
+                }
+            }
+        });
+        let (to, steps) = mpsc::channel(QUEUE);
+        tokio::spawn(drive(taps, heard, to));
+        Ok(Self { steps, control: Control::Reaper { socket, runner }, terminal, account })
+    }
+
+    /// Takes over a process that leads a group on the host.
+    pub(super) fn of_group(mut child: std::process::Child, account: Account) -> Result<Self, NotStarted> {
+        let killer = Arc::new(Killer::of_group(&child));
+        let mut taps = Vec::new();
+        if let Some(out) = child.stdout.take() {
+            taps.push(Tap::open(Stream::Out, out.into())?);
+        }
+        if let Some(err) = child.stderr.take() {
+            taps.push(Tap::open(Stream::Err, err.into())?);
+        }
+        let mut ended = killer.watch(child)?;
+        let (told, heard) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            let exit = ended.wait_for(Option::is_some).await.ok().and_then(|exit| *exit);
+            let Exit { code, signal } = exit.unwrap_or(Exit::UNKNOWN);
+            // Nobody may be left to hear it.
+            let _ = told.send(Report::Ended { code, signal, others: false });
+        });
+        let (to, steps) = mpsc::channel(QUEUE);
+        tokio::spawn(drive(taps, heard, to));
+        Ok(Self { steps, control: Control::Group(killer), terminal: None, account })
+    }
+
+    /// What happens next. Safe to drop while waiting; after the last step it tells that one again.
+    pub async fn next(&mut self) -> Step {
+        let step = self.steps.recv().await.unwrap_or(Step::Gone);
+        if let Step::Memory { total, .. } = step {
+            self.account.set(total);
+        }
+        step
+    }
+
+    /// What the memory of this and all other commands of the session comes to.
+    pub fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// Its terminal, to type into; `None` when it has none.
+    pub fn keyboard(&self) -> Option<Keyboard> {
+        self.terminal.as_ref().map(|terminal| Keyboard(Arc::clone(terminal)))
+    }
+
+    /// Asks the command to end.
+    pub fn terminate(&self) {
+        match &self.control {
+            Control::Reaper { .. } => self.say(wire::TERMINATE),
+            Control::Group(killer) => killer.signal(Signal::TERM),
+        }
+    }
+
+    /// Ends the command and everything that it started; [`Step::Gone`] tells that nothing of it is left.
+    pub fn kill(&self) {
+        match &self.control {
+            Control::Reaper { .. } => self.say(wire::END),
+            Control::Group(killer) => killer.signal(Signal::KILL),
+        }
+    }
+
+    /// Makes everything of it stand still; [`Step::Frozen`] tells that it does.
+    pub(super) fn freeze(&self) {
+        self.say(wire::FREEZE);
+    }
+
+    /// Lets it go on.
+    pub(super) fn thaw(&self) {
+        self.say(wire::THAW);
+    }
+
+    /// Ends the sandbox that it runs in, with all other commands in it: when [`Child::kill`] brought nothing about.
+    pub fn destroy(&self) {
+        match &self.control {
+            Control::Reaper { runner, .. } => runner.destroy(),
+            Control::Group(killer) => killer.signal(Signal::KILL),
+        }
+    }
+
+    fn say(&self, word: u8) {
+        if let Control::Reaper { socket, .. } = &self.control {
+            // A socket that is full or closed: the next, harder way does not depend on it.
+            let _ = socket.try_write(&[word]);
+        }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        match &self.control {
+            // Reading goes on in tasks, which hold the socket: only a word ends the command at once.
+            Control::Reaper { socket, .. } => {
+                self.say(wire::END);
+                let _ = rustix::net::shutdown(socket.as_ref(), rustix::net::Shutdown::Both);
+            }
+            Control::Group(killer) => killer.signal(Signal::KILL),
+        }
+    }
+}
+
+/// The terminal of a command, to type into.
+#[derive(Debug, Clone)]
+pub struct Keyboard(Arc<OwnedFd>);
+
+impl Keyboard {
+    /// Types. What does not fit into the terminal's queue is lost, as with a real one.
+    pub fn input(&self, text: &str) {
+        let mut rest = text.as_bytes();
+        while !rest.is_empty() {
+            match rustix::io::write(&self.0, rest) {
+                Ok(count) => rest = &rest[count..],
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => {
+                    tracing::debug!(%error, "a terminal takes no input");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// The reports of a reaper, from its socket.
+struct Reports {
+    socket: Arc<UnixStream>,
+    received: Vec<u8>,
+    fds: Vec<OwnedFd>,
+}
+
+impl Reports {
+    /// The next one; `None` when the socket is closed, or when what comes is none.
+    async fn next(&mut self) -> Option<Report> {
+        loop {
+            if let Some(report) = wire::take_report(&mut self.received) {
+                return report.ok();
+            }
+            if self.received.len() as u64 > wire::MAX_REPORTS {
+                return None;
+            }
+            self.socket.readable().await.ok()?;
+            let mut buffer = [0; 4096];
+            let read =
+                self.socket.try_io(tokio::io::Interest::READABLE, || wire::receive(self.socket.as_ref(), &mut buffer));
+            match read {
+                Ok((0, _)) => return None,
+                Ok((count, fds)) => {
+                    self.received.extend_from_slice(&buffer[..count]);
+                    self.fds.extend(fds);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return None,
+            }
+        }
+    }
+}
+
+/// A stream that is read as long as somebody holds its other end.
+struct Tap {
+    stream: Stream,
+    fd: Option<Receiver>,
+}
+
+impl Tap {
+    fn open(stream: Stream, fd: OwnedFd) -> io::Result<Self> {
+        rustix::io::ioctl_fionbio(&fd, true)?;
+        // Unchecked, because a terminal is no pipe; it is waited for and read in the same way.
+        Ok(Self { stream, fd: Some(Receiver::from_owned_fd_unchecked(fd)?) })
+    }
+
+    /// The next bytes. Never comes back once the stream is at its end.
+    async fn read(&mut self) -> Vec<u8> {
+        loop {
+            let Some(fd) = &self.fd else { return std::future::pending().await };
+            if fd.readable().await.is_err() {
+                self.fd = None;
+                continue;
+            }
+            match read_some(|buffer| fd.try_read(buffer), READ) {
+                Some(bytes) if bytes.is_empty() => self.fd = None,
+                Some(bytes) => return bytes,
+                None => {}
+            }
+        }
+    }
+
+    /// What lies ready now: whoever holds the other end may go on writing for ever.
+    fn rest(&mut self) -> Vec<u8> {
+        let Some(fd) = &self.fd else { return Vec::new() };
+        let mut left = match self.stream {
+            Stream::Terminal => LAST,
+            Stream::Out | Stream::Err => rustix::io::ioctl_fionread(fd).unwrap_or(0) as usize,
+        };
+        let mut all = Vec::new();
+        while left > 0 {
+            // Past tokio, which only reads where it was told before that there is something.
+            let read = |buffer: &mut [u8]| Ok(rustix::io::read(fd, buffer)?);
+            match read_some(read, left.min(READ)) {
+                Some(bytes) if !bytes.is_empty() => {
+                    left -= bytes.len();
+                    all.extend(bytes);
+                }
+                _ => break,
+            }
+        }
+        all
+    }
+}
+
+/// What can be read now: `None` when that is nothing yet, empty at the end.
+fn read_some(read: impl Fn(&mut [u8]) -> io::Result<usize>, most: usize) -> Option<Vec<u8>> {
+    let mut buffer = vec![0; most];
+    loop {
+        match read(&mut buffer) {
+            Ok(count) => {
+                buffer.truncate(count);
+                return Some(buffer);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+            // A terminal whose other side is closed says EIO.
+            Err(_) => return Some(Vec::new()),
+        }
+    }
+}
+
+/// Brings output and reports into one order: the end is told after all that was written before it.
+async fn drive(mut taps: Vec<Tap>, mut reports: mpsc::UnboundedReceiver<Report>, to: mpsc::Sender<Step>) {
+    let mut ended = false;
+    loop {
+        let step = {
+            let reads = taps.iter_mut().map(|tap| {
+                let stream = tap.stream;
+                Box::pin(async move { Step::Output(stream, tap.read().await) })
+            });
+            // There is at least one: select_all takes none for an error.
+            let reads = futures::future::select_all(reads);
+            tokio::select! {
+                biased;
+                report = reports.recv() => report.map(heard),
+                (step, _, _) = reads => Some(Some(step)),
+                () = to.closed() => return,
+            }
+        };
+        let steps = match step {
+            Some(Some(step @ Step::Ended { .. })) => {
+                ended = true;
+                last_words(&mut taps, step)
+            }
+            Some(Some(step)) => vec![step],
+            Some(None) => Vec::new(),
+            None if ended => last_words(&mut taps, Step::Gone),
+            None => {
+                let mut steps = last_words(&mut taps, Step::Ended { exit: Exit::UNKNOWN, others: false });
+                steps.push(Step::Gone);
+                steps
+            }
+        };
+        for step in steps {
+            let over = step == Step::Gone;
+            if to.send(step).await.is_err() || over {
+                return;
+            }
+        }
+    }
+}
+
+fn last_words(taps: &mut [Tap], last: Step) -> Vec<Step> {
+    let mut steps: Vec<Step> = taps
+        .iter_mut()
+        .map(|tap| (tap.stream, tap.rest()))
+        .filter(|(_, bytes)| !bytes.is_empty())
+        .map(|(stream, bytes)| Step::Output(stream, bytes))
+        .collect();
+    steps.push(last);
+    steps
+}
+
+/// A report as a step; `None` where it is none.
+fn heard(report: Report) -> Option<Step> {
+    Some(match report {
+        Report::Reading(reading) => Step::Reading(reading),
+        Report::Memory { largest, total } => Step::Memory { largest, total },
+        Report::Ended { code, signal, others } => Step::Ended { exit: Exit { code, signal }, others },
+        Report::Left { processes, ports } => Step::Left { processes, ports },
+        Report::Frozen => Step::Frozen,
+        Report::Started | Report::Failed { .. } | Report::Probed { .. } => return None,
+    })
+}

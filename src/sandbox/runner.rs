@@ -1,0 +1,158 @@
+//! A running sandbox as okcvm sees it: the process of its backend, and the socket to its runner.
+
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tokio::sync::watch;
+
+use super::child::{Child, NotStarted, Stream};
+use super::netns::SharedNetwork;
+use super::network::ProxyGuard;
+use super::process::{self, Killer};
+use super::usage::Account;
+use super::wire::{self, Plan, Report, Task};
+use super::{Exit, netns};
+
+/// How long a sandbox may take to come up, on a machine with much to do.
+const START_LIMIT: Duration = Duration::from_secs(20);
+
+/// A sandbox that runs. Dropping it ends it, and with it everything inside.
+#[derive(Debug)]
+pub(super) struct Runner {
+    control: UnixStream,
+    killer: Arc<Killer>,
+    ended: watch::Receiver<Option<Exit>>,
+    /// Its own listener for the proxy, where the network is not a shared one.
+    pub(super) listener: Option<TcpListener>,
+    /// The proxy on that listener.
+    pub(super) proxy: Option<ProxyGuard>,
+}
+
+/// What is started: the program with okcvm's end of its standard input, and what it is told first.
+pub(super) struct Start {
+    pub(super) command: Command,
+    pub(super) control: UnixStream,
+    /// Missing where no helper comes between.
+    pub(super) plan: Option<Plan>,
+    pub(super) proxy_port: Option<u16>,
+}
+
+impl Runner {
+    /// Starts a sandbox and waits until it takes commands.
+    pub(super) async fn start(start: Start, shared: Option<&SharedNetwork>) -> Result<Self, NotStarted> {
+        let Start { mut command, control, plan, proxy_port } = start;
+        if let Some(shared) = shared {
+            netns::hand_over(&mut command, shared)?;
+        }
+        let mut child = process::start(command).await.map_err(process::no_starter)??;
+        let stderr = child.stderr.take();
+        let killer = Arc::new(Killer::new(&child));
+        let ended = killer.watch(child)?;
+        // Less than the socket holds, so this does not wait; an error means that the helper has died, which is told below.
+        if let Some(plan) = &plan {
+            let _ = wire::write_frame(&control, plan);
+        }
+        let _ = wire::write_frame(&control, &Task::Serve { proxy_port });
+        let first = tokio::task::spawn_blocking({
+            let control = control.try_clone()?;
+            move || {
+                control.set_read_timeout(Some(START_LIMIT))?;
+                first_report(&control)
+            }
+        });
+        let first = first.await.map_err(io::Error::other)?;
+        let mut runner = Self { control, killer, ended, listener: None, proxy: None };
+        match first {
+            Ok((Report::Started, listener)) => {
+                runner.listener = listener.map(TcpListener::from);
+                Ok(runner)
+            }
+            Ok((Report::Failed { reason }, _)) => Err(NotStarted::Sandbox(reason)),
+            other => {
+                runner.destroy();
+                let mut said = Vec::new();
+                if let Some(stderr) = stderr {
+                    let read = move || {
+                        // What was read until an error is all there is.
+                        let _ = io::Read::read_to_end(&mut io::Read::take(stderr, wire::MAX_REPORTS), &mut said);
+                        said
+                    };
+                    said = tokio::task::spawn_blocking(read).await.map_err(io::Error::other)?;
+                }
+                let said = String::from_utf8_lossy(&said).trim().to_owned();
+                Err(NotStarted::Sandbox(match other {
+                    Err(error) if said.is_empty() => error.to_string(),
+                    _ => said,
+                }))
+            }
+        }
+    }
+
+    /// Starts a command in it.
+    pub(super) async fn run(
+        self: &Arc<Self>,
+        command: &wire::Command,
+        merged: bool,
+        account: Account,
+    ) -> Result<Child, NotStarted> {
+        let (ours, theirs) = UnixStream::pair()?;
+        let pipe = || rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(io::Error::from);
+        let (out, out_in) = pipe()?;
+        let mut streams = vec![(Stream::Out, out)];
+        let err_in = if merged {
+            out_in.try_clone()?
+        } else {
+            let (err, err_in) = pipe()?;
+            streams.push((Stream::Err, err));
+            err_in
+        };
+        let lost = |error: io::Error| NotStarted::Sandbox(format!("it has ended: {error}"));
+        wire::send(&self.control, &[wire::COMMAND], &[theirs.as_fd(), out_in.as_fd(), err_in.as_fd()]).map_err(lost)?;
+        drop((theirs, out_in, err_in));
+        // Less than the socket holds, so this does not wait; an error is told by the missing report.
+        let _ = wire::write_frame(&ours, command);
+        Child::of_reaper(ours, streams, Arc::clone(self), account).await
+    }
+
+    /// Whether it has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.borrow().is_some()
+    }
+
+    /// Ends it from outside. Inside a sandbox all processes end with it.
+    pub(super) fn destroy(&self) {
+        self.killer.signal(Signal::KILL);
+    }
+
+    /// Ends it by closing its socket and waits for that; by force when it takes too long.
+    pub(super) async fn close(&self, limit: Duration) {
+        let _ = rustix::net::shutdown(&self.control, rustix::net::Shutdown::Both);
+        let mut ended = self.ended.clone();
+        if tokio::time::timeout(limit, ended.wait_for(Option::is_some)).await.is_err() {
+            self.destroy();
+            let _ = tokio::time::timeout(limit, ended.wait_for(Option::is_some)).await;
+        }
+    }
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        self.destroy();
+    }
+}
+
+fn first_report(control: &UnixStream) -> io::Result<(Report, Option<OwnedFd>)> {
+    let mut buffer = [0; 4096];
+    let (count, fds) = wire::receive(control, &mut buffer)?;
+    let mut received = buffer[..count].to_vec();
+    match wire::take_report(&mut received) {
+        Some(report) => Ok((report?, fds.into_iter().next())),
+        None => Err(io::Error::other("it ended early")),
+    }
+}

@@ -1,0 +1,213 @@
+//! The sandbox of one session: started with the first command, shared by all that follow, ended with the session.
+//!
+//! With `sandbox.scope: command` each command gets one of its own, which ends with it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::backend::Sandbox;
+use super::child::{Child, NotStarted};
+use super::jobs::{Frozen, Jobs, NewJob};
+use super::netns::{self, SharedNetwork};
+use super::network::{Family, Network, ProxyGuard};
+use super::notices::Notices;
+use super::runner::Runner;
+use super::usage::{Accounts, Disk};
+use super::{SandboxError, SandboxFolders};
+use crate::config::schema::{NetworkMode, SandboxScope};
+use crate::protocol::CallId;
+use crate::support::secret::Redactor;
+
+/// How long a sandbox may take to end by itself.
+const CLOSE: Duration = Duration::from_secs(1);
+
+/// A session's sandbox. Cheap to clone; all clones are the same sandbox.
+#[derive(Debug, Clone)]
+pub struct SandboxSession(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    sandbox: Sandbox,
+    folders: Arc<SandboxFolders>,
+    network: Network,
+    notices: Notices,
+    redactor: Redactor,
+    jobs: Jobs,
+    accounts: Accounts,
+    /// Held while a sandbox starts, so that two calls do not start two.
+    starting: tokio::sync::Mutex<()>,
+    running: Mutex<Running>,
+}
+
+#[derive(Debug, Default)]
+struct Running {
+    runner: Option<(Arc<Runner>, NetworkMode)>,
+    network: Option<Arc<SharedNetwork>>,
+    /// The proxy on that network.
+    proxy: Option<ProxyGuard>,
+}
+
+/// What is to be run.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The program and its arguments, taken as they are; no shell is involved unless they name one.
+    pub argv: Vec<String>,
+    /// Whether standard input is a terminal of its own, into which somebody may type; otherwise it is empty.
+    pub terminal: bool,
+    /// Whether output and error come through one pipe, and so in the order in which they were written.
+    pub merged: bool,
+}
+
+impl SandboxSession {
+    /// For these folders, which must have been prepared ([`Sandbox::prepare`]). Nothing is started yet.
+    pub fn new(
+        sandbox: Sandbox,
+        folders: Arc<SandboxFolders>,
+        network: Network,
+        notices: Notices,
+        redactor: Redactor,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            sandbox,
+            folders,
+            network,
+            notices,
+            redactor,
+            jobs: Jobs::default(),
+            accounts: Accounts::default(),
+            starting: tokio::sync::Mutex::default(),
+            running: Mutex::default(),
+        }))
+    }
+
+    /// The backend and its configuration.
+    pub fn sandbox(&self) -> &Sandbox {
+        &self.0.sandbox
+    }
+
+    /// Starts a program with the workspace as its folder: the one call through which anything is started for the model.
+    pub async fn spawn(&self, request: Request) -> Result<Child, SandboxError> {
+        let inner = &*self.0;
+        inner.sandbox.check(&request.argv)?;
+        Sandbox::reopen(&inner.folders);
+        self.start(request).await.map_err(|error| inner.sandbox.told(error))
+    }
+
+    async fn start(&self, request: Request) -> Result<Child, NotStarted> {
+        let inner = &*self.0;
+        let account = inner.accounts.open();
+        let mode = if inner.sandbox.confines() { inner.network.mode(Family::Shell) } else { NetworkMode::Host };
+        let merged = request.merged;
+        let mut command = inner.sandbox.command(&inner.folders, request);
+        if mode == NetworkMode::Proxy {
+            command.env.extend(inner.network.environment(Family::Shell, netns::PROXY));
+        }
+        if !inner.sandbox.has_runner() {
+            return inner.sandbox.run_directly(command, account).await;
+        }
+        let runner = match inner.sandbox.section().scope {
+            SandboxScope::Session => self.runner(mode).await?,
+            SandboxScope::Command => Arc::new(self.new_runner(mode).await?),
+        };
+        runner.run(&command, merged, account).await
+    }
+
+    /// The running sandbox; a new one where there is none, where it has ended, or where the network is another now.
+    async fn runner(&self, mode: NetworkMode) -> Result<Arc<Runner>, NotStarted> {
+        let _one_at_a_time = self.0.starting.lock().await;
+        let found = self.with(|running| running.runner.take_if(|(runner, was)| runner.has_ended() || *was != mode));
+        if let Some((runner, _)) = found {
+            runner.close(CLOSE).await;
+        }
+        if let Some(runner) = self.with(|running| running.runner.as_ref().map(|(runner, _)| Arc::clone(runner))) {
+            return Ok(runner);
+        }
+        let runner = Arc::new(self.new_runner(mode).await?);
+        self.with(|running| running.runner = Some((Arc::clone(&runner), mode)));
+        Ok(runner)
+    }
+
+    async fn new_runner(&self, mode: NetworkMode) -> Result<Runner, NotStarted> {
+        let inner = &*self.0;
+        let shared = self.network(mode).await?;
+        let start = inner.sandbox.runner(&inner.folders, mode, shared.is_some())?;
+        let mut runner = Runner::start(start, shared.as_deref()).await?;
+        if let Some(listener) = runner.listener.take() {
+            runner.proxy = Some(inner.network.serve(listener)?);
+        }
+        Ok(runner)
+    }
+
+    /// The network that the sandboxes of this session share; `None` where each has its own or the host's.
+    async fn network(&self, mode: NetworkMode) -> Result<Option<Arc<SharedNetwork>>, NotStarted> {
+        if mode == NetworkMode::Host || !self.0.sandbox.shares_network() {
+            return Ok(None);
+        }
+        if let Some(network) = self.with(|running| running.network.clone()) {
+            return Ok(Some(network));
+        }
+        let Some((command, control, plan)) = self.0.sandbox.network_maker(&self.0.folders)? else { return Ok(None) };
+        let make = tokio::task::spawn_blocking(move || SharedNetwork::make(command, &control, &plan));
+        let mut made = make.await.map_err(std::io::Error::other)?.map_err(NotStarted::Sandbox)?;
+        let proxy = made.listener.take().map(|listener| self.0.network.serve(listener)).transpose()?;
+        let made = Arc::new(made);
+        self.with(|running| (running.network, running.proxy) = (Some(Arc::clone(&made)), proxy));
+        Ok(Some(made))
+    }
+
+    /// Looks at the disk for a command that starts now.
+    pub fn disk(&self) -> Disk {
+        Disk::of(&self.0.folders, &self.0.sandbox.section().limits)
+    }
+
+    /// Keeps what a command left running as a background job, and tells its number.
+    pub fn keep(&self, child: Child, call: CallId, command: String, since: Instant) -> u32 {
+        let most_memory = self.0.sandbox.section().limits.total_memory_mb().saturating_mul(1 << 20);
+        let new = NewJob { child, call, command, since, disk: self.disk(), most_memory };
+        self.0.jobs.add(new, &self.0.notices, self.0.redactor.clone())
+    }
+
+    /// Ends a background job; false when there is none of that number.
+    pub fn end_job(&self, id: u32) -> bool {
+        self.0.jobs.end(id)
+    }
+
+    /// How many background jobs there are.
+    pub fn jobs(&self) -> usize {
+        self.0.jobs.count()
+    }
+
+    /// Makes the background jobs stand still until the guard goes. Blocks until they do, or for two seconds; for threads
+    /// that may block.
+    pub fn freeze(&self, runtime: &tokio::runtime::Handle) -> Frozen {
+        self.0.jobs.freeze(runtime)
+    }
+
+    /// Whether what a command leaves running may go on in the background.
+    pub fn keeps_jobs(&self) -> bool {
+        self.0.sandbox.has_runner() && self.0.sandbox.section().scope == SandboxScope::Session
+    }
+
+    /// Ends the sandbox and everything in it.
+    pub async fn close(&self) {
+        self.0.jobs.end_all(CLOSE).await;
+        let runner = self.with(|running| running.runner.take());
+        if let Some((runner, _)) = runner {
+            runner.close(CLOSE).await;
+        }
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Running) -> T) -> T {
+        act(&mut self.0.running.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Those who follow jobs hold on to the sandbox; a session that is gone has none.
+        self.jobs.order_end();
+        if let Some((runner, _)) = self.running.get_mut().unwrap_or_else(PoisonError::into_inner).runner.take() {
+            runner.destroy();
+        }
+    }
+}
