@@ -79,7 +79,11 @@ impl Host {
     pub fn terminal_is_silent(&self) -> bool {
         rustix::io::ioctl_fionbio(&self.terminal.0, true).expect("terminal");
         let mut buffer = [0; 256];
-        matches!(rustix::io::read(&self.terminal.0, &mut buffer), Err(rustix::io::Errno::AGAIN))
+        let read = rustix::io::read(&self.terminal.0, &mut buffer);
+        if let Ok(count) = read {
+            println!("the terminal was written to: {:?}", String::from_utf8_lossy(&buffer[..count]));
+        }
+        read == Err(rustix::io::Errno::AGAIN)
     }
 }
 

@@ -71,6 +71,12 @@ pub(super) fn told(
                 limit(|limits| limits.workspace_mb)
             ),
         ),
+        Ending::Itself if exit == Exit::UNKNOWN => (
+            ToolStatus::Error,
+            "[ended, how is not known: the process that watches over commands was killed; what was running in the \
+             session may have ended with it]"
+                .to_owned(),
+        ),
         Ending::Itself => {
             let code = exit.shell_code();
             let footer = if code != 0 {
