@@ -78,6 +78,8 @@ pub enum SandboxMode {
     Auto,
     /// bubblewrap
     Bubblewrap,
+    /// Landlock: less is confined, without user namespaces (degraded)
+    Landlock,
     /// The container that okcvm itself runs in
     External,
     /// None: tools can do what your account can
@@ -90,6 +92,7 @@ impl SandboxMode {
         match self {
             Self::Auto => "auto",
             Self::Bubblewrap => "bubblewrap",
+            Self::Landlock => "landlock",
             Self::External => "external",
             Self::Off => "off",
         }

@@ -7,7 +7,7 @@ use rustix::fs::Access;
 
 use super::report;
 use crate::config::paths::real;
-use crate::config::{Loaded, Problem, SandboxBackend};
+use crate::config::{Loaded, Problem};
 use crate::spec::Bundle;
 use crate::tui::TuiError;
 use crate::tui::keymap::Keymap;
@@ -17,7 +17,6 @@ pub(super) fn problems(loaded: &Loaded) -> Vec<Problem> {
     let mut found = Vec::new();
     found.extend(keys(loaded));
     found.extend(spec(loaded));
-    found.extend(sandbox(loaded));
     found.extend(sessions(loaded));
     found
 }
@@ -48,16 +47,6 @@ fn spec(loaded: &Loaded) -> Option<Problem> {
     let error = Bundle::load(dir).err()?;
     let hint = format!("`okcvm spec check {}` says what does not fit.", dir.display());
     Some(problem(loaded, "spec.dir", report::chain(&error), &hint))
-}
-
-fn sandbox(loaded: &Loaded) -> Option<Problem> {
-    let section = &loaded.config.sandbox;
-    match section.backend {
-        SandboxBackend::Landlock => {
-            Some(problem(loaded, "sandbox.backend", "landlock is not built yet", "Use auto or bubblewrap."))
-        }
-        _ => None,
-    }
 }
 
 /// The folder of the sessions is not made here, only looked at.

@@ -6,9 +6,10 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::args::GlobalArgs;
-use super::bootstrap::{chooser, load_options};
+use super::bootstrap::{chooser, chooser_of, load_options};
 use super::report::{Failure, Outcome};
-use crate::config::{self, LoadOptions, Loaded};
+use crate::config::{self, LoadOptions, Loaded, SandboxBackend};
+use crate::sandbox::MachineFacts;
 use crate::support::{sanitize, truncate};
 
 /// How a part is.
@@ -90,6 +91,9 @@ fn configured(options: &LoadOptions, loaded: &Loaded, findings: &mut Vec<Finding
     }
     findings.push(chat(loaded));
     findings.push(sandbox(loaded));
+    findings.extend(landlock(loaded));
+    findings.push(namespaces(&MachineFacts::of_host(), loaded));
+    findings.push(processes(&MachineFacts::of_host()));
     findings.push(git(options));
     findings.push(folder("sessions", &paths.sessions_dir));
     findings.push(folder("log", &paths.log_dir));
@@ -117,7 +121,14 @@ fn sandbox(loaded: &Loaded) -> Finding {
                 || "as this account".to_owned(),
                 |(uid, _)| format!("as uid {uid}, because okcvm runs as root"),
             );
-            Finding::ok("sandbox", format!("{} works, tools run {user}", sandbox.label()))
+            let missing = sandbox.missing_walls();
+            let degraded = if missing.is_empty() { "" } else { " (degraded)" };
+            let detail = format!("{}{degraded} works, tools run {user}", sandbox.label());
+            if missing.is_empty() {
+                return Finding::ok("sandbox", detail);
+            }
+            let hint = format!("With bubblewrap this would be held as well: {}.", missing.join("; "));
+            Finding::new("sandbox", Status::Warning, detail, Some(hint))
         }
         Ok(sandbox) => Finding::new(
             "sandbox",
@@ -127,6 +138,45 @@ fn sandbox(loaded: &Loaded) -> Finding {
         ),
         Err(unavailable) => Finding::new("sandbox", Status::Failed, unavailable.reason, Some(unavailable.hint)),
     }
+}
+
+/// Whether the degraded backend would work here, where it is not the one in use.
+fn landlock(loaded: &Loaded) -> Option<Finding> {
+    if loaded.config.sandbox.backend == SandboxBackend::Landlock {
+        return None;
+    }
+    let detail = match chooser_of(loaded, SandboxBackend::Landlock).choose() {
+        Ok(sandbox) => format!(
+            "would work here (`--sandbox landlock`), and would not hold: {}",
+            sandbox.missing_walls().join("; ")
+        ),
+        Err(unavailable) => format!("would not work here: {}", unavailable.reason),
+    };
+    Some(Finding::ok("landlock", detail))
+}
+
+fn namespaces(machine: &MachineFacts, loaded: &Loaded) -> Finding {
+    let place = machine.container.map_or_else(|| "no container seen".to_owned(), |name| format!("in {name}"));
+    let needed = matches!(loaded.config.sandbox.backend, SandboxBackend::Auto | SandboxBackend::Bubblewrap);
+    let status = if needed && machine.forbids_user_namespaces() { Status::Warning } else { Status::Ok };
+    Finding::new("userns", status, format!("user namespaces: {}; {place}", machine.user_namespaces()), None)
+}
+
+/// How many processes there may be; a sandbox cannot allow more than the machine does.
+fn processes(machine: &MachineFacts) -> Finding {
+    let limit = |resource| {
+        let limit = rustix::process::getrlimit(resource).current;
+        limit.map_or_else(|| "unlimited".to_owned(), |limit| limit.to_string())
+    };
+    let all = machine.pid_max.map_or_else(|| "unknown".to_owned(), |most| most.to_string());
+    Finding::ok(
+        "limits",
+        format!(
+            "processes: {all} on this machine, {} for this account; open files: {}",
+            limit(rustix::process::Resource::Nproc),
+            limit(rustix::process::Resource::Nofile)
+        ),
+    )
 }
 
 fn git(options: &LoadOptions) -> Finding {

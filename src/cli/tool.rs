@@ -122,8 +122,15 @@ fn call(setup: &Setup, name: &str, arguments: &str, session: Option<&str>, as_js
     })
 }
 
-/// Says loudly, on standard error, that nothing confines the tools.
+/// Says loudly, on standard error, that nothing confines the tools, or that less does than usual.
 pub fn warn_unconfined(sandbox: &LazySandbox) -> io::Result<()> {
+    if sandbox.is_degraded() {
+        writeln!(
+            io::stderr().lock(),
+            "warning: DEGRADED SANDBOX (landlock): less is confined than with bubblewrap; `okcvm doctor --sandbox \
+             landlock` tells what"
+        )?;
+    }
     if sandbox.label() == "off" {
         writeln!(
             io::stderr().lock(),

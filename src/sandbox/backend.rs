@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -15,7 +16,9 @@ use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid};
 
 use super::bubblewrap::{self, Bubblewrap};
 use super::child::{Child, NotStarted};
-use super::hints::{self, Machine};
+use super::hints;
+use super::landlock::{self, Walls};
+use super::machine::MachineFacts;
 use super::private::Private;
 use super::runner::Start;
 use super::usage::Account;
@@ -49,6 +52,8 @@ struct Inner {
 pub(super) enum Backend {
     /// bubblewrap, and okcvm's own program for the helpers. Whether all sandboxes of a session share a network.
     Bubblewrap { bwrap: Bubblewrap, program: PathBuf, shares_network: bool },
+    /// Landlock: each command confines itself. okcvm's own program for the helpers.
+    Landlock { program: PathBuf },
     /// The user's own container, or nothing. Without a program for the runner, which is where a library's user has not
     /// called [`super::internal_main`], commands are started directly: without terminals and background jobs.
     Unconfined { label: &'static str, program: Option<PathBuf> },
@@ -69,9 +74,10 @@ impl Sandbox {
         &self.0.section
     }
 
-    /// The backend in a word: `bubblewrap`, `external` or `off`.
+    /// The backend in a word: `bubblewrap`, `landlock`, `external` or `off`.
     pub fn label(&self) -> &'static str {
         match &self.0.backend {
+            Backend::Landlock { .. } => landlock::LABEL,
             Backend::Bubblewrap { .. } => "bubblewrap",
             Backend::Unconfined { label, .. } => label,
         }
@@ -79,7 +85,22 @@ impl Sandbox {
 
     /// Whether commands run behind a wall of ours.
     pub fn confines(&self) -> bool {
-        matches!(self.0.backend, Backend::Bubblewrap { .. })
+        matches!(self.0.backend, Backend::Bubblewrap { .. } | Backend::Landlock { .. })
+    }
+
+    /// What is open that bubblewrap would hold, each as a phrase; empty with any other backend, where none or all is held.
+    pub fn missing_walls(&self) -> Vec<&'static str> {
+        match self.0.backend {
+            Backend::Landlock { .. } => {
+                let network = match self.network() {
+                    NetworkMode::Off => landlock::Network::None,
+                    NetworkMode::Proxy => landlock::Network::Port(netns::PROXY_PORT),
+                    NetworkMode::Host => landlock::Network::Host,
+                };
+                Walls::of_kernel().missing(network)
+            }
+            Backend::Bubblewrap { .. } | Backend::Unconfined { .. } => Vec::new(),
+        }
     }
 
     /// The network that commands really have.
@@ -95,6 +116,11 @@ impl Sandbox {
     /// The limits, where those of processes apply as well.
     pub fn limits(&self) -> Option<&LimitSection> {
         self.confines().then_some(&self.0.section.limits)
+    }
+
+    /// Where commands find the workspace, when the mount is not there for them.
+    pub fn workspace(&self, folders: &SandboxFolders) -> Option<PathBuf> {
+        super::workspace(&self.0.section, folders)
     }
 
     /// Uid and gid of the account that tools run as, when that is not okcvm's own.
@@ -151,7 +177,11 @@ impl Sandbox {
                 if let Some(remembered) = &self.0.remembered {
                     let _ = fs::remove_file(remembered);
                 }
-                SandboxError::Start(hints::does_not_work(&one_line(&said), Machine::of_host()))
+                let (said, machine) = (one_line(&said), MachineFacts::of_host());
+                SandboxError::Start(match self.0.backend {
+                    Backend::Landlock { .. } => hints::landlock_does_not_work(&said, &machine),
+                    Backend::Bubblewrap { .. } | Backend::Unconfined { .. } => hints::does_not_work(&said, &machine),
+                })
             }
             NotStarted::Command(reason) => SandboxError::Command(reason),
             NotStarted::Io(source) => SandboxError::Io(source),
@@ -168,17 +198,33 @@ impl Sandbox {
         matches!(self.0.backend, Backend::Bubblewrap { shares_network: true, .. })
     }
 
-    /// A command with its environment, folder and limits.
-    pub(super) fn command(&self, folders: &SandboxFolders, request: Request) -> wire::Command {
+    /// A command with its environment, folder, limits and walls. The proxy is where it listens for this command.
+    pub(super) fn command(
+        &self,
+        folders: &SandboxFolders,
+        request: Request,
+        mode: NetworkMode,
+        proxy: SocketAddr,
+    ) -> io::Result<wire::Command> {
         let section = &self.0.section;
         let Request { argv, terminal, .. } = request;
-        match &self.0.backend {
+        Ok(match &self.0.backend {
+            Backend::Landlock { .. } => {
+                let network = match mode {
+                    NetworkMode::Off => landlock::Network::None,
+                    NetworkMode::Proxy => landlock::Network::Port(proxy.port()),
+                    NetworkMode::Host => landlock::Network::Host,
+                };
+                let extra = checked_extra(section, &folders.work, &self.0.private)?;
+                landlock::command(section, folders, &extra, network, (argv, terminal))
+            }
             Backend::Bubblewrap { .. } => wire::Command {
                 argv,
                 env: policy::environment(&folders.mount, &section.env_pass, |name| std::env::var(name).ok()),
                 folder: PathBuf::from(&folders.mount),
                 terminal,
                 limits: Some(bubblewrap::limits(section)),
+                confinement: None,
             },
             Backend::Unconfined { .. } => wire::Command {
                 argv,
@@ -186,8 +232,9 @@ impl Sandbox {
                 folder: folders.work.clone(),
                 terminal,
                 limits: None,
+                confinement: None,
             },
-        }
+        })
     }
 
     /// What starts a runner, and the network that it is to have.
@@ -206,6 +253,13 @@ impl Sandbox {
                 };
                 let plan = confined_plan(&self.0.section, &self.0.private, folders, bwrap, program, network)?;
                 let (command, control) = helper(program, "__launch")?;
+                Ok(Start { command, control, plan: Some(plan), proxy_port })
+            }
+            Backend::Landlock { program } => {
+                let (command, control) = helper(program, "__launch")?;
+                let plan = landlock::plan(&self.0.section, folders, program);
+                // Any port that is free: the machine's loopback is everybody's.
+                let proxy_port = (mode == NetworkMode::Proxy).then_some(0);
                 Ok(Start { command, control, plan: Some(plan), proxy_port })
             }
             Backend::Unconfined { program: Some(program), .. } => {

@@ -15,7 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use super::backend::{self, Backend, Sandbox};
 use super::bubblewrap::{self, Bubblewrap};
-use super::hints::{self, Machine};
+use super::hints;
+use super::landlock::{self, Walls};
+use super::machine::MachineFacts;
 use super::netns::{self, SharedNetwork};
 use super::private::Private;
 use super::wire::{Network, Task};
@@ -114,10 +116,7 @@ impl Chooser {
         match self.section.backend {
             SandboxBackend::Off => unconfined("off"),
             SandboxBackend::External => unconfined("external"),
-            SandboxBackend::Landlock => Err(Unavailable::new(
-                "backend landlock is not built yet",
-                "Use `auto` or `bubblewrap`: `--sandbox auto`, or sandbox.backend in the configuration.",
-            )),
+            SandboxBackend::Landlock => self.choose_landlock(),
             SandboxBackend::Auto | SandboxBackend::Bubblewrap => self.choose_bubblewrap(),
         }
     }
@@ -131,22 +130,8 @@ impl Chooser {
         let cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
         let path = self.path.clone().or_else(|| std::env::var("PATH").ok()).unwrap_or_default();
         let bwrap = Bubblewrap::find(&path, &cwd).map_err(|why| hints::not_found(&why))?;
-        let broken = |what: String| Unavailable::new(what, "Start okcvm again; see `okcvm doctor`.");
-        let program = match &self.program {
-            Some(program) => program.clone(),
-            None => {
-                std::env::current_exe().map_err(|error| broken(format!("cannot find okcvm's own program: {error}")))?
-            }
-        };
-        let private = Private::of_user(|name| std::env::var(name).ok(), &self.private);
-        if let Some((place, system)) = private.shown_by_the_system() {
-            return Err(Unavailable::new(
-                format!("{} lies in {}, which every tool can read", place.display(), system.display()),
-                "Keep home, configuration and sessions elsewhere: see HOME, --config and --data-dir.",
-            ));
-        }
-        backend::checked_extra(&self.section, &self.cache_dir.join("work"), &private)
-            .map_err(|error| Unavailable::new(error.to_string(), "Take that path out of sandbox.extra_ro."))?;
+        let program = self.own_program()?;
+        let private = self.checked_places()?;
         let sandbox = |shares_network| {
             let backend = Backend::Bubblewrap { bwrap: bwrap.clone(), program: program.clone(), shares_network };
             Sandbox::new(self.section.clone(), backend, private.clone(), Some(self.cache_dir.join(CACHE)))
@@ -174,6 +159,100 @@ impl Chooser {
         outcome
     }
 
+    /// The program whose helper modes are used.
+    fn own_program(&self) -> Result<PathBuf, Unavailable> {
+        let found = self.program.clone().map_or_else(std::env::current_exe, Ok);
+        found.map_err(|error| {
+            let what = format!("cannot find okcvm's own program: {error}");
+            Unavailable::new(what, "Start okcvm again; see `okcvm doctor`.")
+        })
+    }
+
+    /// The private places, when nothing that every tool sees and nothing that the configuration adds would show them.
+    fn checked_places(&self) -> Result<Private, Unavailable> {
+        let private = Private::of_user(|name| std::env::var(name).ok(), &self.private);
+        if let Some((place, system)) = private.shown_by_the_system() {
+            return Err(Unavailable::new(
+                format!("{} lies in {}, which every tool can read", place.display(), system.display()),
+                "Keep home, configuration and sessions elsewhere: see HOME, --config and --data-dir.",
+            ));
+        }
+        backend::checked_extra(&self.section, &self.cache_dir.join("work"), &private)
+            .map_err(|error| Unavailable::new(error.to_string(), "Take that path out of sandbox.extra_ro."))?;
+        Ok(private)
+    }
+
+    /// Landlock is tried each time: that takes some milliseconds and no programs of others.
+    fn choose_landlock(&self) -> Result<Sandbox, Unavailable> {
+        let walls = Walls::of_kernel();
+        if !walls.files {
+            return Err(hints::landlock_does_not_work(
+                "this kernel has it not, or not switched on",
+                &MachineFacts::of_host(),
+            ));
+        }
+        if self.section.network.shell_mode() == NetworkMode::Proxy && !walls.tcp {
+            return Err(Unavailable::new(
+                "Landlock does not work here: this kernel's cannot hold connections to the proxy alone",
+                "Use it without a network (`--network off`), or bubblewrap (`--sandbox auto`).",
+            ));
+        }
+        let (program, private) = (self.own_program()?, self.checked_places()?);
+        let backend = Backend::Landlock { program: program.clone() };
+        let sandbox = Sandbox::new(self.section.clone(), backend, private, None);
+        let (place, folders) = self.probe_folders();
+        let outcome = self.probe_landlock(&sandbox, &folders, &program);
+        let _ = fs::remove_dir_all(&place);
+        outcome.map(|()| sandbox)
+    }
+
+    fn probe_landlock(&self, sandbox: &Sandbox, folders: &SandboxFolders, program: &Path) -> Result<(), Unavailable> {
+        let failed = |error: io::Error| self.could_not_be_tried(&error.to_string());
+        sandbox.prepare(folders).map_err(failed)?;
+        let network = match self.section.network.shell_mode() {
+            NetworkMode::Off => landlock::Network::None,
+            NetworkMode::Proxy => landlock::Network::Port(netns::PROXY_PORT),
+            NetworkMode::Host => landlock::Network::Host,
+        };
+        let plan = landlock::plan(&self.section, folders, program);
+        let task = Task::ProbeAlone {
+            limits: landlock::limits(&self.section),
+            confinement: landlock::confinement(&self.section, folders, &[], network),
+            hidden: self.cache_dir.clone(),
+        };
+        let (command, control) = backend::helper(program, "__launch").map_err(failed)?;
+        let mut missing = ask::ask(command, &control, (&plan, &task), PROBE_LIMIT)
+            .map_err(|said| hints::landlock_does_not_work(&backend::one_line(&said), &MachineFacts::of_host()))?;
+        missing.extend(wrong_account(folders, plan.ids.0));
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(hints::landlock_does_not_work(
+            &format!("a wall is missing: {}", missing.join("; ")),
+            &MachineFacts::of_host(),
+        ))
+    }
+
+    fn could_not_be_tried(&self, what: &str) -> Unavailable {
+        Unavailable::new(
+            format!("the sandbox could not be tried: {what}"),
+            format!("okcvm needs to write to {}; see `okcvm doctor`.", self.cache_dir.display()),
+        )
+    }
+
+    /// Folders for a probe, and the one that holds them.
+    fn probe_folders(&self) -> (PathBuf, SandboxFolders) {
+        let place = self.cache_dir.join(format!("probe-{}", uuid::Uuid::new_v4().simple()));
+        let folders = SandboxFolders {
+            id: "probe".to_owned(),
+            work: place.join("work"),
+            home: place.join("home"),
+            tmp: place.join("tmp"),
+            mount: "/mnt/okcvm-0000000000000000".to_owned(),
+        };
+        (place, folders)
+    }
+
     /// Runs the probe in folders of its own.
     fn probe(
         &self,
@@ -183,20 +262,8 @@ impl Chooser {
         program: &Path,
         shares_network: bool,
     ) -> Result<(), Unavailable> {
-        let failed = |what: String| {
-            Unavailable::new(
-                format!("the sandbox could not be tried: {what}"),
-                format!("okcvm needs to write to {}; see `okcvm doctor`.", self.cache_dir.display()),
-            )
-        };
-        let place = self.cache_dir.join(format!("probe-{}", uuid::Uuid::new_v4().simple()));
-        let folders = SandboxFolders {
-            id: "probe".to_owned(),
-            work: place.join("work"),
-            home: place.join("home"),
-            tmp: place.join("tmp"),
-            mount: "/mnt/okcvm-0000000000000000".to_owned(),
-        };
+        let failed = |what: String| self.could_not_be_tried(&what);
+        let (place, folders) = self.probe_folders();
         let outcome = (|| {
             sandbox.prepare(&folders).map_err(|error| failed(error.to_string()))?;
             let mode = self.section.network.shell_mode();
@@ -211,7 +278,9 @@ impl Chooser {
                     let (command, control, plan) =
                         backend::network_maker(&self.section, private, &folders, bwrap, program).map_err(broken)?;
                     let made = SharedNetwork::make(command, &control, &plan);
-                    Some(made.map_err(|said| hints::does_not_work(&backend::one_line(&said), Machine::of_host()))?)
+                    Some(
+                        made.map_err(|said| hints::does_not_work(&backend::one_line(&said), &MachineFacts::of_host()))?,
+                    )
                 }
                 Network::Own | Network::Host => None,
             };
@@ -227,10 +296,7 @@ impl Chooser {
                 netns::hand_over(&mut command, shared).map_err(broken)?;
             }
             let answer = ask::ask(command, &control, (&plan, &task), PROBE_LIMIT).map(|mut missing| {
-                let owner = fs::symlink_metadata(folders.work.join(probe::LEFT_BEHIND)).map(|facts| facts.uid());
-                if !owner.is_ok_and(|uid| uid == plan.ids.0 && uid != 0) {
-                    missing.push("processes are not those of an ordinary account".to_owned());
-                }
+                missing.extend(wrong_account(&folders, plan.ids.0));
                 missing
             });
             match answer {
@@ -239,7 +305,7 @@ impl Chooser {
                     format!("bubblewrap runs, but a wall is missing: {}", missing.join("; ")),
                     "The tools would not be confined as promised. Please report this with the output of `okcvm doctor`.",
                 )),
-                Err(said) => Err(hints::does_not_work(&backend::one_line(&said), Machine::of_host())),
+                Err(said) => Err(hints::does_not_work(&backend::one_line(&said), &MachineFacts::of_host())),
             }
         })();
         // What cannot be removed is a few empty folders.
@@ -281,6 +347,13 @@ impl Chooser {
             tracing::warn!(%error, "the outcome of the sandbox probe cannot be remembered");
         }
     }
+}
+
+/// What is wrong when the probe did not run as this account.
+fn wrong_account(folders: &SandboxFolders, uid: u32) -> Option<String> {
+    let owner = fs::symlink_metadata(folders.work.join(probe::LEFT_BEHIND)).map(|facts| facts.uid());
+    let right = owner.is_ok_and(|owner| owner == uid && owner != 0);
+    (!right).then(|| "processes are not those of an ordinary account".to_owned())
 }
 
 /// A sandbox that is chosen when it is first needed. Cheap to clone; all clones share the choice.
@@ -345,7 +418,7 @@ impl LazySandbox {
             (Some(Err(_)), _) => "unavailable",
             (None, SandboxBackend::Off) => "off",
             (None, SandboxBackend::External) => "external",
-            (None, SandboxBackend::Landlock) => "landlock",
+            (None, SandboxBackend::Landlock) => landlock::LABEL,
             (None, SandboxBackend::Auto | SandboxBackend::Bubblewrap) => "bubblewrap",
         }
     }
@@ -360,9 +433,19 @@ impl LazySandbox {
         !matches!(self.0.chooser.section.backend, SandboxBackend::Off | SandboxBackend::External)
     }
 
+    /// Whether the backend is one that holds less than bubblewrap. Never blocks.
+    pub fn is_degraded(&self) -> bool {
+        self.0.chooser.section.backend == SandboxBackend::Landlock
+    }
+
     /// The network that commands have. Never blocks.
     pub fn network(&self) -> NetworkMode {
         if self.is_confined() { self.0.chooser.section.network.shell_mode() } else { NetworkMode::Host }
+    }
+
+    /// Where commands find the workspace, when the mount is not there for them. Never blocks.
+    pub fn workspace(&self, folders: &SandboxFolders) -> Option<PathBuf> {
+        super::workspace(&self.0.chooser.section, folders)
     }
 
     /// The account that tools run as, when that is not okcvm's own. Never blocks.

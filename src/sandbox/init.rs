@@ -45,6 +45,13 @@ fn live() -> io::Result<ExitCode> {
             wire::report(ControlSocket, &Report::Probed { missing })?;
             Ok(ExitCode::SUCCESS)
         }
+        Task::ProbeAlone { limits, confinement, hidden } => {
+            reaper::limit(limits)?;
+            confinement.apply()?;
+            let missing = probe::missing_walls_alone(&confinement, &hidden);
+            wire::report(ControlSocket, &Report::Probed { missing })?;
+            Ok(ExitCode::SUCCESS)
+        }
         Task::Serve { proxy_port } => {
             let started = wire::line(&Report::Started)?;
             match proxy_port.map(listener).transpose()? {

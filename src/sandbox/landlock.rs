@@ -5,6 +5,8 @@
 //! hold, and the system call filter beside it cannot either, is named ([`Walls::missing`]): by `okcvm doctor`, at the
 //! start of a session, and to the model.
 
+mod place;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -13,8 +15,15 @@ use landlock::{
     RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope, path_beneath_rules,
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::policy::Layout;
 use super::seccomp::{self, Filter, Internet, Sockets};
+
+pub(super) use place::{command, confinement, limits, places, plan};
+
+/// The backend in a word.
+pub(super) const LABEL: &str = "landlock";
 
 /// The version up to which this was written; the crate takes away what the kernel does not know.
 const KNOWN: ABI = ABI::V10;
@@ -37,13 +46,25 @@ pub(super) struct Walls {
     /// Controls of devices (5).
     device_controls: bool,
     /// Signals and abstract sockets (6).
-    scopes: bool,
+    pub(super) scopes: bool,
     /// Sockets with a path (9).
     unix: bool,
 }
 
+/// What a process is to confine itself to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Confinement {
+    /// What it can reach.
+    pub(super) shown: Shown,
+    /// Its network.
+    pub(super) network: Network,
+    /// Whether processes may trace each other.
+    pub(super) ptrace: bool,
+}
+
 /// What network the confined processes have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Network {
     /// None, not even loopback: a port is all that Landlock can tell, not whose it is.
     None,
@@ -54,7 +75,7 @@ pub(super) enum Network {
 }
 
 /// What the confined processes can reach; everything else is refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Shown {
     /// Read and executed.
     pub(super) read: Vec<PathBuf>,
@@ -113,10 +134,16 @@ impl Walls {
             Network::None => {}
             Network::Port(_) => {
                 unless(false, "a server elsewhere that listens on the proxy's port can be reached past the proxy");
+                unless(false, "programs of this machine can use the session's proxy");
             }
             Network::Host => unless(self.scopes, "sockets of your programs without a path can be reached"),
         }
         missing
+    }
+
+    /// Whether sockets with a path are held, and those without: they come by the same call.
+    pub(super) fn holds_unix_sockets(self) -> bool {
+        self.unix && self.scopes
     }
 
     fn filter(self, network: Network, ptrace: bool) -> Filter {
@@ -125,22 +152,24 @@ impl Walls {
             Network::Port(_) => Internet::Outgoing,
             Network::Host => Internet::Open,
         };
-        // Sockets with a path and those without come by the same call: both must be held.
-        Filter { ptrace, sockets: Sockets::Unnamespaced { internet, unix: self.unix && self.scopes } }
+        Filter { ptrace, sockets: Sockets::Unnamespaced { internet, unix: self.holds_unix_sockets() } }
     }
 }
 
-/// Confines this thread, and all that it starts from now on, to what is shown. Privileges must have been given up
-/// before; none can be gained afterwards.
-pub(super) fn apply(shown: &Shown, network: Network, ptrace: bool) -> io::Result<()> {
-    let walls = Walls::of_kernel();
-    if matches!(network, Network::Port(_)) && !walls.tcp {
-        return Err(io::Error::other("this kernel's Landlock cannot hold connections to a port"));
-    }
-    match restrict(shown, network) {
-        Ok(RulesetStatus::NotEnforced) => Err(io::Error::other("this kernel has no Landlock")),
-        Ok(_) => seccomp::apply(walls.filter(network, ptrace)).map_err(io::Error::other),
-        Err(error) => Err(io::Error::other(format!("Landlock: {error}"))),
+impl Confinement {
+    /// Confines this thread, and all that it starts from now on. Privileges must have been given up before; none can be
+    /// gained afterwards. Signals and traces reach only what was confined by the same call or below it: each command
+    /// confines itself, so that it reaches neither those who watch it nor the commands beside it.
+    pub(super) fn apply(&self) -> io::Result<()> {
+        let walls = Walls::of_kernel();
+        if matches!(self.network, Network::Port(_)) && !walls.tcp {
+            return Err(io::Error::other("this kernel's Landlock cannot hold connections to a port"));
+        }
+        match restrict(&self.shown, self.network) {
+            Ok(RulesetStatus::NotEnforced) => Err(io::Error::other("this kernel has no Landlock")),
+            Ok(_) => seccomp::apply(walls.filter(self.network, self.ptrace)).map_err(io::Error::other),
+            Err(error) => Err(io::Error::other(format!("Landlock: {error}"))),
+        }
     }
 }
 
@@ -183,7 +212,7 @@ mod tests {
         }
         let ran = std::thread::scope(|scope| {
             let thread = scope.spawn(|| {
-                apply(shown, network, false).expect("walls");
+                Confinement { shown: shown.clone(), network, ptrace: false }.apply().expect("walls");
                 tried()
             });
             thread.join()
@@ -270,7 +299,7 @@ mod tests {
         let all = Walls { files: true, truncate: true, tcp: true, device_controls: true, scopes: true, unix: true };
         let few = all.missing(Network::None);
         assert!(few.iter().any(|what| what.contains("chmod")) && !few.iter().any(|what| what.contains("signal")));
-        assert_eq!(all.missing(Network::Port(1)).len(), few.len() + 1);
+        assert_eq!(all.missing(Network::Port(1)).len(), few.len() + 2);
         let old = Walls { truncate: false, device_controls: false, scopes: false, ..all };
         assert_eq!(old.missing(Network::Host).len(), few.len() + 4);
     }

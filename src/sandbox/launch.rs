@@ -59,6 +59,13 @@ fn become_bubblewrap() -> io::Result<std::convert::Infallible> {
         enter(&user, LinkNameSpaceType::User)?;
         enter(&network, LinkNameSpaceType::Network)?;
     }
+    if plan.role == Role::Host {
+        // The terminal of whoever started okcvm stays with them.
+        rustix::process::setsid()?;
+        let mut command = Command::new(&sources.program);
+        command.arg("__init").env_clear().current_dir("/");
+        return Err(cannot_run(Path::new(&sources.program), &command.exec()));
+    }
     if plan.role == Role::Network {
         let mut command = Command::new(&plan.bwrap);
         command.args(["--unshare-user", "--unshare-net", "--die-with-parent", "--dev-bind", "/", "/", "--"]);
@@ -130,7 +137,7 @@ fn leave_root(plan: &Plan, id: u32) -> io::Result<Sources> {
     let options = CString::new("mode=0755,size=1m")?;
     rustix::mount::mount("okcvm", "/run", "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, options.as_c_str())
         .map_err(|error| step("cannot mount /run", error.into()))?;
-    let place = Path::new("/run/okcvm").join(&plan.id);
+    let place = policy::place_of_root(&plan.id);
     fs::create_dir_all(&place)?;
 
     let bind = |(source, shown): &(OwnedFd, String), name: &str| -> io::Result<String> {

@@ -21,9 +21,9 @@ mod detect;
 mod hints;
 mod init;
 mod jobs;
-#[cfg_attr(not(test), expect(dead_code))]
 mod landlock;
 mod launch;
+mod machine;
 mod netns;
 pub mod network;
 mod notices;
@@ -47,6 +47,7 @@ pub use backend::Sandbox;
 pub use child::{Child, Keyboard, Step, Stream};
 pub use detect::{Chooser, LazySandbox, Unavailable, choose};
 pub use jobs::Frozen;
+pub use machine::MachineFacts;
 pub use notices::Notices;
 pub use process::Exit;
 pub use session::{Request, SandboxSession};
@@ -113,6 +114,18 @@ pub fn internal_main() -> Option<ExitCode> {
         "__init" => Some(init::main()),
         "__network" => Some(netns::main()),
         _ => None,
+    }
+}
+
+/// Where commands find the workspace, when the mount is not there for them. Known without any probe.
+fn workspace(section: &SandboxSection, folders: &SandboxFolders) -> Option<PathBuf> {
+    match section.backend {
+        SandboxBackend::Auto | SandboxBackend::Bubblewrap => None,
+        SandboxBackend::Landlock => {
+            let [work, _, _] = landlock::places(section, folders);
+            Some(work)
+        }
+        SandboxBackend::External | SandboxBackend::Off => Some(folders.work.clone()),
     }
 }
 

@@ -4,7 +4,7 @@
 //! folders of the session, and nothing else. All functions here are pure but [`Layout::of_host`].
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::wire::{Network, Plan};
 use crate::config;
@@ -13,6 +13,11 @@ use crate::config;
 pub(super) const INIT: &str = "/run/okcvm-init";
 /// HOME inside.
 pub(super) const HOME: &str = "/home/okcvm";
+
+/// Where a session's folders lie for its tools when okcvm is root, in a mount namespace of the sandbox's own.
+pub(super) fn place_of_root(id: &str) -> PathBuf {
+    Path::new("/run/okcvm").join(id)
+}
 
 /// Top-level names that lead to programs and libraries.
 pub(super) const SYSTEM_FOLDERS: &[&str] = &["bin", "sbin", "lib", "lib32", "lib64", "libx32"];
@@ -176,8 +181,17 @@ pub(super) fn environment(
     pass: &[String],
     host: impl Fn(&str) -> Option<String>,
 ) -> Vec<(String, String)> {
-    let mut env = common_environment(mount, HOME, "/tmp");
-    env.push(("PATH".to_owned(), format!("{HOME}/.local/bin:/usr/local/bin:/usr/bin:/bin")));
+    environment_at([mount, HOME, "/tmp"], pass, host)
+}
+
+/// The same where workspace, HOME and temporary folder lie elsewhere.
+pub(super) fn environment_at(
+    [workspace, home, tmp]: [&str; 3],
+    pass: &[String],
+    host: impl Fn(&str) -> Option<String>,
+) -> Vec<(String, String)> {
+    let mut env = common_environment(workspace, home, tmp);
+    env.push(("PATH".to_owned(), format!("{home}/.local/bin:/usr/local/bin:/usr/bin:/bin")));
     pass_on(&mut env, pass, host);
     env
 }
@@ -212,8 +226,6 @@ pub(super) fn pass_on(env: &mut Vec<(String, String)>, pass: &[String], host: im
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
     use crate::sandbox::wire::Role;
 

@@ -17,6 +17,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, WaitOptions};
 use rustix::pty::OpenptFlags;
 use rustix::termios::Winsize;
 
+use super::landlock::Confinement;
 use super::sys;
 use super::tree::{self, Tree};
 use super::wire::{self, Limits, Report};
@@ -121,7 +122,7 @@ fn start(job: &wire::Command, out: OwnedFd, err: OwnedFd, terminal: Option<&Term
     });
     let Some(pid) = sys::fork()? else {
         drop((gone, trouble));
-        let error = become_command(command, job.limits, &go);
+        let error = become_command(command, job, &go);
         let text = format!("cannot run {program}: {error}");
         let _ = rustix::io::write(&told, text.as_bytes());
         std::process::exit(i32::from(FAILED));
@@ -139,12 +140,15 @@ fn start(job: &wire::Command, out: OwnedFd, err: OwnedFd, terminal: Option<&Term
 }
 
 /// In the copy: becomes the command once the other side closes `go`. Returns why it could not.
-fn become_command(mut command: Command, limits: Option<Limits>, go: &OwnedFd) -> io::Error {
+fn become_command(mut command: Command, job: &wire::Command, go: &OwnedFd) -> io::Error {
     let _ = rustix::process::setpgid(None, None);
     let mut nothing = [0; 1];
     while rustix::io::read(go, &mut nothing) == Err(rustix::io::Errno::INTR) {}
-    if let Err(error) = limits.map_or(Ok(()), limit) {
+    if let Err(error) = job.limits.map_or(Ok(()), limit) {
         return io::Error::other(format!("limits cannot be set: {error}"));
+    }
+    if let Some(Err(error)) = job.confinement.as_ref().map(Confinement::apply) {
+        return io::Error::other(format!("it cannot be confined: {error}"));
     }
     command.exec()
 }

@@ -1,6 +1,7 @@
 //! A running sandbox as okcvm sees it: the process of its backend, and the socket to its runner.
 
 use std::io;
+use std::net::SocketAddr;
 use std::net::TcpListener;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -32,6 +33,8 @@ pub(super) struct Runner {
     pub(super) listener: Option<TcpListener>,
     /// The proxy on that listener.
     pub(super) proxy: Option<ProxyGuard>,
+    /// Where its commands find the proxy.
+    pub(super) proxy_address: SocketAddr,
 }
 
 /// What is started: the program with okcvm's end of its standard input, and what it is told first.
@@ -67,7 +70,7 @@ impl Runner {
             }
         });
         let first = first.await.map_err(io::Error::other)?;
-        let mut runner = Self { control, killer, ended, listener: None, proxy: None };
+        let mut runner = Self { control, killer, ended, listener: None, proxy: None, proxy_address: netns::PROXY };
         match first {
             Ok((Report::Started, listener)) => {
                 runner.listener = listener.map(TcpListener::from);

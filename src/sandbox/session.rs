@@ -98,17 +98,18 @@ impl SandboxSession {
         let account = inner.accounts.open();
         let mode = if inner.sandbox.confines() { inner.network.mode(Family::Shell) } else { NetworkMode::Host };
         let merged = request.merged;
-        let mut command = inner.sandbox.command(&inner.folders, request);
-        if mode == NetworkMode::Proxy {
-            command.env.extend(inner.network.environment(Family::Shell, netns::PROXY));
-        }
         if !inner.sandbox.has_runner() {
+            let command = inner.sandbox.command(&inner.folders, request, mode, netns::PROXY)?;
             return inner.sandbox.run_directly(command, account).await;
         }
         let runner = match inner.sandbox.section().scope {
             SandboxScope::Session => self.runner(mode).await?,
             SandboxScope::Command => Arc::new(self.new_runner(mode).await?),
         };
+        let mut command = inner.sandbox.command(&inner.folders, request, mode, runner.proxy_address)?;
+        if mode == NetworkMode::Proxy {
+            command.env.extend(inner.network.environment(Family::Shell, runner.proxy_address));
+        }
         runner.run(&command, merged, account).await
     }
 
@@ -133,6 +134,7 @@ impl SandboxSession {
         let start = inner.sandbox.runner(&inner.folders, mode, shared.is_some())?;
         let mut runner = Runner::start(start, shared.as_deref()).await?;
         if let Some(listener) = runner.listener.take() {
+            runner.proxy_address = listener.local_addr()?;
             runner.proxy = Some(inner.network.serve(listener)?);
         }
         Ok(runner)

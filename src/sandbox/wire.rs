@@ -16,6 +16,8 @@ use rustix::net::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use super::landlock::Confinement;
+
 /// The most descriptors that come along at once.
 const MAX_FDS: usize = 4;
 
@@ -75,6 +77,8 @@ pub(super) struct Plan {
 pub(super) enum Role {
     /// The runner of commands, behind all walls.
     Runner,
+    /// The same on the host, where each command confines itself.
+    Host,
     /// The one who makes the network that the sandboxes of a session share, and goes.
     Network,
 }
@@ -117,6 +121,8 @@ pub(super) enum Task {
     Serve { proxy_port: Option<u16> },
     /// Look whether the walls are where they should be.
     Probe { limits: Limits, own_network: bool, proxy_port: Option<u16> },
+    /// The same where a command confines itself: as such a command. `hidden` is a folder that it must not see.
+    ProbeAlone { limits: Limits, confinement: Confinement, hidden: PathBuf },
 }
 
 /// One command, the first frame on its socket.
@@ -129,6 +135,8 @@ pub(super) struct Command {
     /// Whether standard input is a terminal of its own; otherwise it is empty.
     pub(super) terminal: bool,
     pub(super) limits: Option<Limits>,
+    /// What it confines itself to, where no walls stand around the runner.
+    pub(super) confinement: Option<Confinement>,
 }
 
 /// What is told over a command's socket, and by the runner before its first command.

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OnceCell, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::ToolsError;
 use super::capture::{Capture, Clipped, with_footer};
 use super::keyboards::Keyboards;
 use super::registry::{Availability, Entry, ToolRegistry, ToolRow};
 use super::state::ToolState;
 use super::tool::{ToolContext, ToolEffect, ToolError, ToolOutput};
+use super::{ToolsError, walls};
 use crate::config::schema::NetworkMode;
 use crate::protocol::{
     Artifact, CallId, Event, ImageData, NetworkChange, NetworkState, TodoItem, ToolCall, ToolSpec, ToolStatus,
@@ -295,19 +295,13 @@ impl Toolbox {
     fn spec(&self, entry: &Entry) -> ToolSpec {
         let mut spec = entry.spec.clone();
         let needed = entry.tool.as_ref().is_some_and(|tool| tool.needs_sandbox());
-        if needed
-            && let Ok(sandbox) = self.machine.sandbox.get()
-            && !sandbox.confines()
-        {
+        if needed && let Ok(sandbox) = self.machine.sandbox.get() {
             // Said here and not in the manifest, because it is true of this session only.
-            let told = format!(
-                "\n\nIn this session commands run without a sandbox, directly on the user's machine: be careful. They \
-                 start in {}, which is the workspace; the path {} does not exist for them, so use relative paths or \
-                 $OKCVM_WORKSPACE.",
-                self.machine.folders.work.display(),
-                self.machine.workspace.mount()
-            );
-            spec.description.push_str(&told);
+            let place = sandbox.workspace(&self.machine.folders);
+            if let Some(told) = walls::told(sandbox, place.as_deref(), self.machine.workspace.mount()) {
+                spec.description.push_str("\n\n");
+                spec.description.push_str(&told);
+            }
         }
         spec
     }

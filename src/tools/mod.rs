@@ -17,6 +17,7 @@ mod keyboards;
 pub mod registry;
 mod state;
 pub mod tool;
+mod walls;
 
 // What a toolbox is made of, for those who may not look into the sandbox.
 pub use crate::sandbox::{LazySandbox, SandboxFolders};

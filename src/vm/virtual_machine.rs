@@ -77,7 +77,6 @@ impl OpenSession {
     pub fn open(folder: SessionFolder, options: &SessionOptions) -> Result<Self, VmError> {
         let lock = SessionLock::acquire(&folder, &options.holder)?;
         let owner = options.sandbox.tool_owner();
-        let workspace = Workspace::open(&folder.work(), &folder.mount(), owner)?;
         let folders = SandboxFolders {
             id: folder.id().to_string(),
             work: folder.work(),
@@ -85,6 +84,8 @@ impl OpenSession {
             tmp: folder.tmp(),
             mount: folder.mount(),
         };
+        let workspace = Workspace::open(&folders.work, &folders.mount, owner)?
+            .also_known_as(options.sandbox.workspace(&folders).as_deref());
         let toolbox = Toolbox::new(ToolboxParts {
             bundle: Arc::clone(&options.bundle),
             workspace: workspace.clone(),

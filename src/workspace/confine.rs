@@ -62,14 +62,14 @@ impl ConfinedPath {
     }
 }
 
-/// Confines a path as the model wrote it: relative, or under the mount, or under the alias.
-pub(super) fn confine(mount: &str, path: &str) -> Result<ConfinedPath, WorkspaceError> {
+/// Confines a path as the model wrote it: relative, or under one of the roots. It is shown under the mount.
+pub(super) fn confine(mount: &str, roots: &[&str], path: &str) -> Result<ConfinedPath, WorkspaceError> {
     let outside = || WorkspaceError::Outside { path: path.to_owned(), mount: mount.to_owned() };
     if path.is_empty() || path.contains('\0') || path.starts_with('~') || has_scheme(path) {
         return Err(outside());
     }
     let relative =
-        if path.starts_with('/') { strip_mount(mount, path.as_bytes()).ok_or_else(outside)? } else { path.as_bytes() };
+        if path.starts_with('/') { strip_mount(roots, path.as_bytes()).ok_or_else(outside)? } else { path.as_bytes() };
     let mut kept: Vec<&[u8]> = Vec::new();
     if !push_components(&mut kept, relative) {
         return Err(outside());
@@ -77,10 +77,10 @@ pub(super) fn confine(mount: &str, path: &str) -> Result<ConfinedPath, Workspace
     Ok(ConfinedPath::from_components(mount, kept.into_iter().map(OsStr::from_bytes)))
 }
 
-/// What follows the mount or its alias in an absolute path: `None` for any other. Whole components are compared, so
-/// that `/mnt/okcvm-1x` is not under `/mnt/okcvm-1`.
-pub(super) fn strip_mount<'a>(mount: &str, path: &'a [u8]) -> Option<&'a [u8]> {
-    [mount, ALIAS].into_iter().find_map(|root| {
+/// What follows one of the roots in an absolute path: `None` for any other. Whole components are compared, so that
+/// `/mnt/okcvm-1x` is not under `/mnt/okcvm-1`.
+pub(super) fn strip_mount<'a>(roots: &[&str], path: &'a [u8]) -> Option<&'a [u8]> {
+    roots.iter().find_map(|root| {
         let mut rest = path;
         for wanted in root.split('/').filter(|part| !part.is_empty()) {
             // Doubled slashes and `.` mean nothing; `..` is no component of any mount and fails the comparison.

@@ -28,7 +28,7 @@ const RETRIES: usize = 128;
 
 /// The files of one session. Cheap to clone.
 #[derive(Clone)]
-pub struct Workspace(Arc<Inner>);
+pub struct Workspace(Arc<Inner>, Option<Arc<str>>);
 
 struct Inner {
     dir: OwnedFd,
@@ -65,14 +65,25 @@ impl Workspace {
         let dir = rustix::fs::open(work, flags, Mode::empty()).map_err(|error| fail(error.into()))?;
         let copy = dir.try_clone().map_err(fail)?;
         let host_path = std::path::absolute(work).map_err(fail)?;
-        Ok(Self(Arc::new(Inner {
-            dir,
-            capability: cap_std::fs::Dir::from_std_file(File::from(copy)),
-            access,
-            host_path,
-            mount: mount.trim_end_matches('/').to_owned(),
-            owner,
-        })))
+        Ok(Self(
+            Arc::new(Inner {
+                dir,
+                capability: cap_std::fs::Dir::from_std_file(File::from(copy)),
+                access,
+                host_path,
+                mount: mount.trim_end_matches('/').to_owned(),
+                owner,
+            }),
+            None,
+        ))
+    }
+
+    /// Takes another absolute path for the same folder: that under which commands find it where the mount is not there
+    /// for them.
+    #[must_use]
+    pub fn also_known_as(mut self, path: Option<&Path>) -> Self {
+        self.1 = path.and_then(Path::to_str).map(Arc::from);
+        self
     }
 
     /// The path under which tools know it, without a trailing slash.
@@ -95,10 +106,15 @@ impl Workspace {
         self.0.dir.as_fd()
     }
 
-    /// Confines a path by its spelling: relative to the workspace, under the mount, or under its alias. Everything
-    /// else is refused as "path outside workspace". Links are looked at when the path is used.
+    /// Confines a path by its spelling: relative to the workspace, under the mount, or under another name of it.
+    /// Everything else is refused as "path outside workspace". Links are looked at when the path is used.
     pub fn resolve(&self, path: &str) -> Result<ConfinedPath, WorkspaceError> {
-        confine::confine(self.mount(), path)
+        confine::confine(self.mount(), &self.roots(), path)
+    }
+
+    /// Every absolute path that means this folder; the mount is the first.
+    pub(super) fn roots(&self) -> Vec<&str> {
+        [self.mount(), confine::ALIAS].into_iter().chain(self.1.as_deref()).collect()
     }
 
     /// The same file under a path without links. What does not exist yet keeps its name.

@@ -89,7 +89,7 @@ fn walk(workspace: &Workspace, path: &ConfinedPath) -> Result<Located, Workspace
         let target = target.as_bytes();
         let relative = if target.starts_with(b"/") {
             done.clear();
-            confine::strip_mount(mount, target).ok_or_else(outside)?
+            confine::strip_mount(&workspace.roots(), target).ok_or_else(outside)?
         } else {
             target
         };

@@ -326,7 +326,6 @@ fn config_check_asks_those_who_use_the_values() {
         ("ui: {keys: {submit: [hyper+nonsense]}}".to_owned(), "ui.keys.submit"),
         (format!("spec: {{dir: {}}}", missing.display()), "spec.dir"),
         ("sandbox: {network: {allow: [a b]}}".to_owned(), "sandbox.network.allow[0]"),
-        ("sandbox: {backend: landlock}".to_owned(), "sandbox.backend"),
         ("workspace: {path: /proc/1/x}".to_owned(), "workspace.path"),
         ("sandbox: {env_pass: [BASH_ENV]}".to_owned(), "sandbox.env_pass[0]"),
     ] {

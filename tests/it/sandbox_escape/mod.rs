@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use command_fds::{CommandFdExt as _, FdMapping};
-use okcvm::config::schema::{NetworkMode, NetworkSection, SandboxBackend, SandboxSection};
+use okcvm::config::schema::{NetworkMode, NetworkSection, SandboxBackend, SandboxScope, SandboxSection};
 use okcvm::sandbox::Sandbox;
 
 use crate::support::machine::{self, Machine};
@@ -35,6 +35,26 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("S11", "needs network mode proxy, which is not built yet"),
 ];
 
+/// Rows that cannot hold behind Landlock, as [`Sandbox::missing_walls`] tells.
+const NOT_BEHIND_LANDLOCK: &[(&str, &str)] = &[
+    ("R08", "all processes of the machine and their command lines are visible"),
+    ("M42", "the list of the machine's sockets is visible; none of them can be reached"),
+    ("D05", "what exists in /dev can be asked; none of it can be opened (D01)"),
+    ("M12", "which files exist can be asked for any path; none of them can be read or listed"),
+    ("M11", "modes and times of the user's own files can be changed wherever they lie"),
+];
+
+/// Rows that hold behind Landlock in other words, and what is expected there.
+const IN_OTHER_WORDS: &[(&str, &str)] = &[
+    ("W05", "absent=/etc/okcvm-pwn&yes=(.*Permission denied.*\\n){5}"),
+    ("W09", "absent=/usr/okcvm&yes=Permission denied"),
+    ("X03", "yes=OPENED 0"),
+    ("L04", "yes=Permission denied&no=^[0-9]"),
+    ("M43", "yes=PermissionError&no=NAMES"),
+    // The process beside the command cannot be sent signals at all.
+    ("M31", "yes=Operation not permitted&yes=SURVIVED&next=STILL"),
+];
+
 /// Rows that must succeed without a sandbox; so must D04 and all G rows but two. The others are not tried without one: they
 /// need a right that the account lacks anyway, would damage the machine or end the test itself, or expect a wording.
 const CONTROL: &[&str] = &[
@@ -46,30 +66,36 @@ const CONTROL: &[&str] = &[
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wall {
     Bubblewrap,
+    /// A sandbox for each command.
+    BubblewrapOfCommand,
+    Landlock,
 }
 
 impl Wall {
-    const ALL: [Self; 1] = [Self::Bubblewrap];
+    const ALL: [Self; 3] = [Self::Bubblewrap, Self::BubblewrapOfCommand, Self::Landlock];
 
     fn name(self) -> &'static str {
         match self {
             Self::Bubblewrap => "bubblewrap",
+            Self::BubblewrapOfCommand => "bubblewrap-of-command",
+            Self::Landlock => "landlock",
         }
     }
 
     fn section(self) -> SandboxSection {
-        match self {
-            Self::Bubblewrap => SandboxSection {
-                backend: SandboxBackend::Bubblewrap,
-                network: NetworkSection::of_mode(NetworkMode::Off),
-                ..SandboxSection::default()
-            },
-        }
+        let (backend, scope) = match self {
+            Self::Bubblewrap => (SandboxBackend::Bubblewrap, SandboxScope::Session),
+            Self::BubblewrapOfCommand => (SandboxBackend::Bubblewrap, SandboxScope::Command),
+            Self::Landlock => (SandboxBackend::Landlock, SandboxScope::Session),
+        };
+        let network = NetworkSection::of_mode(NetworkMode::Off);
+        SandboxSection { backend, scope, network, ..SandboxSection::default() }
     }
 
     /// Why a row is not run behind this wall.
     fn reason(self, id: &str) -> Option<&'static str> {
-        NOT_HERE.iter().find(|(row, _)| *row == id).map(|(_, why)| *why)
+        let landlock = if self == Self::Landlock { NOT_BEHIND_LANDLOCK } else { &[] };
+        NOT_HERE.iter().chain(landlock).find(|(row, _)| *row == id).map(|(_, why)| *why)
     }
 }
 
@@ -101,6 +127,16 @@ const WALL: &str = "OKCVM_ESCAPE_WALL";
 #[test]
 fn no_row_escapes_from_bubblewrap() {
     run_behind(Wall::Bubblewrap);
+}
+
+#[test]
+fn no_row_escapes_from_a_bubblewrap_for_each_command() {
+    run_behind(Wall::BubblewrapOfCommand);
+}
+
+#[test]
+fn no_row_escapes_from_landlock_but_those_that_are_named() {
+    run_behind(Wall::Landlock);
 }
 
 fn run_behind(wall: Wall) {
@@ -180,7 +216,7 @@ async fn rows_of_the_tables() {
                 let chosen = machine::choose(&section, &root.join("state").join(sandboxes.len().to_string()));
                 sandboxes.insert(key.clone(), chosen.expect("sandbox"));
             }
-            in_a_machine(row, number as u64, &host, &sandboxes[&key]).await
+            in_a_machine(row, wall, number as u64, &host, &sandboxes[&key]).await
         };
         let outcome = if found.is_empty() { "held" } else { "ESCAPED" };
         println!("{}: {outcome} ({:.1} s)", row.id, started.elapsed().as_secs_f32());
@@ -192,7 +228,9 @@ async fn rows_of_the_tables() {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
-async fn in_a_machine(row: &Row, number: u64, host: &Host, sandbox: &Sandbox) -> Vec<String> {
+const OPEN_SYSCTLS: &str = "import os; opened=0\\nfor d,_,fs in os.walk('/proc/sys'):\\n for f in fs:\\n  try: os.close(os.open(os.path.join(d,f),os.O_WRONLY)); opened+=1\\n  except OSError: pass\\nprint('OPENED',opened)";
+
+async fn in_a_machine(row: &Row, wall: Wall, number: u64, host: &Host, sandbox: &Sandbox) -> Vec<String> {
     let machine = Machine::create(&host.sessions, number, sandbox);
     for name in ["session.json", "log.jsonl", "state.git/HEAD"] {
         let path = machine.root.join(name);
@@ -200,9 +238,13 @@ async fn in_a_machine(row: &Row, number: u64, host: &Host, sandbox: &Sandbox) ->
         fs::write(path, "META-SECRET\n").expect("file");
     }
     let row = match row.id {
-        "X04" => &Row { payload: "id -u; touch made-inside; cat /proc/self/uid_map", ..*row },
-        _ => row,
+        "X04" => Row { payload: "id -u; touch made-inside; cat /proc/self/uid_map", ..*row },
+        // Landlock is not asked by access(2), only by open(2).
+        "X03" if wall == Wall::Landlock => Row { payload: OPEN_SYSCTLS, ..*row },
+        _ => *row,
     };
+    let other = IN_OTHER_WORDS.iter().find(|(id, _)| wall == Wall::Landlock && *id == row.id);
+    let row = &Row { expected: other.map_or(row.expected, |(_, expected)| expected), ..row };
     let found = attack(row, host, &machine).await;
     // Some rows leave large files, or folders too deep for the library to remove.
     let _ = Command::new("rm").arg("-rf").arg(&machine.root).status();

@@ -59,10 +59,13 @@ impl Machine {
             mount: mount.clone(),
         };
         sandbox.prepare(&folders).expect("prepare");
-        let inside = if sandbox.confines() { mount.clone() } else { folders.work.display().to_string() };
+        let place = sandbox.workspace(&folders);
+        let inside = place.as_ref().map_or_else(|| mount.clone(), |place| place.display().to_string());
         let toolbox = Toolbox::new(ToolboxParts {
             bundle: Arc::new(Bundle::embedded().clone()),
-            workspace: Workspace::open(&folders.work, &mount, sandbox.tool_owner()).expect("workspace"),
+            workspace: Workspace::open(&folders.work, &mount, sandbox.tool_owner())
+                .expect("workspace")
+                .also_known_as(place.as_deref()),
             sandbox: LazySandbox::ready(sandbox.clone()),
             folders,
             spill: root.join("spill"),
