@@ -124,6 +124,8 @@ impl Child {
             Ok(None) if !runner.has_ended() => {}
             Ok(_) => return Err(NotStarted::Command("its sandbox ended".to_owned())),
             Err(_) => {
+                // Its runner hears nothing any more; the next command gets another.
+                runner.destroy();
                 let limit = START_LIMIT.as_secs();
                 return Err(NotStarted::Command(format!("it did not start within {limit} s")));
             }

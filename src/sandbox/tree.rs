@@ -135,14 +135,14 @@ pub(super) fn thaw(root: Pid) {
 
 /// Ends everything below a process: stopped first, so that nothing starts more while the others are being ended.
 pub(super) fn end(root: Pid) {
-    let limit = Instant::now() + END;
     freeze(root);
+    let limit = Instant::now() + END;
     loop {
         let tree = Tree::below(root);
+        tree.signal(Signal::KILL);
         if tree.is_empty() || Instant::now() > limit {
             return;
         }
-        tree.signal(Signal::KILL);
         std::thread::sleep(Duration::from_millis(1));
     }
 }

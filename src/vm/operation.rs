@@ -195,7 +195,7 @@ impl Engine {
             let (title, warning) = name_session(ledger, &text, &attachments);
             Ok(Submitted::Opened(Opened { text, attachments, manual, copied, title, warning }))
         };
-        self.desk.start(work, move |engine, result| match result {
+        self.desk.start_still(&self.toolbox, work, move |engine, result| match result {
             Ok(Submitted::Opened(opened)) => engine.opened(id, opened),
             Ok(Submitted::Stuck { text, attachments, trouble, captured, listing }) => {
                 let outcome = TurnOutcome::Failed;

@@ -169,3 +169,23 @@ fn every_source_file_says_what_it_is_for() {
         files.iter().filter(|file| !std::fs::read_to_string(file).expect("source").starts_with("//!")).collect();
     assert!(silent.is_empty(), "no module doc at the top: {silent:?}");
 }
+
+/// Where processes may be started: what runs for the model in the one, what runs for the user in the other.
+const STARTERS: [&str; 2] = ["sandbox/", "support/host_command.rs"];
+
+#[test]
+fn processes_are_started_in_two_places_only() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    source_files(&root, &mut files);
+    let starts = |source: &str| source.contains("process::Command") || source.contains("process::{");
+    let mut found = BTreeSet::new();
+    for file in files {
+        let inside = file.strip_prefix(&root).expect("under src").to_string_lossy().into_owned();
+        if starts(&std::fs::read_to_string(&file).expect("source")) {
+            let place = STARTERS.iter().find(|place| inside.starts_with(*place));
+            found.insert(place.map_or(inside, |place| (*place).to_owned()));
+        }
+    }
+    assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), STARTERS);
+}

@@ -12,6 +12,7 @@
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "tests say what they skip")]
 
+mod abuse;
 mod cancel;
 mod cli;
 mod config_files;

@@ -576,24 +576,3 @@ async fn hold_a_command() {
     let machine = Machine::create(&root, 9, &sandbox);
     machine.shell("setsid bash -c \"trap '' TERM HUP; exec -a OKTAG-HOLD sleep 300\" & echo up > up; sleep 300").await;
 }
-
-/// The cost of one command; not a test of a limit. Run with `cargo it sandbox_life::cost -- --ignored --nocapture`.
-#[tokio::test]
-#[ignore = "a measurement"]
-async fn cost_of_a_command() {
-    let folder = machine::folder();
-    let Some(confined) = sandbox(folder.path()) else { return };
-    let off = SandboxSection { backend: SandboxBackend::Off, ..SandboxSection::default() };
-    let off = machine::choose(&off, folder.path()).expect("none");
-    for (number, sandbox) in [confined, off].iter().enumerate() {
-        let machine = Machine::create(folder.path(), number as u64, sandbox);
-        let mut times = Vec::new();
-        for _ in 0..60 {
-            let started = Instant::now();
-            machine.shell("true").await;
-            times.push(started.elapsed());
-        }
-        times.sort();
-        println!("{}: bash -c true, 60 times: min {:?}, median {:?}", sandbox.label(), times[0], times[30]);
-    }
-}
