@@ -21,6 +21,9 @@ mod tunnel;
 mod upstream;
 mod visit;
 
+#[cfg(test)]
+mod tests;
+
 pub use proxy::ProxyGuard;
 pub use requests::RefusedRequest;
 

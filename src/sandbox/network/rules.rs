@@ -247,6 +247,10 @@ fn loopback(place: &Place) -> Refusal {
     Refusal::Private { place: place.clone(), address: None, kind: "loopback address" }
 }
 
+fn with_article(kind: &str) -> String {
+    format!("{} {kind}", if kind.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" })
+}
+
 impl Refusal {
     /// A few words, for a list.
     pub(super) fn reason(&self) -> String {
@@ -278,21 +282,23 @@ impl Refusal {
             Self::Private { place, address: None, kind: kind @ "loopback address" } => {
                 let port = place.port;
                 format!(
-                    "{} here is a {kind} of the user's machine, not of the sandbox. Connect to the sandbox's own \
+                    "{} here is {} of the user's machine, not of the sandbox. Connect to the sandbox's own \
                      127.0.0.1 without the proxy (NO_PROXY); for a service of the user's machine ask the user to run \
                      /net allow 127.0.0.1:{port} and use {HOST_NAME}:{port}.",
-                    place.host
+                    place.host,
+                    with_article(kind)
                 )
             }
             Self::Private { kind: "cloud metadata address", place, .. } => {
                 format!("{} is a cloud's metadata service, which tools cannot reach.", place.host)
             }
             Self::Private { place, address: None, kind } => {
-                format!("{} is a {kind}. Ask the user to run /net allow {place}.", place.host)
+                format!("{} is {}. Ask the user to run /net allow {place}.", place.host, with_article(kind))
             }
             Self::Private { place, address: Some(address), kind } => {
                 let found = Place { host: Host::Address(*address), port: place.port };
-                format!("{} leads to {}, a {kind}. Ask the user to run /net allow {found}.", place.host, found.host)
+                let kind = with_article(kind);
+                format!("{} leads to {}, {kind}. Ask the user to run /net allow {found}.", place.host, found.host)
             }
             Self::Metadata(host) => format!("{host} is a cloud's metadata service, which tools cannot reach."),
         };
