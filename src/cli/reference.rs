@@ -20,6 +20,7 @@ pub const EVENTS: &[(&str, &str, &str)] = &[
     ("tool_output", "call, chunk", "output while it runs"),
     ("tool_finished", "call, tool, status, duration_ms, output", "it ended: `ok`, `error`, `cancelled` or `timeout`"),
     ("todo_changed", "todos", "the todo list was replaced"),
+    ("network_request", "host, port, allowed, reason", "a program inside asked for a host; told once in a call"),
     ("artifact", "kind, path or url, host_path", "something for you was made"),
     ("snapshot_taken", "snapshot, label, files_changed, bytes", "the state was kept"),
     ("usage", "input, output, cached", "tokens of one request"),
@@ -175,6 +176,7 @@ mod tests {
                 output: String::new(),
             },
             Event::TodoChanged { todos: Vec::new() },
+            Event::NetworkRequest { host: String::new(), port: 443, allowed: true, reason: None },
             Event::Artifact(Artifact {
                 kind: ArtifactKind::File,
                 path: Some(String::new()),

@@ -59,6 +59,10 @@ pub fn progress(event: &Event) -> Vec<String> {
             let files = if *files_changed == 1 { "file" } else { "files" };
             vec![line(&format!("snapshot {}: {files_changed} {files} changed, {label}", snapshot.short()))]
         }
+        Event::NetworkRequest { host, port, allowed: false, reason } => {
+            let why = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            vec![line(&format!("warning: the network refused {host}:{port}{why}"))]
+        }
         Event::Warning { message } => vec![long(&format!("warning: {message}"))],
         Event::ReplyRestarted { reason } => vec![long(&format!("warning: the reply starts again: {reason}"))],
         Event::Error { message, hint } => {

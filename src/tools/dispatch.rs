@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::capture::{Capture, Clipped, with_footer};
 use super::keyboards::Keyboards;
+use super::network;
 use super::registry::{Availability, Entry, ToolRegistry, ToolRow};
 use super::state::ToolState;
 use super::tool::{ToolContext, ToolEffect, ToolError, ToolOutput};
@@ -271,11 +272,20 @@ impl Toolbox {
         if cancel.is_cancelled() {
             return Err(ToolError::Cancelled);
         }
-        if tool.needs_sandbox() {
-            self.machine.network.begin_call();
+        let network = (tool.needs_sandbox() && self.machine.sandbox.is_confined()).then_some(&self.machine.network);
+        if let Some(network) = network {
+            network.begin_call();
         }
         let call = call.id.clone();
-        tool.run(ToolContext { machine: &self.machine, call, cancel, capture }, args).await
+        let cx = ToolContext { machine: &self.machine, call, cancel, capture: &mut *capture };
+        let mut output = tool.run(cx, args).await?;
+        let more = network.and_then(|network| network::after(network, output.status, |words| capture.mentions(words)));
+        if let Some(more) = more {
+            let between = if output.footer.is_empty() { "" } else { "\n" };
+            output.footer.push_str(between);
+            output.footer.push_str(&more);
+        }
+        Ok(output)
     }
 
     fn unknown(&self, name: &str) -> ToolError {
@@ -298,7 +308,9 @@ impl Toolbox {
         if needed && let Ok(sandbox) = self.machine.sandbox.get() {
             // Said here and not in the manifest, because it is true of this session only.
             let place = sandbox.workspace(&self.machine.folders);
-            if let Some(told) = walls::told(sandbox, place.as_deref(), self.machine.workspace.mount()) {
+            let walls = walls::told(sandbox, place.as_deref(), self.machine.workspace.mount());
+            let network = sandbox.confines().then(|| network::description(&self.machine.network));
+            for told in walls.into_iter().chain(network) {
                 spec.description.push_str("\n\n");
                 spec.description.push_str(&told);
             }

@@ -14,6 +14,7 @@ pub mod builtin;
 mod capture;
 pub mod dispatch;
 mod keyboards;
+mod network;
 pub mod registry;
 mod state;
 pub mod tool;

@@ -42,6 +42,7 @@ const SCHEMA: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     ("todo_changed", &[("todos", "array")]),
+    ("network_request", &[("host", "string"), ("port", "number"), ("allowed", "bool"), ("reason", "string?")]),
     ("artifact", &[("kind", "string"), ("path", "string?"), ("url", "string?"), ("host_path", "string?")]),
     (
         "snapshot_taken",
@@ -209,7 +210,9 @@ fn every_line_of_json_fits_the_interface() {
     let ran = home.run(&exec(&["--json", "Paint the shed"])).assert_code(0);
     let events = ran.json_lines();
     let types = check(&events);
-    for wanted in SCHEMA.iter().map(|(name, _)| *name).filter(|name| *name != "error") {
+    // Nothing fails here, and without a sandbox nobody asks the proxy for a host.
+    let left_out = ["error", "network_request"];
+    for wanted in SCHEMA.iter().map(|(name, _)| *name).filter(|name| !left_out.contains(name)) {
         assert!(types.iter().any(|name| name == wanted), "no {wanted} came: {types:?}");
     }
     assert_eq!(types[..2], ["session_started", "turn_started"]);

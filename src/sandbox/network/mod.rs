@@ -26,6 +26,7 @@ mod tests;
 
 pub use proxy::ProxyGuard;
 pub use requests::RefusedRequest;
+pub use rules::HOST_NAME;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};

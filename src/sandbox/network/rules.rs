@@ -10,7 +10,7 @@ use crate::support::host::{Host, HostPattern, Place};
 
 /// Under this name the proxy reaches the loopback of the user's machine, as far as `allow_private` names it: tools
 /// talk to `127.0.0.1` itself without the proxy, and find their own.
-pub(super) const HOST_NAME: &str = "host.okcvm.internal";
+pub const HOST_NAME: &str = "host.okcvm.internal";
 
 /// The policy as it is now.
 #[derive(Debug, Clone)]
