@@ -28,6 +28,7 @@ mod readme;
 mod resume;
 mod sandbox_escape;
 mod sandbox_life;
+mod sandbox_nested;
 mod screens;
 mod snapshot;
 mod start;
