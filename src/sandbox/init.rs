@@ -79,6 +79,8 @@ pub(super) fn close_up() -> io::Result<()> {
 
 fn serve() -> io::Result<ExitCode> {
     let me = rustix::process::getpid();
+    // Away from the user's terminal, where no sandbox has done that. It fails for the leader of a session, who has none.
+    let _ = rustix::process::setsid();
     // On the host; PID 1 is one anyway.
     rustix::process::set_child_subreaper(Some(me))?;
     let mut reapers: Vec<(Pid, OwnedFd)> = Vec::new();

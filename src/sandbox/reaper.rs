@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Resource, Rlimit, Signal, WaitOptions};
 use rustix::pty::OpenptFlags;
-use rustix::termios::Winsize;
+use rustix::termios::{LocalModes, Winsize};
 
 use super::landlock::Confinement;
 use super::sys;
@@ -63,7 +63,7 @@ fn live(socket: &OwnedFd, out: OwnedFd, err: OwnedFd) -> io::Result<()> {
         socket: socket.try_clone()?,
         command,
         ended: Arc::clone(&ended),
-        reads: terminal.is_some(),
+        terminal: terminal.as_ref().map(|terminal| terminal.ours.try_clone()).transpose()?,
         enough: job.limits.map_or(u64::MAX, |limits| limits.total_memory_bytes),
     };
     std::thread::Builder::new().stack_size(128 << 10).spawn(move || watch.run(me))?;
@@ -175,8 +175,8 @@ struct Watch {
     socket: OwnedFd,
     command: Pid,
     ended: Arc<AtomicBool>,
-    /// Whether there is a terminal to read from.
-    reads: bool,
+    /// The outer side of the terminal that the command may read from.
+    terminal: Option<OwnedFd>,
     /// From this total of memory on it is counted exactly.
     enough: u64,
 }
@@ -237,8 +237,9 @@ impl Watch {
                 reports.push(Report::Left { processes: left.0, ports: left.1.clone() });
                 told.left = Some(left);
             }
-        } else if self.reads {
-            let reading = tree.reads_terminal();
+        } else if let Some(terminal) = &self.terminal {
+            let modes = rustix::termios::tcgetattr(terminal).map(|attributes| attributes.local_modes);
+            let reading = tree.reads_terminal(modes.is_ok_and(|modes| !modes.contains(LocalModes::ICANON)));
             if reading != told.reading {
                 told.reading = reading;
                 reports.push(Report::Reading(reading));

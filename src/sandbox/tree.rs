@@ -106,9 +106,10 @@ impl Tree {
         ports
     }
 
-    /// Whether one of these processes reads from its terminal and waits for something to read.
-    pub(super) fn reads_terminal(&self) -> bool {
-        self.0.iter().any(|process| process.state == 'S' && reads_terminal(process.pid))
+    /// Whether one of these processes waits for something to read from its terminal. Programs that draw their prompt
+    /// themselves (`raw`: the terminal hands over each key at once) wait with other calls than `read`.
+    pub(super) fn reads_terminal(&self, raw: bool) -> bool {
+        self.0.iter().any(|process| process.state == 'S' && reads_terminal(process.pid, raw))
     }
 }
 
@@ -211,16 +212,32 @@ fn sockets(pid: i32) -> Vec<String> {
     entries.flatten().filter_map(inode).collect()
 }
 
-fn reads_terminal(pid: i32) -> bool {
+fn reads_terminal(pid: i32, raw: bool) -> bool {
     let Ok(call) = std::fs::read_to_string(format!("/proc/{pid}/syscall")) else { return false };
     let mut words = call.split_whitespace();
-    if words.next().and_then(|number| number.parse().ok()) != Some(libc::SYS_read) {
-        return false;
+    let Some(number) = words.next().and_then(|number| number.parse().ok()) else { return false };
+    let is_terminal =
+        |target: std::path::PathBuf| target.starts_with("/dev/pts") || target == std::path::Path::new("/dev/tty");
+    if number == libc::SYS_read {
+        let fd = words.next().and_then(|word| i64::from_str_radix(word.trim_start_matches("0x"), 16).ok());
+        let target = fd.and_then(|fd| std::fs::read_link(format!("/proc/{pid}/fd/{fd}")).ok());
+        return target.is_some_and(is_terminal);
     }
-    let fd = words.next().and_then(|word| i64::from_str_radix(word.trim_start_matches("0x"), 16).ok());
-    let target = fd.and_then(|fd| std::fs::read_link(format!("/proc/{pid}/fd/{fd}")).ok());
-    target.is_some_and(|target| target.starts_with("/dev/pts") || target == std::path::Path::new("/dev/tty"))
+    raw && WAITS.contains(&number) && std::fs::read_link(format!("/proc/{pid}/fd/0")).is_ok_and(is_terminal)
 }
+
+/// Calls that wait for one of several descriptors.
+#[cfg(target_arch = "x86_64")]
+const WAITS: &[i64] = &[
+    libc::SYS_ppoll,
+    libc::SYS_pselect6,
+    libc::SYS_epoll_pwait,
+    libc::SYS_poll,
+    libc::SYS_select,
+    libc::SYS_epoll_wait,
+];
+#[cfg(not(target_arch = "x86_64"))]
+const WAITS: &[i64] = &[libc::SYS_ppoll, libc::SYS_pselect6, libc::SYS_epoll_pwait];
 
 #[cfg(test)]
 mod tests {

@@ -174,9 +174,10 @@ async fn a_prompt_is_seen_to_wait_and_can_be_answered() {
     let machine = Machine::interactive(folder.path(), 1, &sandbox);
     let mut facts = machine.toolbox.listen();
     let command = "tty; read -r -p 'Your name? ' name; echo \"Hello $name\"; \
-                   python3 -c 'import getpass; print(len(getpass.getpass()))'";
+                   python3 -c 'import getpass; print(len(getpass.getpass()))'; \
+                   python3 -c 'import select, sys, tty; tty.setcbreak(0); select.select([0], [], []); print(sys.stdin.read(1))'";
     let answers = async {
-        for answer in ["Ada\r", "secret-word\r"] {
+        for answer in ["Ada\r", "secret-word\r", "y"] {
             loop {
                 let Some(Event::ToolWaiting { call, waiting: true }) = facts.recv().await else { continue };
                 machine.toolbox.input(&call, answer);
@@ -187,7 +188,7 @@ async fn a_prompt_is_seen_to_wait_and_can_be_answered() {
     let (ran, answered) = tokio::join!(machine.shell(command), tokio::time::timeout(Duration::from_secs(30), answers));
     answered.expect("both prompts were seen");
     assert_eq!(ran.status, ToolStatus::Ok, "{}", ran.output);
-    for expected in ["/dev/pts/", "Hello Ada\n", "Password:", "11\n"] {
+    for expected in ["/dev/pts/", "Hello Ada\n", "Password:", "11\n", "y\n"] {
         assert!(ran.output.contains(expected), "{expected:?} in {}", ran.output);
     }
     assert!(!ran.output.contains("secret-word"), "{}", ran.output);
@@ -546,33 +547,46 @@ fn a_program_that_is_not_okcvm_does_not_pass_for_a_sandbox() {
 
 #[test]
 fn nothing_outlives_okcvm_even_when_it_is_killed() {
-    let folder = machine::folder();
-    if sandbox(folder.path()).is_none() {
-        return;
+    for (number, backend) in [(8, "off"), (9, "auto")] {
+        let folder = machine::folder();
+        if backend == "auto" && sandbox(folder.path()).is_none() {
+            return;
+        }
+        let mut inner = Command::new(std::env::current_exe().expect("this test"))
+            .args(["--exact", "sandbox_life::hold_a_command", "--ignored"])
+            .env(HOLD, folder.path())
+            .env(HOLD_BACKEND, backend)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("inner test");
+        let up = folder.path().join(format!("okcvm-{number:016x}/work/up"));
+        let came_up = machine::soon(|| up.exists());
+        inner.kill().expect("kill");
+        inner.wait().expect("wait");
+        assert!(came_up, "{backend}: the command was not seen to run");
+        let tag = format!("OKTAG-HOLD-{number}");
+        assert!(machine::soon(|| machine::processes_with(&tag).is_empty()), "{backend}: a process outlived okcvm");
     }
-    let mut inner = Command::new(std::env::current_exe().expect("this test"))
-        .args(["--exact", "sandbox_life::hold_a_command", "--ignored"])
-        .env(HOLD, folder.path())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("inner test");
-    let up = folder.path().join(format!("okcvm-{:016x}/work/up", 9));
-    let came_up = machine::soon(|| up.exists());
-    inner.kill().expect("kill");
-    inner.wait().expect("wait");
-    assert!(came_up, "the command was not seen to run");
-    assert!(machine::soon(|| machine::processes_with("OKTAG-HOLD").is_empty()), "a process outlived okcvm");
 }
 
 const HOLD: &str = "OKCVM_HOLD_ROOT";
+const HOLD_BACKEND: &str = "OKCVM_HOLD_BACKEND";
 
 #[tokio::test]
 #[ignore = "run and killed by nothing_outlives_okcvm_even_when_it_is_killed"]
 async fn hold_a_command() {
     let Some(root) = std::env::var_os(HOLD).map(std::path::PathBuf::from) else { return };
-    let sandbox = machine::choose(&SandboxSection::default(), &root.join("state")).expect("sandbox");
-    let machine = Machine::create(&root, 9, &sandbox);
-    machine.shell("setsid bash -c \"trap '' TERM HUP; exec -a OKTAG-HOLD sleep 300\" & echo up > up; sleep 300").await;
+    let (backend, number) = match std::env::var(HOLD_BACKEND).expect("backend").as_str() {
+        "off" => (SandboxBackend::Off, 8),
+        _ => (SandboxBackend::Auto, 9),
+    };
+    let section = SandboxSection { backend, ..SandboxSection::default() };
+    let machine = Machine::create(&root, number, &machine::choose(&section, &root.join("state")).expect("sandbox"));
+    let daemon =
+        |place: &str| format!("setsid -f bash -c \"trap '' TERM HUP; exec -a OKTAG-HOLD-{number} sleep 300\" {place}");
+    // One that a call before left in the background, and one of a call that runs.
+    machine.shell(&daemon("> /dev/null 2>&1")).await;
+    machine.shell(&format!("{}; echo up > up; sleep 300", daemon("& disown"))).await;
 }
