@@ -27,6 +27,7 @@ mod model_shapes;
 mod readme;
 mod resume;
 mod sandbox_escape;
+mod sandbox_landlock;
 mod sandbox_life;
 mod sandbox_nested;
 mod screens;

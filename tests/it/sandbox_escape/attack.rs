@@ -33,7 +33,8 @@ pub async fn attack(row: &Row, host: &Host, machine: &Machine) -> Vec<String> {
 }
 
 async fn by_command(row: &Row, host: &Host, machine: &Machine) -> Vec<String> {
-    let payload = host.fill(row.payload, machine);
+    // Where the proxy listens depends on the backend; its variable tells.
+    let payload = host.fill(row.payload, machine).replace("http://127.0.0.1:3128", "$http_proxy");
     let marker = format!("OKCVM-START-{}", row.id);
     let command = if row.how == "python" {
         format!("echo {marker}\npython3 - <<'END-OF-PYTHON'\n{}\nEND-OF-PYTHON\n", payload.replace("\\n", "\n"))
