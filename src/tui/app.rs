@@ -28,6 +28,7 @@ use super::{Exit, TuiError};
 mod command;
 mod key;
 mod msg;
+mod net;
 mod place;
 
 pub use msg::{AppOptions, Focus, Modal, Msg, Session, Tokens};
@@ -282,6 +283,7 @@ impl App {
                     model: sanitize::line(model),
                 };
             }
+            Event::Network(state) => self.on_network(state),
             Event::Usage { input, output, .. } => {
                 self.tokens.input += input;
                 self.tokens.output += output;

@@ -19,6 +19,7 @@ pub enum Slash {
     Copy,
     Stop,
     Jobs,
+    Net,
     Quit,
 }
 
@@ -63,6 +64,7 @@ pub const TABLE: &[SlashRow] = &[
     row(Slash::Copy, "copy", Argument::No, "Copy the latest reply"),
     row(Slash::Stop, "stop", Argument::No, "Stop the running turn"),
     row(Slash::Jobs, "jobs", Argument::No, "Show what runs in the background"),
+    row(Slash::Net, "net", Argument::Optional("[off|proxy|host|allow HOST|deny HOST]"), "Show or change what the tools may reach"),
     row(Slash::Chat, "chat", Argument::No, "Show the chat"),
     row(Slash::Trace, "trace", Argument::No, "Show the tool trace"),
     row(Slash::Snapshots, "snapshots", Argument::No, "Show the snapshots"),

@@ -30,6 +30,7 @@ mod sandbox_escape;
 mod sandbox_landlock;
 mod sandbox_life;
 mod sandbox_nested;
+mod sandbox_network;
 mod screens;
 mod snapshot;
 mod start;

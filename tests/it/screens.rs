@@ -2,8 +2,8 @@
 
 use jiff::Zoned;
 use okcvm::protocol::{
-    CallId, Event, Message, Phase, RestoreReport, RestoreScope, SessionId, ToolCall, ToolReply, ToolStatus, TurnId,
-    TurnOutcome,
+    CallId, Event, Message, NetworkChange, NetworkState, Op, Phase, RestoreReport, RestoreScope, SessionId, ToolCall,
+    ToolReply, ToolStatus, TurnId, TurnOutcome,
 };
 use okcvm::tui::app::{App, AppOptions, Msg};
 use okcvm::tui::effect::UiEffect;
@@ -465,6 +465,44 @@ fn a_call_that_waits_for_input_is_told_and_typed_into() {
     assert!(!stage.text(80, 24).contains("> ada"), "{}", stage.text(80, 24));
     stage.ctrl('c');
     assert_eq!(stage.press(KeyCode::Esc), [UiEffect::Send(okcvm::protocol::Op::Interrupt)]);
+}
+
+#[test]
+fn the_network_is_shown_and_changed_and_the_status_row_follows() {
+    let mut stage = typical();
+    stage.write("/net");
+    let sent = stage.press(KeyCode::Enter);
+    assert!(matches!(&sent[..], [UiEffect::Send(Op::Network(NetworkChange::Show))]), "{sent:?}");
+    stage.write("/net host");
+    assert!(stage.press(KeyCode::Enter).is_empty());
+    let text = stage.text(120, 30);
+    assert!(text.contains("own network, type: /net") && text.contains("isolation"), "{text}");
+    let state =
+        NetworkState { mode: "proxy".into(), allow: vec!["*".into()], ports: vec![80], ..NetworkState::default() };
+    stage.tell(Event::Network(state));
+    let text = stage.text(160, 40);
+    assert!(
+        text.contains("network proxy: allow *; ports 80. The sandbox starts anew") && text.contains("net proxy"),
+        "{text}"
+    );
+}
+
+#[test]
+fn requests_of_a_running_call_stand_within_it() {
+    let mut stage = typical();
+    begin(&mut stage, "Fetch it");
+    call(&mut stage, "9", "shell", json!({"command": "make fetch"}), None);
+    let asked = |host: &str, port, reason: Option<&str>| Event::NetworkRequest {
+        host: host.into(),
+        port,
+        allowed: reason.is_none(),
+        reason: reason.map(Into::into),
+    };
+    stage.tell(asked("example.com", 443, None));
+    stage.tell(asked("10.0.0.1", 80, Some("private address")));
+    let text = stage.text(200, 50);
+    assert!(text.contains("-> example.com:443"), "{text}");
+    assert!(text.contains("-> 10.0.0.1:80 refused: private address"), "{text}");
 }
 
 #[test]

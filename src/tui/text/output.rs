@@ -140,6 +140,14 @@ impl Output {
         self.take(&piece);
     }
 
+    /// A line that is no part of the output: it stands before a line that has no end yet.
+    pub fn insert(&mut self, text: &str) {
+        let line = Self::line(text);
+        self.bytes += line.text.len() + 1;
+        self.lines.insert(self.lines.len() - usize::from(self.open), line);
+        self.trim();
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
@@ -203,6 +211,11 @@ impl Output {
         for (_, look) in looks {
             self.look = look;
         }
+        self.trim();
+    }
+
+    /// Drops the oldest lines where there are too many.
+    fn trim(&mut self) {
         while self.bytes > self.limit && self.lines.len() > 1 {
             let Some(line) = self.lines.pop_front() else { break };
             self.bytes = self.bytes.saturating_sub(line.text.len() + 1);
@@ -254,6 +267,18 @@ mod tests {
             output.push(chunk);
         }
         output.lines().map(|line| line.text().to_owned()).collect()
+    }
+
+    #[test]
+    fn a_line_from_elsewhere_breaks_none_of_the_output() {
+        let mut output = Output::new(LIMIT);
+        output.insert("first");
+        output.push("whole\nhalf");
+        output.insert("-> a.test:443\x1b[2J");
+        output.push(" a line\n");
+        output.insert("last");
+        let lines: Vec<_> = output.lines().map(OutputLine::text).collect();
+        assert_eq!(lines, ["first", "whole", "-> a.test:443", "half a line", "last"]);
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub(super) fn draw_status(app: &App, frame: &mut Frame<'_>) {
         parts.push((8, Span::styled(jobs_words(app.trace.jobs()), theme.hint())));
     }
     if !app.session.network.is_empty() {
-        let style = if app.session.network == "off" { theme.dim() } else { theme.waiting() };
+        let style = if app.session.network == "host" { theme.waiting() } else { theme.dim() };
         parts.push((4, Span::styled(format!("net {}", app.session.network), style)));
     }
     let separator = theme.glyphs().separator;

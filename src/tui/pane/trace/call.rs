@@ -80,6 +80,16 @@ impl Call {
         self.tail = Output::new(TAIL_BYTES);
     }
 
+    /// A program of the call asked for a host: a line of its own between those of the output.
+    pub(super) fn asked_for(&mut self, host: &str, port: u16, allowed: bool, reason: Option<&str>) {
+        let host = sanitize::line(host);
+        self.tail.insert(&match (allowed, reason) {
+            (true, _) => format!("-> {host}:{port}"),
+            (false, None) => format!("-> {host}:{port} refused"),
+            (false, Some(reason)) => format!("-> {host}:{port} refused: {}", sanitize::line(reason)),
+        });
+    }
+
     pub(super) fn detail(&mut self, spill: Option<&PathBuf>, patch: Option<&String>) {
         if let Some(spill) = spill {
             self.spill = Some(spill.clone());

@@ -25,6 +25,12 @@ impl Pane for TraceState {
                     call.tail.push(chunk);
                 }
             }
+            Event::NetworkRequest { host, port, allowed, reason } => {
+                // It names no call: the newest one that runs is the one that commands are run by.
+                if let Some(call) = self.calls.iter_mut().rev().find(|call| call.is_running()) {
+                    call.asked_for(host, *port, *allowed, reason.as_deref());
+                }
+            }
             Event::ToolWaiting { call, waiting } => {
                 if let Some(call) = self.find_call(call) {
                     call.waiting = *waiting;
