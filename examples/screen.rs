@@ -31,6 +31,7 @@ fn main() {
     let options = TuiOptions {
         ui: UiSection { ascii: std::env::var_os("OKCVM_ASCII").is_some(), ..UiSection::default() },
         no_color: std::env::var_os("NO_COLOR").is_some(),
+        links: std::env::var_os("OKCVM_LINKS").is_some(),
         first_prompt: None,
         demo: false,
         context_window: Some(128_000),

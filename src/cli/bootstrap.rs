@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::cli::args::GlobalArgs;
 use crate::cli::config_command;
+use crate::cli::output;
 use crate::cli::report::Failure;
 use crate::config::schema::{SandboxBackend, SandboxSection};
 use crate::config::{self, ConfigError, Flags, LoadOptions, Loaded, Problem};
@@ -18,6 +19,7 @@ use crate::sandbox::{Chooser, LazySandbox};
 use crate::session::{self, SessionFolder};
 use crate::spec::Bundle;
 use crate::support::clock::{Clock as _, SystemClock};
+use crate::support::sanitize;
 use crate::support::secret::Redactor;
 use crate::vm::{Announce, EngineParts, OpenSession, SessionOptions};
 
@@ -103,8 +105,8 @@ impl Setup {
         let Ok(mut loaded) = config::load_keyless(&options) else {
             let failure = configuration_failure(&error);
             if let Some(file) = problems.iter().find_map(|problem| problem.file.as_ref()) {
-                let file = crate::support::sanitize::line(&file.display().to_string());
-                let mut err = io::stderr().lock();
+                let file = sanitize::line(&file.display().to_string());
+                let mut err = output::err();
                 writeln!(
                     err,
                     "hint: Mend {file} and start again, or move it away: okcvm then opens the setup screen."
@@ -117,12 +119,13 @@ impl Setup {
     }
 
     fn started(loaded: Loaded, options: LoadOptions) -> Result<Self, Failure> {
-        config_command::warn(&loaded.warnings, &mut io::stderr().lock())?;
+        config_command::warn(&loaded.warnings, &mut output::err())?;
         let redactor = Redactor::new(loaded.secrets.iter().cloned());
         let filter = options.env.get("OKCVM_LOG").map(String::as_str);
         if let Err(error) = logging::start(&loaded.paths.log_dir, filter, &redactor) {
-            let mut err = io::stderr().lock();
-            writeln!(err, "warning: no log is written: {}: {error}", loaded.paths.log_dir.display())?;
+            let mut err = output::err();
+            let folder = sanitize::line(&loaded.paths.log_dir.display().to_string());
+            writeln!(err, "warning: no log is written: {folder}: {error}")?;
         }
         Ok(Self { loaded, options, redactor })
     }
@@ -278,14 +281,14 @@ pub fn chooser_of(loaded: &Loaded, backend: SandboxBackend) -> Chooser {
 fn configuration_failure(error: &ConfigError) -> Failure {
     let problems = error.problems();
     // The report is the message; an error of writing it changes nothing about the exit code.
-    let _ = config_command::report(&problems, &mut io::stderr().lock());
+    let _ = config_command::report(&problems, &mut output::err());
     Failure { message: String::new(), hints: Vec::new(), code: 2 }
 }
 
 /// Asks a question on the terminal; only `y` or `yes` is a yes.
 pub fn ask(question: &str) -> Result<bool, Failure> {
-    let mut err = io::stderr().lock();
-    write!(err, "{} [y/N] ", crate::support::sanitize::text(question))?;
+    let mut err = output::err();
+    write!(err, "{question} [y/N] ")?;
     err.flush()?;
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).map_err(|error| Failure::new(format!("cannot read the answer: {error}")))?;

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::args::GlobalArgs;
 use super::bootstrap::{chooser, chooser_of, load_options};
+use super::output;
 use super::report::{Failure, Outcome};
 use crate::config::{self, LoadOptions, Loaded, SandboxBackend};
 use crate::sandbox::MachineFacts;
@@ -58,7 +59,7 @@ pub fn run(global: &GlobalArgs, json: bool) -> Outcome {
     }
     findings.push(terminal(&options));
 
-    let mut out = io::stdout().lock();
+    let mut out = output::out(json);
     if json {
         writeln!(out, "{}", serde_json::to_string(&findings).map_err(|error| Failure::from_error(&error))?)?;
     } else {

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::args::{ExecArgs, GlobalArgs};
 use super::bootstrap::{Choice, Keys, Setup, runtime};
+use super::output;
 use super::report::{Failure, Outcome};
 use super::tool::warn_unconfined;
 use crate::headless::{self, ExecOptions, ExitKind, OutputSchema};
@@ -48,7 +49,7 @@ pub fn run(global: &GlobalArgs, args: ExecArgs) -> Outcome {
         let engine = tokio::spawn(engine.run());
         let options =
             ExecOptions { prompts, attachments: args.attach, json: args.json, schema, last_message: args.last_message };
-        let exit = headless::exec(handle, options, io::stdout(), io::stderr()).await;
+        let exit = headless::exec(handle, options, output::out(args.json), output::err()).await;
         if exit == ExitKind::Quit {
             // Ctrl-C twice: neither the open turn nor a thread that works on the disk is waited for. The next start
             // closes the turn.

@@ -7,6 +7,8 @@ pub mod config_command;
 pub mod doctor;
 pub mod exec;
 mod mistake;
+pub mod output;
+mod panic;
 pub mod reference;
 pub mod report;
 mod sandbox_choice;
@@ -30,18 +32,20 @@ use spec_command::SpecAction;
 
 /// Runs the program: reads the command line, does what it says, prints what went wrong.
 pub fn run() -> ExitCode {
+    panic::install();
     let cli = match Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version are no errors; clap prints them to standard output.
-            let _ = error.print();
+            // Help and version are no errors: clap prints them to standard output, in its colours. An error quotes words of
+            // the command line, which may be names of files.
+            let _ = if error.use_stderr() { write!(output::err(), "{}", error.render()) } else { error.print() };
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
     match dispatch(cli) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            failure.print(&mut io::stderr().lock());
+            failure.print(&mut output::err());
             ExitCode::from(failure.code)
         }
     }
@@ -60,24 +64,24 @@ fn dispatch(cli: Cli) -> Outcome {
         Command::Doctor { json } => doctor::run(&global, json),
         Command::Spec(command) => {
             let options = load_options(&global)?;
-            let action = match command {
-                SpecCommand::Show { json } => SpecAction::Show { json },
-                SpecCommand::Check { dir, json } => SpecAction::Check { dir, json },
+            let (action, json) = match command {
+                SpecCommand::Show { json } => (SpecAction::Show { json }, json),
+                SpecCommand::Check { dir, json } => (SpecAction::Check { dir, json }, json),
             };
             let known = crate::tools::known_names();
             let setup = bootstrap::Setup::from_options(options, bootstrap::Keys::NotNeeded)?;
             let dir = setup.loaded.config.spec.dir.as_deref();
-            Ok(spec_command::run(&action, dir, &known, &mut io::stdout().lock(), &mut io::stderr().lock()))
+            Ok(spec_command::run(&action, dir, &known, &mut output::out(json), &mut output::err()))
         }
         Command::Config(command) => {
             let options = load_options(&global)?;
-            let action = match command {
-                ConfigCommand::Path => ConfigAction::Path,
-                ConfigCommand::Show { json } => ConfigAction::Show { json },
-                ConfigCommand::Check { json } => ConfigAction::Check { json },
-                ConfigCommand::Init => ConfigAction::Init,
+            let (action, json) = match command {
+                ConfigCommand::Path => (ConfigAction::Path, false),
+                ConfigCommand::Show { json } => (ConfigAction::Show { json }, json),
+                ConfigCommand::Check { json } => (ConfigAction::Check { json }, json),
+                ConfigCommand::Init => (ConfigAction::Init, false),
             };
-            Ok(config_command::run(&action, &options, &mut io::stdout().lock(), &mut io::stderr().lock()))
+            Ok(config_command::run(&action, &options, &mut output::out(json), &mut output::err()))
         }
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -10,12 +10,14 @@ use super::bootstrap::{Choice, Keys, SCREEN, Setup, load_options, runtime};
 use super::report::{Failure, Outcome};
 use super::sandbox_choice::{self, Settled};
 use super::setup_services;
+use crate::config::schema::LinkMode;
 use crate::model::ChatModel;
 use crate::sandbox::LazySandbox;
 use crate::session::{self, LockError, SessionFolder, SessionLock};
 use crate::support::clock::SystemClock;
 use crate::tui::pane::sessions::{self, Picked, SessionChoice};
 use crate::tui::pane::setup::{self, SetupOutcome};
+use crate::tui::text::link;
 use crate::tui::{self, Draft, Exit, TuiOptions};
 use crate::vm::{self, EnginePort, VmHandle};
 
@@ -29,8 +31,6 @@ pub fn run(global: &GlobalArgs, args: ScreenArgs) -> Outcome {
         return Err(Failure::usage("the screen needs a terminal that can place its cursor; TERM is dumb")
             .hint("`okcvm exec PROMPT` runs one turn without a screen."));
     }
-    // Panics tell where they were and restore the terminal first (see tui::terminal).
-    let _ = color_eyre::install();
     let runtime = runtime()?;
     let code = runtime.block_on(application(global, args));
     // A tool that hangs in the kernel must not hold the shell prompt back.
@@ -166,9 +166,13 @@ fn options(setup: &Setup, demo: bool, first_prompt: Option<String>, draft: &Draf
     let mut ui = setup.loaded.config.ui.clone();
     ui.ascii = ui.ascii || ascii_locale(&setup.options.env);
     TuiOptions {
-        ui,
         draft: Arc::clone(draft),
         no_color: no_colour(&setup.options.env),
+        links: match ui.links {
+            LinkMode::Auto => link::supported(|name| setup.options.env.get(name).cloned()),
+            LinkMode::Always => true,
+            LinkMode::Never => false,
+        },
         first_prompt,
         demo,
         context_window: if demo {
@@ -177,6 +181,7 @@ fn options(setup: &Setup, demo: bool, first_prompt: Option<String>, draft: &Draf
             setup.loaded.config.chat.as_ref().and_then(|chat| chat.context_window)
         },
         clock: Arc::new(SystemClock),
+        ui,
         history_file: Some(setup.loaded.paths.state_dir.join("history.jsonl")),
     }
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::args::{GlobalArgs, SessionCommand};
 use super::bootstrap::{Choice, Keys, Setup, ask};
+use super::output;
 use super::report::{Failure, Outcome, notes};
 use crate::protocol::Message;
 use crate::session::{self, LockError, SessionFolder, SessionLock};
@@ -16,7 +17,8 @@ use crate::support::{clock, sanitize, truncate};
 /// Runs one of the verbs.
 pub fn run(global: &GlobalArgs, command: SessionCommand) -> Outcome {
     let setup = Setup::load(global, Keys::NotNeeded)?;
-    let mut out = io::stdout().lock();
+    let json = matches!(command, SessionCommand::List { json: true } | SessionCommand::Show { json: true, .. });
+    let mut out = output::out(json);
     match command {
         SessionCommand::List { json } => list(&setup, json, &mut out),
         SessionCommand::Show { id, json } => show(&setup, id, json, &mut out),
@@ -47,7 +49,8 @@ fn list(setup: &Setup, json: bool, out: &mut dyn Write) -> Outcome {
         return Ok(0);
     }
     if rows.is_empty() {
-        writeln!(out, "No session yet in {}. `okcvm` starts one.", sessions.display())?;
+        let sessions = sanitize::line(&sessions.display().to_string());
+        writeln!(out, "No session yet in {sessions}. `okcvm` starts one.")?;
         return Ok(0);
     }
     let now = Zoned::now();
@@ -63,10 +66,10 @@ fn show(setup: &Setup, id: String, json: bool, out: &mut dyn Write) -> Outcome {
     let folder = setup.session(&Choice::Existing(id))?;
     let (mount, folder_work) = (folder.mount(), folder.work());
     let machine = setup.open(folder, setup.sandbox(), "okcvm session show")?;
-    let mut err = io::stderr().lock();
+    let mut err = output::err();
     notes(&machine.resumed.warnings, &mut err)?;
     if let Some(unfinished) = &machine.resumed.unfinished {
-        writeln!(err, "note: {}", unfinished.sentence(None))?;
+        writeln!(err, "note: {}", sanitize::line(&unfinished.sentence(None)))?;
     }
     let messages = machine.resumed.messages;
     if json {
@@ -180,7 +183,8 @@ fn fsck(setup: &Setup, id: String, out: &mut dyn Write) -> Outcome {
         return Err(Failure::new(format!("{} problems in {}", checked.problems.len(), git_dir.display()))
             .hint("Snapshots that are not named above can still be restored; copy the folder before anything else."));
     }
-    writeln!(out, "sound: {} snapshots, {} objects, {}", checked.nodes, checked.objects, git_dir.display())?;
+    let place = sanitize::line(&git_dir.display().to_string());
+    writeln!(out, "sound: {} snapshots, {} objects, {place}", checked.nodes, checked.objects)?;
     Ok(0)
 }
 

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::args::{GlobalArgs, SnapshotArgs, SnapshotCommand};
 use super::bootstrap::{Choice, Keys, Setup, ask};
+use super::output;
 use super::report::{Failure, Outcome, notes};
 use crate::protocol::{FileChangeKind, FileDiff, NodeSummary, RestorePlan, RestoreScope};
 use crate::support::{clock, sanitize, truncate};
@@ -23,7 +24,7 @@ pub fn run(global: &GlobalArgs, args: SnapshotArgs) -> Outcome {
     let mut machine = setup.open(folder, setup.sandbox(), "okcvm snapshot")?;
     settle(&mut machine)?;
     let json = args.json;
-    let mut out = io::stdout().lock();
+    let mut out = output::out(json);
     match args.command {
         SnapshotCommand::List => list(&mut machine, json, &mut out),
         SnapshotCommand::Show { id } => show(&mut machine, &id, json, &mut out),
@@ -61,12 +62,12 @@ pub fn run(global: &GlobalArgs, args: SnapshotArgs) -> Outcome {
 
 /// A session whose last turn was cut off gets its node first, so that every verb sees the state it was left in.
 fn settle(machine: &mut OpenSession) -> Result<(), Failure> {
-    let mut err = io::stderr().lock();
+    let mut err = output::err();
     notes(&machine.resumed.warnings, &mut err)?;
     if let Some(unfinished) = &machine.resumed.unfinished {
         let state = machine.toolbox.state();
         let captured = machine.ledger.close_unfinished(state).map_err(failure)?;
-        writeln!(err, "note: {}", unfinished.sentence(Some(&captured.id)))?;
+        writeln!(err, "note: {}", sanitize::line(&unfinished.sentence(Some(&captured.id))))?;
         if let Some(reason) = &captured.failed {
             writeln!(err, "note: its files could not be captured: {}", sanitize::line(reason))?;
         }
@@ -115,7 +116,8 @@ fn row(node: &NodeSummary, now: &Zoned) -> String {
     } else {
         " "
     };
-    let time = clock::parse_rfc3339(&node.time).map_or_else(|| node.time.clone(), |then| clock::ago(&then, now));
+    let time =
+        clock::parse_rfc3339(&node.time).map_or_else(|| sanitize::line(&node.time), |then| clock::ago(&then, now));
     let label = truncate::cells(&sanitize::line(&node.label), 60, "…");
     let mut row = format!(
         "{mark} {}  {time:>10}  +{} ~{} -{}  {:>9}  {label}",
@@ -160,7 +162,7 @@ fn show(machine: &mut OpenSession, id: &str, json: bool, out: &mut dyn Write) ->
     }
     writeln!(out, "kind     {}", node.kind.as_str())?;
     writeln!(out, "label    {}", sanitize::line(&node.label))?;
-    writeln!(out, "time     {}", node.time)?;
+    writeln!(out, "time     {}", sanitize::line(&node.time))?;
     if let Some(reason) = &node.failed {
         writeln!(out, "FAILED   {}", sanitize::line(reason))?;
     }

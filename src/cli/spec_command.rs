@@ -100,7 +100,7 @@ fn show(bundle: &Bundle, json: bool, out: &mut dyn Write) -> io::Result<u8> {
     writeln!(out, "{}\n", sanitize::text(bundle.system_prompt.trim_end()))?;
     writeln!(out, "# Tools ({}, {})", bundle.functions.len(), origin(bundle))?;
     for function in &bundle.functions {
-        writeln!(out, "\n{}({})", function.name, arguments(&function.parameters))?;
+        writeln!(out, "\n{}({})", sanitize::line(&function.name), arguments(&function.parameters))?;
         writeln!(out, "{}", sanitize::text(function.description.trim_end()))?;
     }
     Ok(0)

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::{GlobalArgs, ToolCommand};
 use super::bootstrap::{Choice, Keys, Setup, runtime};
+use super::output;
 use super::report::{Failure, Outcome};
 use crate::protocol::ToolStatus;
 use crate::sandbox::LazySandbox;
@@ -40,7 +41,7 @@ fn list(setup: &Setup, as_json: bool) -> Outcome {
             Availability::Unavailable(reason) => (row.name, Some(reason)),
         })
         .collect();
-    let mut out = io::stdout().lock();
+    let mut out = output::out(as_json);
     if as_json {
         let objects: Vec<Value> = rows
             .iter()
@@ -51,6 +52,7 @@ fn list(setup: &Setup, as_json: bool) -> Outcome {
     }
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     for (name, reason) in rows {
+        let name = sanitize::line(&name);
         match reason {
             None => writeln!(out, "{name:width$}  ready")?,
             Some(reason) => writeln!(out, "{name:width$}  unavailable: {}", sanitize::line(&reason))?,
@@ -104,7 +106,7 @@ fn call(setup: &Setup, name: &str, arguments: &str, session: Option<&str>, as_js
     });
     let outcome = outcome.map_err(|error| Failure::from_error(&error))?;
 
-    let mut out = io::stdout().lock();
+    let mut out = output::out(as_json);
     if as_json {
         let object = serde_json::to_string(&outcome).map_err(|error| Failure::from_error(&error))?;
         writeln!(out, "{object}")?;
@@ -133,7 +135,7 @@ pub fn warn_unconfined(sandbox: &LazySandbox) -> io::Result<()> {
     }
     if sandbox.label() == "off" {
         writeln!(
-            io::stderr().lock(),
+            output::err(),
             "warning: NO SANDBOX: tools can read and change everything that your account can, keys included"
         )?;
     }

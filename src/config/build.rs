@@ -74,6 +74,7 @@ impl Builder<'_> {
             ui: UiSection {
                 colour: self.choice("ui.colour"),
                 ascii: self.flag("ui.ascii"),
+                links: self.choice("ui.links"),
                 keys: match self.value("ui.keys") {
                     Some(Typed::Map(keys)) => keys,
                     _ => BTreeMap::new(),
@@ -214,7 +215,7 @@ impl Builder<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::schema::{ColourMode, NetworkMode, SandboxBackend, SandboxScope};
+    use crate::config::schema::{ColourMode, LinkMode, NetworkMode, SandboxBackend, SandboxScope};
 
     #[test]
     fn the_defaults_of_the_table_are_those_of_the_schema() {
@@ -237,6 +238,7 @@ mod tests {
                         serde_json::from_value::<NetworkMode>(value).is_ok()
                     }
                     "sandbox.scope" => serde_json::from_value::<SandboxScope>(value).is_ok(),
+                    "ui.links" => serde_json::from_value::<LinkMode>(value).is_ok(),
                     "ui.colour" => serde_json::from_value::<ColourMode>(value).is_ok(),
                     _ => false,
                 };

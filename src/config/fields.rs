@@ -294,6 +294,12 @@ const ROWS: &[Row] = &[
     ),
     ("ui.ascii", FieldKind::Flag, "false", "Draw marks with ASCII characters only."),
     (
+        "ui.links",
+        FieldKind::Choice(&["auto", "always", "never"]),
+        "auto",
+        "Links of replies open from the screen (OSC 8): auto where the terminal is known to take them, in tmux from 3.4 on.",
+    ),
+    (
         "ui.keys",
         FieldKind::ChordMap,
         "{}",

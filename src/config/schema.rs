@@ -297,6 +297,19 @@ pub enum ColourMode {
     Never,
 }
 
+/// When links of replies can be opened from the screen (OSC 8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LinkMode {
+    /// Where the terminal is known to take them.
+    #[default]
+    Auto,
+    /// Everywhere.
+    Always,
+    /// Nowhere; their addresses are told in any case.
+    Never,
+}
+
 /// How the screen looks.
 #[derive(Debug, Clone, Default)]
 pub struct UiSection {
@@ -304,6 +317,8 @@ pub struct UiSection {
     pub colour: ColourMode,
     /// Draw glyphs with ASCII only.
     pub ascii: bool,
+    /// When links can be opened.
+    pub links: LinkMode,
     /// Key chords by action name, over the built-in keymap.
     pub keys: std::collections::BTreeMap<String, Vec<String>>,
 }

@@ -3,8 +3,6 @@
 //! Everything for people is untrusted and goes through the sanitizer. JSON keeps the texts as they are; what a
 //! terminal could take for a command is written as an escape, which means the same to every JSON reader.
 
-use std::fmt::Write as _;
-
 use serde_json::Value;
 
 use crate::protocol::{Event, ToolStatus};
@@ -26,16 +24,7 @@ pub fn json_line(seq: u64, event: &Event) -> Option<String> {
     let body = serde_json::to_string(event).ok()?;
     let fields = body.strip_prefix('{')?;
     let mut line = format!("{{\"seq\":{seq},");
-    for c in fields.chars() {
-        match c {
-            // JSON escapes C0 by itself. C1 controls, DEL and what reorders text are only legal, not harmless.
-            '\u{7f}'..='\u{9f}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                // Writing to a string cannot fail.
-                let _ = write!(line, "\\u{:04x}", u32::from(c));
-            }
-            c => line.push(c),
-        }
-    }
+    line.push_str(&sanitize::json(fields));
     line.push('\n');
     Some(line)
 }

@@ -164,7 +164,7 @@ impl App {
                 Vec::new()
             }
             Msg::View(title, text) => {
-                self.modal = Some(Modal::Viewer(Viewer::of_text(title, &text)));
+                self.modal = Some(Modal::Viewer(Viewer::of_text(sanitize::line(&title), &sanitize::text(&text))));
                 Vec::new()
             }
             Msg::NotCopied(text, what) => vec![UiEffect::CopyThrough { text, what }],

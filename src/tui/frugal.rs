@@ -70,6 +70,8 @@ pub struct FrugalBackend<S> {
     pen: Option<Pen>,
     /// What the terminal shows is not known.
     stale: bool,
+    /// Whether the terminal takes links.
+    links: bool,
     out: Vec<u8>,
     frames: u64,
 }
@@ -89,6 +91,7 @@ impl<S: Sink> FrugalBackend<S> {
             at: None,
             pen: None,
             stale: true,
+            links: false,
             out: Vec::new(),
             frames: 0,
         };
@@ -104,6 +107,11 @@ impl<S: Sink> FrugalBackend<S> {
     /// Where the bytes go.
     pub fn sink_mut(&mut self) -> &mut S {
         &mut self.sink
+    }
+
+    /// Says whether the terminal takes links (OSC 8); without it they are text.
+    pub fn set_links(&mut self, links: bool) {
+        self.links = links;
     }
 
     /// Number of frames that had something to write.
@@ -139,7 +147,7 @@ impl<S: Sink> FrugalBackend<S> {
                 target.extend_from_slice(&self.shown[y * width..(y + 1) * width]);
                 continue;
             }
-            target.extend(target_row(row));
+            target.extend(target_row(row, self.links));
         }
         target
     }
@@ -160,7 +168,7 @@ impl<S: Sink> FrugalBackend<S> {
         if self.dirty.iter().filter(|dirty| **dirty).count() < SCROLL_FROM {
             for y in 0..usize::from(self.size.height) {
                 if std::mem::take(&mut self.dirty[y]) {
-                    let row = target_row(&self.wanted[y * width..(y + 1) * width]);
+                    let row = target_row(&self.wanted[y * width..(y + 1) * width], self.links);
                     self.write_row(y, &row);
                 }
             }
@@ -334,7 +342,7 @@ impl<S: Sink> FrugalBackend<S> {
 }
 
 /// What a row should look like, with the second halves of wide glyphs marked.
-fn target_row(row: &[Cell]) -> Vec<Glyph> {
+fn target_row(row: &[Cell], links: bool) -> Vec<Glyph> {
     let mut target = Vec::with_capacity(row.len());
     let mut x = 0;
     while x < row.len() {
@@ -345,11 +353,11 @@ fn target_row(row: &[Cell]) -> Vec<Glyph> {
             // Half a glyph does not fit.
             target.push(Glyph::blank());
         } else if symbol == " " || symbol.is_empty() {
-            target.push(Glyph { symbol: BLANK, pen: Pen::of(cell).for_blank() });
+            target.push(Glyph { symbol: BLANK, pen: Pen::of(cell, links).for_blank() });
         } else {
-            target.push(Glyph { symbol: CompactString::new(symbol), pen: Pen::of(cell) });
+            target.push(Glyph { symbol: CompactString::new(symbol), pen: Pen::of(cell, links) });
             if wide {
-                target.push(Glyph { symbol: CompactString::const_new(""), pen: Pen::of(cell) });
+                target.push(Glyph { symbol: CompactString::const_new(""), pen: Pen::of(cell, links) });
                 x += 1;
             }
         }

@@ -40,6 +40,8 @@ pub struct TuiOptions {
     pub ui: UiSection,
     /// Whether the environment asks for no colours (`NO_COLOR` is set, or the terminal has none).
     pub no_color: bool,
+    /// Whether links of replies can be opened (OSC 8).
+    pub links: bool,
     /// A message to send at once.
     pub first_prompt: Option<String>,
     /// Whether the model is the scripted one; the screen says so.

@@ -37,7 +37,7 @@ const VIEW_HALF: usize = 512 * 1024;
 pub async fn run(handle: VmHandle, options: TuiOptions) -> Result<Exit, TuiError> {
     let signals = Signals::listen().map_err(TuiError::Terminal)?;
     let app = new_app(&options)?;
-    let screen = Screen::open()?;
+    let screen = Screen::open()?.links(options.links);
     Loop::new(handle, app, options, screen, TerminalSource::new(), signals).run().await
 }
 

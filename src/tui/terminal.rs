@@ -94,6 +94,13 @@ impl<S: Sink> Screen<S> {
         Ok(Self { terminal, entered: true })
     }
 
+    /// Says whether the terminal takes links (OSC 8).
+    #[must_use]
+    pub fn links(mut self, links: bool) -> Self {
+        self.terminal.backend_mut().set_links(links);
+        self
+    }
+
     /// The size that the next frame will have.
     pub fn size(&self) -> Size {
         self.terminal.size().unwrap_or(Size { width: 80, height: 24 })

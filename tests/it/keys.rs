@@ -29,6 +29,7 @@ fn options(history_file: Option<PathBuf>) -> TuiOptions {
     TuiOptions {
         ui: UiSection::default(),
         no_color: true,
+        links: false,
         first_prompt: None,
         demo: false,
         context_window: None,

@@ -19,6 +19,7 @@ mod config_files;
 mod config_save;
 mod demo;
 mod headless;
+mod hostile;
 mod journey;
 mod keys;
 mod layers;

@@ -5,6 +5,8 @@ use std::io::Write as _;
 use ratatui::buffer::Cell;
 use ratatui::style::{Color, Modifier};
 
+use crate::tui::text::link;
+
 /// Modifiers that change how a blank cell looks.
 const SEEN_ON_BLANKS: Modifier =
     Modifier::REVERSED.union(Modifier::UNDERLINED).union(Modifier::CROSSED_OUT).union(Modifier::SLOW_BLINK);
@@ -15,6 +17,8 @@ pub(super) struct Pen {
     fg: Color,
     bg: Color,
     modifier: Modifier,
+    /// Number of the address that the cell leads to (see `text::link`); nought for none.
+    pub(super) link: u32,
 }
 
 /// Attributes: the modifier, the number that sets it, the number that takes it away.
@@ -30,21 +34,37 @@ const ATTRIBUTES: [(Modifier, u8, u8); 8] = [
 ];
 
 impl Pen {
-    pub(super) const PLAIN: Self = Self { fg: Color::Reset, bg: Color::Reset, modifier: Modifier::empty() };
+    pub(super) const PLAIN: Self = Self { fg: Color::Reset, bg: Color::Reset, modifier: Modifier::empty(), link: 0 };
 
-    pub(super) fn of(cell: &Cell) -> Self {
-        Self { fg: cell.fg, bg: cell.bg, modifier: cell.modifier }
+    /// The pen of a cell, with its link where the terminal takes links.
+    pub(super) fn of(cell: &Cell, links: bool) -> Self {
+        let link = if links { link::number_in(cell.underline_color) } else { 0 };
+        Self { fg: cell.fg, bg: cell.bg, modifier: cell.modifier, link }
     }
 
     /// The pen as far as it is seen on a blank cell.
     pub(super) fn for_blank(self) -> Self {
         let modifier = self.modifier & SEEN_ON_BLANKS;
         let fg = if modifier.is_empty() { Color::Reset } else { self.fg };
-        Self { fg, bg: self.bg, modifier }
+        let link = if modifier.is_empty() { 0 } else { self.link };
+        Self { fg, bg: self.bg, modifier, link }
     }
 
     /// Writes what turns `before` into this pen; `None` is not known.
     pub(super) fn write_after(self, before: Option<Self>, out: &mut Vec<u8>) {
+        if before.is_none_or(|before| before.link != self.link) {
+            match link::address(self.link) {
+                // Pieces of one link that stand apart, on rows of their own, belong together by their id.
+                Some(address) => {
+                    let _ = write!(out, "\x1b]8;id={};{address}\x1b\\", self.link);
+                }
+                None if before.is_some() => out.extend_from_slice(b"\x1b]8;;\x1b\\"),
+                None => {}
+            }
+        }
+        if before.is_some_and(|before| Self { link: self.link, ..before } == self) {
+            return;
+        }
         let fresh = self.after_plain();
         let params = match before {
             Some(before) => {

@@ -172,3 +172,25 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_link_is_written_where_the_terminal_takes_links_and_closed_again() {
+    use crate::tui::text::link;
+    let style = link::styled(Style::new().add_modifier(Modifier::UNDERLINED), "https://example.com/frugal test");
+    let rows = [
+        Line::from(vec![Span::raw("see "), Span::styled("the docs", style), Span::raw(" there")]),
+        Line::from(Span::styled("the docs", style)),
+    ];
+    let plain = draw(&mut terminal(40, 4), &rows);
+    assert!(!plain.windows(4).any(|four| four == b"\x1b]8;"), "{:?}", String::from_utf8_lossy(&plain));
+
+    let mut with = terminal(40, 4);
+    with.backend_mut().set_links(true);
+    let written = String::from_utf8(draw(&mut with, &rows)).expect("text");
+    let open = "https://example.com/frugal%20test\x1b\\";
+    assert_eq!((written.matches(open).count(), written.matches("\x1b]8;;\x1b\\").count()), (2, 2), "{written:?}");
+    assert!(written.contains(&format!("{open}\x1b[4mthe docs\x1b]8;;")), "{written:?}");
+    assert_eq!(screen(&with).screen().contents(), "see the docs there\nthe docs");
+    // A frame that changes nothing writes nothing.
+    assert!(draw(&mut with, &rows).is_empty());
+}

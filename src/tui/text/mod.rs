@@ -6,6 +6,7 @@
 mod code;
 pub mod diff;
 pub mod highlight;
+pub mod link;
 pub mod markdown;
 pub mod output;
 pub mod stream;

@@ -10,6 +10,7 @@ use unicode_width::UnicodeWidthChar as _;
 
 use super::Writer;
 use crate::support::sanitize;
+use crate::tui::text::link;
 
 impl Writer<'_> {
     /// The inline content up to the end of its block, which is left for the caller, or up to a block inside of a list
@@ -50,7 +51,7 @@ impl Writer<'_> {
                 }
                 Event::Start(Tag::Link { dest_url, link_type, .. }) => {
                     links.push(OpenLink { from: text.len(), address: clean_line(&dest_url).into_owned(), link_type });
-                    text.styles.push(style.patch(theme.link()));
+                    text.styles.push(link::styled(style.patch(theme.link()), &dest_url));
                 }
                 Event::Start(Tag::Image { dest_url, link_type, .. }) => {
                     images.push(OpenLink { from: text.len(), address: clean_line(&dest_url).into_owned(), link_type });
@@ -61,10 +62,16 @@ impl Writer<'_> {
                     text.pop_style();
                     if let Some(link) = links.pop() {
                         let shown = text.since(link.from);
+                        let leading = |style| link::styled(style, &link.address);
                         if shown.is_empty() {
-                            text.push(&link.address, theme.link());
+                            text.push(&link.address, leading(theme.link()));
+                        } else if let Some(host) = link::other_host(&shown, &link.address) {
+                            let words = format!(" (leads to {}: {})", sanitize::line(&host), link.address);
+                            text.push(&words, leading(theme.waiting()));
                         } else if link.adds_something(&shown) {
-                            text.push(&format!(" ({})", link.address), theme.dim());
+                            text.push(" (", theme.dim());
+                            text.push(&link.address, leading(theme.dim()));
+                            text.push(")", theme.dim());
                         }
                     }
                 }

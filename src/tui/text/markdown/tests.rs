@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::tui::text::link;
 
 fn shown(source: &str, width: u16) -> String {
     let lines = render(source, width, Theme::new(false, false));
@@ -131,7 +132,7 @@ fn a_link_shows_its_address_unless_the_text_is_the_address() {
         shown("<https://e.x/a> <me@e.x> [top](#top) [](https://e.x)", 80),
         "https://e.x/a me@e.x top https://e.x"
     );
-    assert_eq!(shown("[https://good.x](https://evil.x)", 60), "https://good.x (https://evil.x)");
+    assert_eq!(shown("[https://good.x](https://evil.x)", 60), "https://good.x (leads to evil.x: https://evil.x)");
     assert_eq!(shown("![a cat](cat.png) ![](dog.png)", 60), "[image: a cat] [image: dog.png]");
 }
 
@@ -200,4 +201,22 @@ proptest! {
             prop_assert!(spans_width(&line.spans) <= usize::from(width), "{:?}", line);
         }
     }
+}
+
+#[test]
+fn links_lead_to_checked_addresses_only() {
+    let theme = Theme::new(true, false);
+    let leads = |source: &str, text: &str| {
+        style_of(source, text, theme).underline_color.and_then(|colour| link::address(link::number_in(colour)))
+    };
+    assert_eq!(leads("[docs](https://e.x/a%20b)", "docs").as_deref(), Some("https://e.x/a%20b"));
+    assert_eq!(leads("[docs](https://e.x/a)", "https://e.x/a").as_deref(), Some("https://e.x/a"));
+    assert_eq!(leads("<https://e.x/a>", "https://e.x/a").as_deref(), Some("https://e.x/a"));
+    for other in ["javascript:alert(1)", "file:///etc/passwd", "me@e.x", "//e.x/a", "https://a@e.x"] {
+        assert_eq!(leads(&format!("[docs]({other})"), "docs"), None, "{other}");
+    }
+    assert_eq!(
+        shown("<https://good.com@evil.x/>", 80),
+        "https://good.com@evil.x/ (leads to evil.x: https://good.com@evil.x/)"
+    );
 }

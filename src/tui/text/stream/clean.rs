@@ -114,8 +114,10 @@ fn open_sequence(text: &str) -> Option<usize> {
             }
             Body::Intermediate => rest.trim_start_matches(|c| (' '..='/').contains(&c)).len(),
             Body::String => {
-                let end = rest.find(['\u{7}', '\u{9c}']).into_iter().chain(rest.find("\u{1b}\\")).min();
-                end.map_or(0, |end| rest.len() - end)
+                // One way through the text for all terminators: the next one of a certain kind may be far away.
+                let mut ends = rest.match_indices(['\u{7}', '\u{9c}', '\u{1b}']);
+                let end = ends.find(|(at, c)| *c != "\u{1b}" || rest[at + 1..].starts_with('\\'));
+                end.map_or(0, |(end, _)| rest.len() - end)
             }
         };
         if left == 0 && !matches!(body, Body::None) {
