@@ -10,7 +10,7 @@ use jiff::Zoned;
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::SessionId;
-use crate::support::{atomic_file, clock};
+use crate::support::{atomic_file, clock, sanitize};
 
 /// The version of the folder's layout that this program writes.
 const FORMAT: u32 = 1;
@@ -235,8 +235,7 @@ impl SessionFolder {
 
     /// Gives the session a title: one line, at most 200 characters.
     pub fn set_title(&mut self, title: &str) -> Result<(), SessionError> {
-        let line: String = title.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        line.trim().chars().take(TITLE_CHARS).collect::<String>().clone_into(&mut self.meta.title);
+        sanitize::line(title).trim().chars().take(TITLE_CHARS).collect::<String>().clone_into(&mut self.meta.title);
         self.write_meta()
     }
 

@@ -22,7 +22,7 @@ use super::error::SnapshotError;
 use super::kept::{NotKept, Reason};
 use super::name;
 use crate::protocol::{NodeId, NodeKind, TurnId};
-use crate::support::clock;
+use crate::support::{clock, sanitize};
 
 /// Longest label, in characters.
 const LABEL_CHARS: usize = 200;
@@ -187,13 +187,12 @@ pub(crate) fn clean_label(label: &str, kind: NodeKind) -> String {
 /// The label of a turn: `After: ` and the first sixty characters of what the user said.
 pub fn label_after(text: &str) -> String {
     let first = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
-    let short: String = first.chars().take(60).collect();
-    format!("After: {}", one_line(&short, 60)).trim_end().to_owned()
+    format!("After: {}", one_line(first, 60)).trim_end().to_owned()
 }
 
 fn one_line(text: &str, limit: usize) -> String {
-    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(limit).collect();
-    line.trim().to_owned()
+    let line: String = sanitize::line(text).trim().chars().take(limit).collect();
+    line.trim_end().to_owned()
 }
 
 /// The whole list of paths that are not kept, as `node/state/files.json`.

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::support::sanitize;
+
 /// How many characters of a server's own words are kept.
 const LONGEST_MESSAGE: usize = 600;
 /// How many characters show how an answer that is not understood begins.
@@ -110,8 +112,10 @@ fn page_words(html: &str) -> String {
     shorten(&words, LONGEST_EXCERPT)
 }
 
-/// One line of at most so many characters, control characters left out.
+/// One line of at most so many characters, sequences for terminals and control characters left out.
 fn shorten(text: &str, limit: usize) -> String {
+    // As a whole: without its ESC what follows would stay, as letters.
+    let text = sanitize::text(text);
     let mut short = String::new();
     for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {
         if !short.is_empty() {

@@ -116,8 +116,8 @@ fn nothing_from_outside_commands_the_terminal_that_the_program_runs_in() {
     terminal.keys("go\r");
     terminal.wait_for("NOW-LIVE");
     // The live output in the trace, opened; then the panes of a small and of a large terminal.
-    terminal.keys("\x1bOR\r");
-    terminal.wait_for("Output so far");
+    terminal.keys("\x1bORv");
+    terminal.wait_for("> Trace  shell");
     terminal.resize(40, 12);
     terminal.keys("g");
     terminal.wait_for("shell");
@@ -132,14 +132,19 @@ fn nothing_from_outside_commands_the_terminal_that_the_program_runs_in() {
     terminal.wait_for("Arguments");
     terminal.keys("v");
     terminal.keys("\x1b\x1b\x1bOS\r");
-    terminal.wait_for("content.txt");
-    terminal.keys("\x1b\x1b[17~");
-    terminal.keys("\x1bOQ\x1bOQkfkfg");
+    terminal.wait_for(" against ");
+    terminal.keys("\x1b[17~");
+    terminal.wait_for("> Todo");
+    terminal.keys("\x1bOQ\x1bOQ");
+    terminal.wait_for("> Chat");
+    terminal.keys("kfkfg");
     terminal.keys("\x1b");
+    terminal.wait_for("Enter send");
     terminal.resize(80, 24);
-    terminal.keys("\x1bOQ");
     terminal.keys("again\r");
     terminal.wait_for("REFUSED");
+    // What is sent before the failed turn is closed would come back into the composer.
+    terminal.wait_for("F4 snapshots 3");
     terminal.keys("once more\r");
     terminal.wait_for("WELL-AGAIN");
     terminal.keys("/copy\r");
@@ -165,7 +170,8 @@ fn listings(home: &TestHome) {
     let hostile: String = rows()[..20].iter().map(Row::text).collect::<String>().replace('\0', "");
     let runs: &[(&[&str], bool)] = &[
         (&["session", "list"], false),
-        (&["session", "show", "last"], false),
+        // Arguments of calls are JSON.
+        (&["session", "show", "last"], true),
         (&["session", "fsck"], false),
         (&["session", "list", "--json"], true),
         (&["session", "show", "last", "--json"], true),
@@ -191,12 +197,15 @@ fn listings(home: &TestHome) {
         let output = home.command(arguments).output().expect("the program starts");
         let bytes = [output.stdout, output.stderr].concat();
         assert!(!bytes.is_empty(), "{arguments:?} says nothing");
-        // Strings of JSON hold what they hold, as escapes.
-        let wrong = if *json { commands(Writer::Lines, &bytes) } else { faults(Writer::Lines, &bytes) };
+        // Strings of JSON hold what they hold: as escapes where a terminal would obey, and marks however many they are.
+        // So are words of the command line, which errors quote.
+        let quoted = *json || arguments.contains(&hostile.as_str());
+        let mut wrong = if quoted { commands(Writer::Lines, &bytes) } else { faults(Writer::Lines, &bytes) };
+        wrong.retain(|fault| !quoted || !fault.starts_with("marks"));
         assert!(wrong.is_empty(), "{arguments:?}:\n{}", wrong.join("\n"));
     }
     // The same on a terminal, and the list of sessions to continue.
-    for arguments in [&["session", "list"] as &[&str], &["snapshot", "list"], &["session", "show", "last"]] {
+    for arguments in [&["session", "list"] as &[&str], &["snapshot", "list"], &["snapshot", "show", "head~1"]] {
         let mut terminal = Terminal::start(home, arguments, 80, 24);
         assert_eq!(terminal.wait_exit(), 0);
         assert_clean(&format!("{arguments:?}"), Writer::Lines, &terminal.written);
