@@ -198,6 +198,7 @@ fn rule(conditions: &[Condition]) -> Result<SeccompRule, FilterError> {
     SeccompRule::new(conditions.iter().map(condition).collect::<Result<_, _>>()?).map_err(fail)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
 fn fail(error: seccompiler::BackendError) -> FilterError {
     FilterError(error.to_string())
 }

@@ -166,7 +166,9 @@ impl Workspace {
 
 impl fmt::Debug for Workspace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Workspace").field("mount", &self.0.mount).field("host_path", &self.0.host_path).finish()
+        let mut shown = f.debug_struct("Workspace");
+        shown.field("mount", &self.0.mount).field("host_path", &self.0.host_path).field("also", &self.1);
+        shown.finish_non_exhaustive()
     }
 }
 
