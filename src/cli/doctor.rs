@@ -9,7 +9,7 @@ use super::args::GlobalArgs;
 use super::bootstrap::{chooser, chooser_of, load_options};
 use super::output;
 use super::report::{Failure, Outcome};
-use crate::config::{self, LoadOptions, Loaded, SandboxBackend};
+use crate::config::{self, LoadOptions, Loaded, NetworkMode, SandboxBackend};
 use crate::sandbox::MachineFacts;
 use crate::support::{sanitize, truncate};
 
@@ -92,6 +92,7 @@ fn configured(options: &LoadOptions, loaded: &Loaded, findings: &mut Vec<Finding
     }
     findings.push(chat(loaded));
     findings.push(sandbox(loaded));
+    findings.push(network(loaded));
     findings.extend(landlock(loaded));
     findings.push(namespaces(&MachineFacts::of_host(), loaded));
     findings.push(processes(&MachineFacts::of_host()));
@@ -138,6 +139,26 @@ fn sandbox(loaded: &Loaded) -> Finding {
             Some("Set sandbox.backend to auto to have bubblewrap confine the tools.".to_owned()),
         ),
         Err(unavailable) => Finding::new("sandbox", Status::Failed, unavailable.reason, Some(unavailable.hint)),
+    }
+}
+
+/// What the configuration gives to commands; whether a host can be reached is not tried.
+fn network(loaded: &Loaded) -> Finding {
+    let section = &loaded.config.sandbox.network;
+    let confined = !matches!(loaded.config.sandbox.backend, SandboxBackend::Off | SandboxBackend::External);
+    match section.shell_mode() {
+        NetworkMode::Proxy if confined => {
+            let allow = if section.allow.is_empty() { "nothing".to_owned() } else { section.allow.join(", ") };
+            let ports: Vec<String> = section.allow_ports.iter().map(u16::to_string).collect();
+            Finding::ok("network", format!("proxy, allows {allow} at ports {}", ports.join(", ")))
+        }
+        NetworkMode::Off if confined => Finding::ok("network", "off, tools reach their own loopback only"),
+        _ => Finding::new(
+            "network",
+            Status::Warning,
+            "host: tools reach all that this machine reaches",
+            Some("Confine the tools (sandbox.backend) and set sandbox.network.mode to proxy or off.".to_owned()),
+        ),
     }
 }
 
