@@ -33,6 +33,7 @@ mod policy;
 mod private;
 mod probe;
 mod process;
+mod pump;
 mod reaper;
 mod runner;
 #[cfg(test)]
