@@ -303,8 +303,22 @@ fn pruned(value: &Value) -> Value {
 fn plain(wanted: &Value) -> String {
     let mut wanted = pruned(wanted);
     let hidden = hide_keys(&mut wanted);
+    drop_odd_names(&mut wanted);
     let text = if wanted.is_null() { String::new() } else { serde_yaml::to_string(&wanted).unwrap_or_default() };
     if hidden { format!("# Put your own key in place of each {KEY_MARK}.\n{text}") } else { text }
+}
+
+/// Takes out what is no setting, since its name is no word: such names cannot all be written.
+fn drop_odd_names(value: &mut Value) {
+    match value {
+        Value::Mapping(map) => {
+            map.retain(|name, _| !matches!(name, Value::Tagged(_) | Value::Mapping(_) | Value::Sequence(_)));
+            map.values_mut().for_each(drop_odd_names);
+        }
+        Value::Sequence(items) => items.iter_mut().for_each(drop_odd_names),
+        Value::Tagged(tagged) => drop_odd_names(&mut tagged.value),
+        _ => {}
+    }
 }
 
 fn hide_keys(value: &mut Value) -> bool {

@@ -177,7 +177,7 @@ impl Sandbox {
                     Backend::Bubblewrap { .. } | Backend::Unconfined { .. } => hints::does_not_work(&said, &machine),
                 })
             }
-            NotStarted::Command(reason) => SandboxError::Command(reason),
+            NotStarted::Command(reason) | NotStarted::Lost(reason) => SandboxError::Command(reason),
             NotStarted::Io(source) => SandboxError::Io(source),
         }
     }

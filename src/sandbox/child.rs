@@ -89,6 +89,8 @@ enum Control {
 pub(super) enum NotStarted {
     /// The sandbox itself did not come up; what it said.
     Sandbox(String),
+    /// The sandbox of the session has ended; what was seen of it.
+    Lost(String),
     /// The sandbox stands, the command could not be run in it.
     Command(String),
     /// The system refused.
@@ -118,7 +120,7 @@ impl Child {
             Ok(Some(Report::Failed { reason })) => return Err(NotStarted::Command(reason)),
             // A command that kills all it can reach may be quicker than its reaper: what it wrote is there all the same.
             Ok(None) if !runner.has_ended() => {}
-            Ok(_) => return Err(NotStarted::Command("its sandbox ended".to_owned())),
+            Ok(_) => return Err(runner.lost("before the command started")),
             Err(_) => {
                 // Its runner hears nothing any more; the next command gets another.
                 runner.destroy();

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -29,6 +30,8 @@ pub(super) struct Runner {
     control: UnixStream,
     killer: Arc<Killer>,
     ended: watch::Receiver<Option<Exit>>,
+    /// It was told to end, or does not answer any more.
+    given_up: AtomicBool,
     /// Its own listener for the proxy, where the network is not a shared one.
     pub(super) listener: Option<TcpListener>,
     /// The proxy on that listener.
@@ -70,7 +73,15 @@ impl Runner {
             }
         });
         let first = first.await.map_err(io::Error::other)?;
-        let mut runner = Self { control, killer, ended, listener: None, proxy: None, proxy_address: netns::PROXY };
+        let mut runner = Self {
+            control,
+            killer,
+            ended,
+            given_up: AtomicBool::new(false),
+            listener: None,
+            proxy: None,
+            proxy_address: netns::PROXY,
+        };
         match first {
             Ok((Report::Started, listener)) => {
                 runner.listener = listener.map(TcpListener::from);
@@ -115,21 +126,28 @@ impl Runner {
             streams.push((Stream::Err, err));
             err_in
         };
-        let lost = |error: io::Error| NotStarted::Sandbox(format!("it has ended: {error}"));
-        wire::send(&self.control, &[wire::COMMAND], &[theirs.as_fd(), out_in.as_fd(), err_in.as_fd()]).map_err(lost)?;
+        let sent = wire::send(&self.control, &[wire::COMMAND], &[theirs.as_fd(), out_in.as_fd(), err_in.as_fd()]);
+        sent.map_err(|error| self.lost(&error.to_string()))?;
         drop((theirs, out_in, err_in));
         // Less than the socket holds, so this does not wait; an error is told by the missing report.
         let _ = wire::write_frame(&ours, command);
         Child::of_reaper(ours, streams, Arc::clone(self), account).await
     }
 
-    /// Whether it has ended.
+    /// Whether it has ended, or is about to.
     pub(super) fn has_ended(&self) -> bool {
-        self.ended.borrow().is_some()
+        self.given_up.load(Ordering::Relaxed) || self.ended.borrow().is_some()
+    }
+
+    /// What is said of a command that found it ended.
+    pub(super) fn lost(&self, why: &str) -> NotStarted {
+        self.given_up.store(true, Ordering::Relaxed);
+        NotStarted::Lost(format!("the sandbox of the session has ended: {why}"))
     }
 
     /// Ends it from outside. Inside a sandbox all processes end with it.
     pub(super) fn destroy(&self) {
+        self.given_up.store(true, Ordering::Relaxed);
         self.killer.signal(Signal::KILL);
     }
 

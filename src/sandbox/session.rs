@@ -95,22 +95,28 @@ impl SandboxSession {
 
     async fn start(&self, request: Request) -> Result<Child, NotStarted> {
         let inner = &*self.0;
-        let account = inner.accounts.open();
         let mode = if inner.sandbox.confines() { inner.network.mode(Family::Shell) } else { NetworkMode::Host };
         let merged = request.merged;
         if !inner.sandbox.has_runner() {
             let command = inner.sandbox.command(&inner.folders, request, mode, netns::PROXY)?;
-            return inner.sandbox.run_directly(command, account).await;
+            return inner.sandbox.run_directly(command, inner.accounts.open()).await;
         }
-        let runner = match inner.sandbox.section().scope {
-            SandboxScope::Session => self.runner(mode).await?,
-            SandboxScope::Command => Arc::new(self.new_runner(mode).await?),
-        };
-        let mut command = inner.sandbox.command(&inner.folders, request, mode, runner.proxy_address)?;
-        if mode == NetworkMode::Proxy {
-            command.env.extend(inner.network.environment(Family::Shell, runner.proxy_address));
+        let mut again = true;
+        loop {
+            let runner = match inner.sandbox.section().scope {
+                SandboxScope::Session => self.runner(mode).await?,
+                SandboxScope::Command => Arc::new(self.new_runner(mode).await?),
+            };
+            let mut command = inner.sandbox.command(&inner.folders, request.clone(), mode, runner.proxy_address)?;
+            if mode == NetworkMode::Proxy {
+                command.env.extend(inner.network.environment(Family::Shell, runner.proxy_address));
+            }
+            match runner.run(&command, merged, inner.accounts.open()).await {
+                // It ended between two commands, or under this one: a new one takes its place.
+                Err(NotStarted::Lost(_)) if std::mem::take(&mut again) => {}
+                outcome => return outcome,
+            }
         }
-        runner.run(&command, merged, account).await
     }
 
     /// The running sandbox; a new one where there is none, where it has ended, or where the network is another now.

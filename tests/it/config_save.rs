@@ -190,6 +190,16 @@ fn a_change() -> impl Strategy<Value = Change> {
     })
 }
 
+#[test]
+fn a_name_that_is_no_word_does_not_cost_the_new_text() {
+    for text in ["media: #\n  !x- : chatchat", "? [a, b]\n: c\n", "!x a: {!y b: c}\n", "chat: [{!x a: b}]\n"] {
+        match edit(text, &[set("chat.model", "new-model")]) {
+            Ok(edited) => assert!(edited.contains("new-model"), "{text:?}: {edited:?}"),
+            Err(refused) => assert!(refused.new_text.contains("new-model"), "{text:?}: {refused:?}"),
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn an_edit_means_what_was_asked_and_leaves_the_rest(text in a_file(), changes in prop::collection::vec(a_change(), 1..4)) {
