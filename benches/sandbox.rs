@@ -2,6 +2,8 @@
 //!
 //! A plain program and not criterion: both have to be measured under the same load, so they alternate.
 
+#![allow(clippy::print_stdout, reason = "a measurement prints its figures")]
+
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};

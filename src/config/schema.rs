@@ -215,7 +215,8 @@ impl LimitSection {
     pub fn total_memory_mb(&self) -> u64 {
         self.total_memory_mb.unwrap_or_else(|| {
             let machine = rustix::system::sysinfo();
-            (machine.totalram as u64).saturating_mul(u64::from(machine.mem_unit)) / 4 * 3 >> 20
+            let bytes = (machine.totalram as u64).saturating_mul(u64::from(machine.mem_unit));
+            (bytes >> 20) / 4 * 3
         })
     }
 }

@@ -153,7 +153,7 @@ impl Sandbox {
     }
 
     /// Whether a command line can be given to a program at all.
-    pub(super) fn check(&self, argv: &[String]) -> Result<(), SandboxError> {
+    pub(super) fn check(argv: &[String]) -> Result<(), SandboxError> {
         if let Some(word) = argv.iter().find(|word| word.len() > MAX_WORD) {
             return Err(SandboxError::TooLong { bytes: word.len(), limit: MAX_WORD });
         }

@@ -128,10 +128,7 @@ impl Child {
                 return Err(NotStarted::Command(format!("it did not start within {limit} s")));
             }
         }
-        let terminal = match reports.fds.pop() {
-            Some(fd) => Some(Arc::new(fd)),
-            None => None,
-        };
+        let terminal = reports.fds.pop().map(Arc::new);
         // The terminal first: what was typed stands before what came of it.
         let mut taps = Vec::new();
         if let Some(terminal) = &terminal {

@@ -272,17 +272,18 @@ impl Chooser {
                 NetworkMode::Off | NetworkMode::Proxy => Network::Own,
             };
             let broken = |error: io::Error| failed(error.to_string());
-            let shared = match network {
-                Network::Given => {
-                    let (command, control, plan) =
-                        backend::network_maker(&self.section, private, &folders, bwrap, program).map_err(broken)?;
-                    let made = SharedNetwork::make(command, &control, &plan);
-                    Some(
-                        made.map_err(|said| hints::does_not_work(&backend::one_line(&said), &MachineFacts::of_host()))?,
-                    )
-                }
-                Network::Own | Network::Host => None,
-            };
+            let shared =
+                match network {
+                    Network::Given => {
+                        let (command, control, plan) =
+                            backend::network_maker(&self.section, private, &folders, bwrap, program).map_err(broken)?;
+                        let outcome = SharedNetwork::make(command, &control, &plan);
+                        Some(outcome.map_err(|said| {
+                            hints::does_not_work(&backend::one_line(&said), &MachineFacts::of_host())
+                        })?)
+                    }
+                    Network::Own | Network::Host => None,
+                };
             let plan = backend::confined_plan(&self.section, private, &folders, bwrap, program, network);
             let plan = plan.map_err(broken)?;
             let task = Task::Probe {

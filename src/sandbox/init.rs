@@ -112,7 +112,7 @@ fn serve() -> io::Result<ExitCode> {
                 // The runner's socket is the runner's.
                 let nothing = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDWR, rustix::fs::Mode::empty())?;
                 rustix::stdio::dup2_stdin(&nothing)?;
-                return Ok(reaper::main(socket, out, err));
+                return Ok(reaper::main(&socket, out, err));
             }
             Ok(Some(pid)) => reapers.push((pid, rustix::process::pidfd_open(pid, PidfdFlags::empty())?)),
             Err(error) => {

@@ -34,12 +34,12 @@ const MEMORY_STEP: u64 = 16 << 20;
 const SIZE: Winsize = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
 
 /// The whole life of the process: its socket, and the command's output and error.
-pub(super) fn main(socket: OwnedFd, out: OwnedFd, err: OwnedFd) -> ExitCode {
-    match live(&socket, out, err) {
+pub(super) fn main(socket: &OwnedFd, out: OwnedFd, err: OwnedFd) -> ExitCode {
+    match live(socket, out, err) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nobody may be left to hear it.
-            let _ = wire::report(&socket, &Report::Failed { reason: error.to_string() });
+            let _ = wire::report(socket, &Report::Failed { reason: error.to_string() });
             ExitCode::from(FAILED)
         }
     }

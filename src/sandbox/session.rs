@@ -88,7 +88,7 @@ impl SandboxSession {
     /// Starts a program with the workspace as its folder: the one call through which anything is started for the model.
     pub async fn spawn(&self, request: Request) -> Result<Child, SandboxError> {
         let inner = &*self.0;
-        inner.sandbox.check(&request.argv)?;
+        Sandbox::check(&request.argv)?;
         Sandbox::reopen(&inner.folders);
         self.start(request).await.map_err(|error| inner.sandbox.told(error))
     }
@@ -156,11 +156,11 @@ impl SandboxSession {
         }
         let Some((command, control, plan)) = self.0.sandbox.network_maker(&self.0.folders)? else { return Ok(None) };
         let make = tokio::task::spawn_blocking(move || SharedNetwork::make(command, &control, &plan));
-        let mut made = make.await.map_err(std::io::Error::other)?.map_err(NotStarted::Sandbox)?;
-        let proxy = made.listener.take().map(|listener| self.0.network.serve(listener)).transpose()?;
-        let made = Arc::new(made);
-        self.with(|running| (running.network, running.proxy) = (Some(Arc::clone(&made)), proxy));
-        Ok(Some(made))
+        let mut network = make.await.map_err(std::io::Error::other)?.map_err(NotStarted::Sandbox)?;
+        let proxy = network.listener.take().map(|listener| self.0.network.serve(listener)).transpose()?;
+        let network = Arc::new(network);
+        self.with(|running| (running.network, running.proxy) = (Some(Arc::clone(&network)), proxy));
+        Ok(Some(network))
     }
 
     /// Looks at the disk for a command that starts now.

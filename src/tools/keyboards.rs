@@ -20,9 +20,10 @@ impl Keyboards {
     /// Types into the terminal of a call; a call that has none takes nothing.
     pub(crate) fn input(&self, call: &CallId, text: &str) {
         let keyboard = self.lock().get(call).cloned();
-        match keyboard {
-            Some(keyboard) => keyboard.input(text),
-            None => tracing::debug!(call = %call.0, "input for a call that reads none"),
+        if let Some(keyboard) = keyboard {
+            keyboard.input(text);
+        } else {
+            tracing::debug!(call = %call.0, "input for a call that reads none");
         }
     }
 

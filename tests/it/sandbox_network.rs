@@ -1,6 +1,7 @@
 //! The network as commands in a real sandbox find it: servers of the test on this machine's loopback, reached through
 //! the proxy or not at all.
 
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -105,12 +106,10 @@ async fn commands_reach_what_is_admitted_through_the_proxy_and_nothing_else() {
     for host in
         ["127.0.0.1", "localhost", "[::1]", "0x7f000001", "2130706433", "0177.0.0.1", "0.0.0.0", "[::ffff:127.0.0.1]"]
     {
-        script.push_str(&format!(
-            "curl -s -o answer -w '%{{http_code}} ' --max-time 5 'http://{host}:{port}/hello.txt';"
-        ));
+        let _ = write!(script, "curl -s -o answer -w '%{{http_code}} ' --max-time 5 'http://{host}:{port}/hello.txt';");
     }
     for host in ["169.254.169.254", "metadata.google.internal", "10.0.0.1"] {
-        script.push_str(&format!("curl -s -o answer -w '%{{http_code}} ' --max-time 5 'http://{host}/';"));
+        let _ = write!(script, "curl -s -o answer -w '%{{http_code}} ' --max-time 5 'http://{host}/';");
     }
     let ran = machine.shell(&script).await;
     assert_eq!(ran.output.lines().next().map(str::trim), Some("403 403 403 403 403 403 403 403 403 403 403"));

@@ -30,9 +30,10 @@ pub fn rows() -> Vec<Row> {
     let written = ROWS.lines().map(|line| {
         let (name, text) = line.split_once('\t').expect("a name and a text");
         let text = unescape(text);
-        let bytes = match name.starts_with("raw") {
-            true => text.chars().map(|c| u8::try_from(u32::from(c)).expect("a byte")).collect(),
-            false => text.into_bytes(),
+        let bytes = if name.starts_with("raw") {
+            text.chars().map(|c| u8::try_from(u32::from(c)).expect("a byte")).collect()
+        } else {
+            text.into_bytes()
         };
         Row { name: name.to_owned(), bytes }
     });

@@ -24,8 +24,14 @@ pub fn faults(writer: Writer, bytes: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(bytes);
     faults.extend(["LEAK", "7777"].into_iter().filter(|word| text.contains(word)).map(|word| {
         let at = text.find(word).expect("found");
-        let from = text.floor_char_boundary(at.saturating_sub(60));
-        format!("{word} is seen: {:?}", &text[from..text.ceil_char_boundary((at + 20).min(text.len()))])
+        let back = |mut index: usize| {
+            while !text.is_char_boundary(index) {
+                index -= 1;
+            }
+            index
+        };
+        let from = back(at.saturating_sub(60));
+        format!("{word} is seen: {:?}", &text[from..back((at + 20).min(text.len()))])
     }));
     faults
 }
