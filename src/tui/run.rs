@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::sleep_until;
 
@@ -27,6 +26,9 @@ use super::text::highlight;
 use super::{Exit, TuiError, TuiOptions, history, view};
 
 mod outside;
+mod signals;
+
+pub use signals::Signals;
 
 /// Events that are taken before the keys are looked at again.
 const EVENTS_AT_ONCE: usize = 4096;
@@ -61,37 +63,6 @@ fn new_app(options: &TuiOptions) -> Result<App, TuiError> {
         context_window: options.context_window,
     };
     App::new(&app_options, options.clock.now())
-}
-
-/// The signals that end or interrupt the application.
-#[derive(Debug)]
-pub struct Signals(Vec<(i32, Signal)>);
-
-impl Signals {
-    /// Takes SIGTERM, SIGHUP and SIGINT over.
-    pub fn listen() -> std::io::Result<Self> {
-        let kinds = [(15, SignalKind::terminate()), (1, SignalKind::hangup()), (2, SignalKind::interrupt())];
-        kinds.into_iter().map(|(number, kind)| Ok((number, signal(kind)?))).collect::<std::io::Result<_>>().map(Self)
-    }
-
-    /// None, for tests.
-    pub fn none() -> Self {
-        Self(Vec::new())
-    }
-
-    pub(crate) async fn next(&mut self) -> i32 {
-        let waits = self.0.iter_mut().map(|(number, signal)| {
-            Box::pin(async move {
-                signal.recv().await;
-                *number
-            })
-        });
-        let waits: Vec<_> = waits.collect();
-        if waits.is_empty() {
-            return std::future::pending().await;
-        }
-        futures::future::select_all(waits).await.0
-    }
 }
 
 struct Loop<S: Sink, E> {
