@@ -187,6 +187,16 @@ impl Sandbox {
         !matches!(self.0.backend, Backend::Unconfined { program: None, .. })
     }
 
+    /// Whether a sandbox that was started for one mode of the network serves for another as well.
+    pub(super) fn same_walls(&self, one: NetworkMode, other: NetworkMode) -> bool {
+        let host = |mode| mode == NetworkMode::Host;
+        match self.0.backend {
+            // Without and with the proxy the network is the same; the proxy itself knows whether it may serve.
+            Backend::Bubblewrap { .. } => host(one) == host(other),
+            _ => one == other,
+        }
+    }
+
     /// Whether all sandboxes of a session share a network.
     pub(super) fn shares_network(&self) -> bool {
         matches!(self.0.backend, Backend::Bubblewrap { shares_network: true, .. })

@@ -60,8 +60,8 @@ pub enum Step {
         /// On which TCP ports they listen.
         ports: Vec<u16>,
     },
-    /// All of it stands still, as it was told to.
-    Frozen,
+    /// Whether all of it stands still, as it was told to.
+    Frozen(bool),
     /// Nothing of it is left.
     Gone,
 }
@@ -208,7 +208,7 @@ impl Child {
         }
     }
 
-    /// Makes everything of it stand still; [`Step::Frozen`] tells that it does.
+    /// Makes everything of it stand still; [`Step::Frozen`] tells whether it does.
     pub(super) fn freeze(&self) {
         self.say(wire::FREEZE);
     }

@@ -33,6 +33,7 @@ pub(super) fn main() -> ExitCode {
 }
 
 fn live() -> io::Result<ExitCode> {
+    sys::close_inherited_on_exec()?;
     let task = wire::read_frame(ControlSocket)?;
     close_up()?;
     match task {
@@ -110,8 +111,10 @@ fn serve() -> io::Result<ExitCode> {
             Ok(None) => {
                 drop(reapers);
                 // The runner's socket is the runner's.
-                let nothing = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDWR, rustix::fs::Mode::empty())?;
+                let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC;
+                let nothing = rustix::fs::open("/dev/null", flags, rustix::fs::Mode::empty())?;
                 rustix::stdio::dup2_stdin(&nothing)?;
+                drop(nothing);
                 return Ok(reaper::main(&socket, out, err));
             }
             Ok(Some(pid)) => reapers.push((pid, rustix::process::pidfd_open(pid, PidfdFlags::empty())?)),

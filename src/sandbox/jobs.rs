@@ -172,6 +172,7 @@ impl Follower {
         let mut look = tokio::time::interval(PAUSE);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut changed = false;
+        let (mut asked, mut answered) = (0_u64, 0_u64);
         let mut give_up = None;
         loop {
             let too_late = async {
@@ -183,7 +184,10 @@ impl Follower {
             tokio::select! {
                 biased;
                 order = orders.recv() => match order {
-                    Some(Order::Freeze) => child.freeze(),
+                    Some(Order::Freeze) => {
+                        asked += 1;
+                        child.freeze();
+                    }
                     Some(Order::Thaw) => {
                         self.stands.send_replace(false);
                         child.thaw();
@@ -213,7 +217,13 @@ impl Follower {
                                    (sandbox.limits.total_memory_mb)");
                         child.kill();
                     }
-                    Step::Frozen => drop(self.stands.send_replace(true)),
+                    Step::Frozen(all) => {
+                        answered += 1;
+                        // An answer that comes late is not one to the latest question.
+                        if all && answered == asked {
+                            self.stands.send_replace(true);
+                        }
+                    }
                     Step::Gone => break,
                     Step::Memory { .. } | Step::Reading(_) | Step::Ended { .. } => {}
                 },

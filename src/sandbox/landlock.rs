@@ -120,6 +120,7 @@ impl Walls {
             "modes and times of your files can be changed wherever they lie (chmod, touch)",
             "which files exist, and how large they are, can be asked for any path",
             "a process that leaves the others is found by a sweep, not by the kernel",
+            "names of files that appear in closed folders can be watched (inotify)",
         ];
         let mut missing = always.to_vec();
         let mut unless = |held: bool, what| {

@@ -179,7 +179,7 @@ fn heard(report: Report) -> Option<Step> {
         Report::Memory { largest, total } => Step::Memory { largest, total },
         Report::Ended { code, signal, others } => Step::Ended { exit: Exit { code, signal }, others },
         Report::Left { processes, ports } => Step::Left { processes, ports },
-        Report::Frozen => Step::Frozen,
+        Report::Frozen(all) => Step::Frozen(all),
         Report::Started | Report::Failed { .. } | Report::Probed { .. } => return None,
     })
 }

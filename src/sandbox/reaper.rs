@@ -4,6 +4,7 @@
 //! (`PR_SET_CHILD_SUBREAPER`), so that ending the command means ending what is below. It stays as long as something of
 //! the command runs, and ends everything when okcvm closes the socket.
 
+use std::collections::HashSet;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
@@ -38,7 +39,8 @@ pub(super) fn main(socket: &OwnedFd, out: OwnedFd, err: OwnedFd) -> ExitCode {
     match live(socket, out, err) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nobody may be left to hear it.
+            // Whatever was started by then; and nobody may be left to hear of it.
+            tree::end(rustix::process::getpid());
             let _ = wire::report(socket, &Report::Failed { reason: error.to_string() });
             ExitCode::from(FAILED)
         }
@@ -48,6 +50,8 @@ pub(super) fn main(socket: &OwnedFd, out: OwnedFd, err: OwnedFd) -> ExitCode {
 fn live(socket: &OwnedFd, out: OwnedFd, err: OwnedFd) -> io::Result<()> {
     let me = rustix::process::getpid();
     rustix::process::set_child_subreaper(Some(me))?;
+    // Its own session and group: what is below can put itself into no other command's.
+    rustix::process::setsid()?;
     let mut stream = std::os::unix::net::UnixStream::from(socket.try_clone()?);
     let job: wire::Command = wire::read_frame(&mut stream)?;
     let terminal = if job.terminal { Some(Terminal::open()?) } else { None };
@@ -72,7 +76,7 @@ fn live(socket: &OwnedFd, out: OwnedFd, err: OwnedFd) -> io::Result<()> {
         match rustix::process::wait(WaitOptions::empty()) {
             Ok(Some((pid, status))) if pid == command => {
                 let status = std::process::ExitStatus::from_raw(status.as_raw());
-                let others = !Tree::below(me).is_empty();
+                let others = has_children();
                 ended.store(true, Ordering::Release);
                 let report = Report::Ended { code: status.code(), signal: status.signal(), others };
                 // Whoever is gone needs no report; the other thread sees that and ends everything.
@@ -86,6 +90,17 @@ fn live(socket: &OwnedFd, out: OwnedFd, err: OwnedFd) -> io::Result<()> {
     }
 }
 
+/// Whether a process is below this one. The list of processes would miss what starts itself anew all the time.
+fn has_children() -> bool {
+    loop {
+        match rustix::process::wait(WaitOptions::NOHANG) {
+            Ok(Some(_)) | Err(rustix::io::Errno::INTR) => {}
+            Ok(None) => return true,
+            Err(_) => return false,
+        }
+    }
+}
+
 /// A terminal of the command's own.
 struct Terminal {
     ours: OwnedFd,
@@ -93,7 +108,7 @@ struct Terminal {
 }
 
 impl Terminal {
-    /// Opens one and makes it the controlling terminal of a session of this process. The leader of that session is this
+    /// Opens one and makes it the controlling terminal of this process's session. The leader of that session is this
     /// process and not the command: with the end of a leader the kernel hangs up on whatever it left in the background.
     fn open() -> io::Result<Self> {
         let ours = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
@@ -102,7 +117,6 @@ impl Terminal {
         let theirs =
             rustix::pty::ioctl_tiocgptpeer(&ours, OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
         rustix::termios::tcsetwinsize(&ours, SIZE)?;
-        rustix::process::setsid()?;
         rustix::process::ioctl_tiocsctty(&theirs)?;
         Ok(Self { ours, theirs })
     }
@@ -133,17 +147,25 @@ fn start(job: &wire::Command, out: OwnedFd, err: OwnedFd, terminal: Option<&Term
     if let Some(terminal) = terminal {
         rustix::termios::tcsetpgrp(&terminal.theirs, pid)?;
     }
+    rustix::io::write(&gone, b"g")?;
     drop(gone);
     let mut text = Vec::new();
     io::Read::read_to_end(&mut std::fs::File::from(trouble), &mut text)?;
     if text.is_empty() { Ok(pid) } else { Err(io::Error::other(String::from_utf8_lossy(&text).into_owned())) }
 }
 
-/// In the copy: becomes the command once the other side closes `go`. Returns why it could not.
+/// In the copy: becomes the command once the other side says so through `go`; when that closes without a word, something
+/// went wrong there. Returns why it could not.
 fn become_command(mut command: Command, job: &wire::Command, go: &OwnedFd) -> io::Error {
     let _ = rustix::process::setpgid(None, None);
-    let mut nothing = [0; 1];
-    while rustix::io::read(go, &mut nothing) == Err(rustix::io::Errno::INTR) {}
+    let mut word = [0; 1];
+    loop {
+        match rustix::io::read(go, &mut word) {
+            Ok(1) => break,
+            Err(rustix::io::Errno::INTR) => {}
+            _ => return io::Error::other("it was given up"),
+        }
+    }
     if let Err(error) = job.limits.map_or(Ok(()), limit) {
         return io::Error::other(format!("limits cannot be set: {error}"));
     }
@@ -206,19 +228,21 @@ impl Watch {
                         let _ = rustix::process::kill_process_group(self.command, Signal::TERM);
                     }
                     wire::FREEZE => {
-                        tree::freeze(me);
-                        let _ = wire::report(&self.socket, &Report::Frozen);
+                        let (stopped, all) = tree::freeze(me);
+                        told.stopped.extend(stopped);
+                        let _ = wire::report(&self.socket, &Report::Frozen(all));
                     }
-                    wire::THAW => tree::thaw(me),
+                    wire::THAW => tree::thaw(me, &std::mem::take(&mut told.stopped)),
                     wire::END => tree::end(me),
                     _ => {}
                 },
                 Err(rustix::io::Errno::INTR) => {}
                 // okcvm has let go of this command, or is gone.
-                _ => {
+                // The other thread leaves as soon as nothing is below this process; until then there is something.
+                _ => loop {
                     tree::end(me);
-                    std::process::exit(137);
-                }
+                    std::thread::sleep(Duration::from_millis(1));
+                },
             }
         }
     }
@@ -259,4 +283,6 @@ struct Told {
     total: u64,
     reading: bool,
     left: Option<(u32, Vec<u16>)>,
+    /// Which processes stand still because they were told to.
+    stopped: HashSet<i32>,
 }

@@ -168,6 +168,7 @@ fn compiled(filter: Filter) -> Result<[BpfProgram; 2], FilterError> {
     });
     rules.insert(libc::SYS_clone, flags.collect::<Result<_, _>>()?);
     rules.extend(sockets(filter.sockets)?);
+    rules.extend(others(filter.sockets)?);
 
     let refuse = SeccompAction::Errno(libc::EPERM as u32);
     let refused = compile(rules, refuse, arch)?;
@@ -201,6 +202,27 @@ fn rule(conditions: &[Condition]) -> Result<SeccompRule, FilterError> {
 #[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
 fn fail(error: seccompiler::BackendError) -> FilterError {
     FilterError(error.to_string())
+}
+
+/// The rules of the calls that set limits and priorities: each process its own, and nobody else's. A reaper without
+/// descriptors could end nothing any more.
+fn others(sockets: Sockets) -> Result<BTreeMap<i64, Vec<SeccompRule>>, FilterError> {
+    let not_own = |argument| rule(&[other_than(argument, 0)]);
+    let mut rules = BTreeMap::from([(libc::SYS_prlimit64, vec![not_own(0)?])]);
+    if matches!(sockets, Sockets::Unnamespaced { .. }) {
+        // Which kind of owner, and which one: 0 is this process, and for ioprio_set that is kind 1.
+        rules.insert(libc::SYS_setpriority, vec![not_own(0)?, not_own(1)?]);
+        rules.insert(libc::SYS_ioprio_set, vec![rule(&[other_than(0, 1)])?, not_own(1)?]);
+        for call in [
+            libc::SYS_sched_setparam,
+            libc::SYS_sched_setscheduler,
+            libc::SYS_sched_setattr,
+            libc::SYS_sched_setaffinity,
+        ] {
+            rules.insert(call, vec![not_own(0)?]);
+        }
+    }
+    Ok(rules)
 }
 
 /// The rules of the calls that make and use sockets.

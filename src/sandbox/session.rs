@@ -12,10 +12,10 @@ use super::netns::{self, SharedNetwork};
 use super::network::{Family, Network, ProxyGuard};
 use super::notices::Notices;
 use super::runner::Runner;
-use super::usage::{Accounts, Disk};
+use super::usage::{Accounts, Counted, Disk};
 use super::{SandboxError, SandboxFolders};
 use crate::config::schema::{NetworkMode, SandboxScope};
-use crate::protocol::CallId;
+use crate::protocol::{CallId, Event};
 use crate::support::secret::Redactor;
 
 /// How long a sandbox may take to end by itself.
@@ -34,6 +34,7 @@ struct Inner {
     redactor: Redactor,
     jobs: Jobs,
     accounts: Accounts,
+    counted: Counted,
     /// Held while a sandbox starts, so that two calls do not start two.
     starting: tokio::sync::Mutex<()>,
     running: Mutex<Running>,
@@ -75,6 +76,7 @@ impl SandboxSession {
             redactor,
             jobs: Jobs::default(),
             accounts: Accounts::default(),
+            counted: Counted::default(),
             starting: tokio::sync::Mutex::default(),
             running: Mutex::default(),
         }))
@@ -95,7 +97,7 @@ impl SandboxSession {
 
     async fn start(&self, request: Request) -> Result<Child, NotStarted> {
         let inner = &*self.0;
-        let mode = if inner.sandbox.confines() { inner.network.mode(Family::Shell) } else { NetworkMode::Host };
+        let mode = self.mode();
         let merged = request.merged;
         if !inner.sandbox.has_runner() {
             let command = inner.sandbox.command(&inner.folders, request, mode, netns::PROXY)?;
@@ -122,9 +124,8 @@ impl SandboxSession {
     /// The running sandbox; a new one where there is none, where it has ended, or where the network is another now.
     async fn runner(&self, mode: NetworkMode) -> Result<Arc<Runner>, NotStarted> {
         let _one_at_a_time = self.0.starting.lock().await;
-        let found = self.with(|running| running.runner.take_if(|(runner, was)| runner.has_ended() || *was != mode));
-        if let Some((runner, _)) = found {
-            runner.close(CLOSE).await;
+        if let Some(runner) = self.take_unfit(mode) {
+            self.end(&runner).await;
         }
         if let Some(runner) = self.with(|running| running.runner.as_ref().map(|(runner, _)| Arc::clone(runner))) {
             return Ok(runner);
@@ -132,6 +133,42 @@ impl SandboxSession {
         let runner = Arc::new(self.new_runner(mode).await?);
         self.with(|running| running.runner = Some((Arc::clone(&runner), mode)));
         Ok(runner)
+    }
+
+    /// Takes out a sandbox that has ended or is not for this mode of the network.
+    fn take_unfit(&self, mode: NetworkMode) -> Option<Arc<Runner>> {
+        let unfit = |(runner, was): &mut (Arc<Runner>, NetworkMode)| {
+            runner.has_ended() || !self.0.sandbox.same_walls(*was, mode)
+        };
+        self.with(|running| running.runner.take_if(unfit)).map(|(runner, _)| runner)
+    }
+
+    /// Ends a sandbox before its session, and tells what ends with it.
+    async fn end(&self, runner: &Runner) {
+        let jobs = self.jobs();
+        runner.close(CLOSE).await;
+        if jobs > 0 {
+            let (jobs, verb) = if jobs == 1 {
+                ("1 background job".to_owned(), "has")
+            } else {
+                (format!("{jobs} background jobs"), "have")
+            };
+            let message = format!("the sandbox was started anew, and {jobs} {verb} ended with it");
+            self.0.notices.tell(Event::Warning { message });
+        }
+    }
+
+    /// The network was changed: what runs with walls that are no longer those of its mode ends at once.
+    pub fn network_changed(&self) {
+        let mode = self.mode();
+        if let Some(runner) = self.take_unfit(mode) {
+            let session = self.clone();
+            tokio::spawn(async move { session.end(&runner).await });
+        }
+    }
+
+    fn mode(&self) -> NetworkMode {
+        if self.0.sandbox.confines() { self.0.network.mode(Family::Shell) } else { NetworkMode::Host }
     }
 
     async fn new_runner(&self, mode: NetworkMode) -> Result<Runner, NotStarted> {
@@ -165,7 +202,7 @@ impl SandboxSession {
 
     /// Looks at the disk for a command that starts now.
     pub fn disk(&self) -> Disk {
-        Disk::of(&self.0.folders, &self.0.sandbox.section().limits)
+        Disk::of(&self.0.folders, &self.0.sandbox.section().limits, &self.0.counted)
     }
 
     /// Keeps what a command left running as a background job, and tells its number.

@@ -13,8 +13,11 @@ const END: Duration = Duration::from_secs(5);
 struct Process {
     pid: i32,
     parent: i32,
+    group: i32,
     /// One letter: `S` sleeps, `T` is stopped, `Z` has ended and is not reaped yet.
     state: char,
+    /// A process whose first thread has ended shows `Z` as well, and goes on as long as it has others.
+    threads: u32,
 }
 
 impl Process {
@@ -23,25 +26,51 @@ impl Process {
         let read = |name: &str| {
             let pid = name.parse().ok()?;
             let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-            // After the name in parentheses, which may hold anything: the state, the parent.
+            // After the name in parentheses, which may hold anything: the state, the parent, the group, and the number
+            // of threads as the fifteenth after that (proc(5)).
             let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-            Some(Self { pid, state: fields.next()?.chars().next()?, parent: fields.next()?.parse().ok()? })
+            let state = fields.next()?.chars().next()?;
+            let (parent, group) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+            Some(Self { pid, parent, group, state, threads: fields.nth(14)?.parse().ok()? })
         };
         entries.flatten().filter_map(|entry| read(entry.file_name().to_str()?)).collect()
     }
 
     fn has_ended(&self) -> bool {
-        matches!(self.state, 'Z' | 'X')
+        matches!(self.state, 'Z' | 'X') && self.threads <= 1
+    }
+
+    fn is_stopped(&self) -> bool {
+        match self.state {
+            'T' | 't' => true,
+            'Z' => thread_states(self.pid).iter().all(|state| matches!(state, 'T' | 't' | 'Z' | 'X')),
+            _ => false,
+        }
     }
 }
 
-/// The processes below this one that have not ended.
+fn thread_states(pid: i32) -> Vec<char> {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    let state = |entry: std::fs::DirEntry| {
+        let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
+        stat.rsplit_once(')')?.1.trim_start().chars().next()
+    };
+    threads.flatten().filter_map(state).collect()
+}
+
+/// The processes below one that have not ended.
 #[derive(Debug)]
 pub(super) struct Tree(Vec<Process>);
 
 impl Tree {
     /// Those below a process, that itself excepted.
     pub(super) fn below(root: Pid) -> Self {
+        let mut all = Self::with_ended(root);
+        all.0.retain(|process| !process.has_ended());
+        all
+    }
+
+    fn with_ended(root: Pid) -> Self {
         let mut all = Process::all();
         let mut known = vec![root.as_raw_nonzero().get()];
         let mut below = Vec::new();
@@ -55,7 +84,6 @@ impl Tree {
                 below.push(process);
             }
         }
-        below.retain(|process| !process.has_ended());
         Self(below)
     }
 
@@ -74,8 +102,15 @@ impl Tree {
         }
     }
 
-    fn all_stopped(&self) -> bool {
-        self.0.iter().all(|process| matches!(process.state, 'T' | 't'))
+    /// Ends them, and whoever is in their groups: what starts itself anew all the time is seldom seen itself, but what
+    /// it left behind names its group.
+    fn kill(&self, own_group: i32) {
+        let groups: HashSet<i32> =
+            self.0.iter().map(|process| process.group).filter(|group| *group != own_group).collect();
+        for group in groups.into_iter().filter_map(Pid::from_raw) {
+            let _ = rustix::process::kill_process_group(group, Signal::KILL);
+        }
+        self.signal(Signal::KILL);
     }
 
     /// Bytes of memory: of the largest process, and of all. Shared memory counts in full, which the limit of the kernel
@@ -113,34 +148,42 @@ impl Tree {
     }
 }
 
-/// Stops everything below a process, however fast it starts more of itself; false when that did not come about.
-pub(super) fn freeze(root: Pid) -> bool {
+/// Stops everything below a process, however fast it starts more of itself. Tells which processes were stopped for it
+/// (others may have stood still before), and whether all stand still now.
+pub(super) fn freeze(root: Pid) -> (HashSet<i32>, bool) {
     let limit = Instant::now() + END;
+    let mut stopped = HashSet::new();
     loop {
-        let tree = Tree::below(root);
-        if tree.all_stopped() {
-            return true;
+        let mut tree = Tree::below(root);
+        tree.0.retain(|process| !process.is_stopped());
+        if tree.is_empty() {
+            return (stopped, true);
         }
         if Instant::now() > limit {
-            return false;
+            return (stopped, false);
         }
         tree.signal(Signal::STOP);
+        stopped.extend(tree.0.iter().map(|process| process.pid));
         std::thread::yield_now();
     }
 }
 
-/// Lets everything below a process go on.
-pub(super) fn thaw(root: Pid) {
-    Tree::below(root).signal(Signal::CONT);
+/// Lets these go on, as far as they are below a process.
+pub(super) fn thaw(root: Pid, stopped: &HashSet<i32>) {
+    let mut tree = Tree::below(root);
+    tree.0.retain(|process| stopped.contains(&process.pid));
+    tree.signal(Signal::CONT);
 }
 
-/// Ends everything below a process: stopped first, so that nothing starts more while the others are being ended.
+/// Ends everything below a process: stopped first, so that nothing starts more while the others are being ended. Returns
+/// when nothing is seen any more, or after some seconds; only that there is nothing left to wait for is proof.
 pub(super) fn end(root: Pid) {
+    let own_group = rustix::process::getpgrp().as_raw_nonzero().get();
     freeze(root);
     let limit = Instant::now() + END;
     loop {
-        let tree = Tree::below(root);
-        tree.signal(Signal::KILL);
+        let tree = Tree::with_ended(root);
+        tree.kill(own_group);
         if tree.is_empty() || Instant::now() > limit {
             return;
         }
@@ -171,7 +214,14 @@ pub(super) fn end_strays(root: Pid, named: &[Pid]) {
 }
 
 fn memory(pid: i32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    // A first thread that has ended has no memory any more, the others still have it.
+    let mut files = vec![std::path::PathBuf::from(format!("/proc/{pid}"))];
+    if let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) {
+        files.extend(threads.flatten().map(|entry| entry.path()));
+    }
+    let status = files.iter().find_map(|folder| {
+        std::fs::read_to_string(folder.join("status")).ok().filter(|status| status.contains("RssAnon:"))
+    })?;
     Some(kibibytes(&status, "RssAnon:")? + kibibytes(&status, "RssShmem:")?)
 }
 
@@ -251,7 +301,7 @@ mod tests {
     fn what_listens_is_found_by_its_port() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("listener");
         let port = listener.local_addr().expect("address").port();
-        let me = Tree(vec![Process { pid: own().as_raw_nonzero().get(), parent: 0, state: 'R' }]);
+        let me = Tree(vec![Process { pid: own().as_raw_nonzero().get(), parent: 0, group: 0, state: 'R', threads: 1 }]);
         assert!(me.ports().contains(&port));
         drop(listener);
         assert!(!me.ports().contains(&port));
@@ -259,7 +309,7 @@ mod tests {
 
     #[test]
     fn memory_is_counted_in_bytes() {
-        let me = Tree(vec![Process { pid: own().as_raw_nonzero().get(), parent: 0, state: 'R' }]);
+        let me = Tree(vec![Process { pid: own().as_raw_nonzero().get(), parent: 0, group: 0, state: 'R', threads: 1 }]);
         let (largest, total) = me.memory(0);
         assert!(largest > 1 << 20 && total > 1 << 20, "{largest} {total}");
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::SandboxFolders;
 use crate::config::schema::LimitSection;
@@ -11,7 +11,9 @@ use crate::config::schema::LimitSection;
 /// A command that took less of the disk than this is not stopped for it: on a disk that was nearly full before, small
 /// commands go on working, and so what fills it can be removed.
 const SMALL: u64 = 64 << 20;
-/// The folders are counted again when the disk has lost so many bytes since.
+/// What takes no more than this is not stopped for what was there before: it may be what makes room.
+const TRIFLE: u64 = 4 << 20;
+/// The folders are counted again when the disk has lost so many bytes since, or an eighth of what they may hold.
 const COUNT_STEP: u64 = 256 << 20;
 
 /// Memory of the commands of a session, by command.
@@ -68,47 +70,72 @@ pub enum DiskTrouble {
     TooLarge,
 }
 
+/// What the session's folders hold, as far as it was counted.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Counted(Arc<CountedInner>);
+
+#[derive(Debug, Default)]
+struct CountedInner {
+    /// Free bytes of the disk when the session's first command started.
+    first: OnceLock<u64>,
+    /// Free bytes of the disk when the folders were counted last.
+    at: AtomicU64,
+    counting: AtomicBool,
+    too_large: AtomicBool,
+}
+
 /// Looks at the disk while a command runs. Counting the folders is slow, so it is done on another thread, and only
-/// when the disk has lost much since the last time.
+/// when the disk has lost or won much since the last time.
 #[derive(Debug)]
 pub struct Disk {
     folders: [PathBuf; 3],
     min_free: u64,
     most: u64,
     at_start: Option<u64>,
-    counted_at: AtomicU64,
-    too_large: Arc<AtomicBool>,
+    counted: Counted,
 }
 
 impl Disk {
-    pub(super) fn of(folders: &SandboxFolders, limits: &LimitSection) -> Self {
+    pub(super) fn of(folders: &SandboxFolders, limits: &LimitSection, counted: &Counted) -> Self {
         let at_start = free(&folders.work);
+        if let Some(free) = at_start
+            && counted.0.first.set(free).is_ok()
+        {
+            counted.0.at.store(free, Ordering::Relaxed);
+        }
         Self {
             folders: [folders.work.clone(), folders.home.clone(), folders.tmp.clone()],
             min_free: limits.min_free_mb.saturating_mul(1 << 20),
             most: limits.workspace_mb.saturating_mul(1 << 20),
             at_start,
-            counted_at: AtomicU64::new(at_start.unwrap_or(0)),
-            too_large: Arc::default(),
+            counted: counted.clone(),
         }
     }
 
     /// Whether something has to end for it. Never blocks for long.
     pub fn trouble(&self) -> Option<DiskTrouble> {
         let (at_start, now) = (self.at_start?, free(&self.folders[0])?);
-        if now < self.min_free && at_start.saturating_sub(now) > SMALL {
+        let counted = &self.counted.0;
+        let taken = at_start.saturating_sub(now);
+        let by_session = counted.first.get().map_or(0, |first| first.saturating_sub(now));
+        let much = taken > SMALL || (taken > TRIFLE && by_session > 4 * SMALL);
+        if now < self.min_free && much {
             return Some(DiskTrouble::Full);
         }
-        if self.counted_at.load(Ordering::Relaxed).saturating_sub(now) >= COUNT_STEP {
-            self.counted_at.store(now, Ordering::Relaxed);
-            let (folders, most, too_large) = (self.folders.clone(), self.most, Arc::clone(&self.too_large));
+        let too_large = counted.too_large.load(Ordering::Relaxed);
+        // Folders that were too large are counted again soon: something may have been removed.
+        let step = if too_large { TRIFLE } else { COUNT_STEP.min(self.most / 8) };
+        if counted.at.load(Ordering::Relaxed).abs_diff(now) >= step && !counted.counting.swap(true, Ordering::Relaxed) {
+            counted.at.store(now, Ordering::Relaxed);
+            let (folders, most, counted) = (self.folders.clone(), self.most, self.counted.clone());
             tokio::task::spawn_blocking(move || {
                 let mut left = most;
                 let fits = folders.iter().all(|folder| count(folder, &mut left));
-                too_large.store(!fits, Ordering::Relaxed);
+                counted.0.too_large.store(!fits, Ordering::Relaxed);
+                counted.0.counting.store(false, Ordering::Relaxed);
             });
         }
-        self.too_large.load(Ordering::Relaxed).then_some(DiskTrouble::TooLarge)
+        (too_large && taken > TRIFLE).then_some(DiskTrouble::TooLarge)
     }
 }
 

@@ -155,8 +155,8 @@ pub(super) enum Report {
     Ended { code: Option<i32>, signal: Option<i32>, others: bool },
     /// What of it still runs after its end.
     Left { processes: u32, ports: Vec<u16> },
-    /// Everything stands still.
-    Frozen,
+    /// Whether everything stands still, as it was told to.
+    Frozen(bool),
     /// The probe is over; no wall is missing when the list is empty.
     Probed { missing: Vec<String> },
 }

@@ -228,7 +228,11 @@ impl Toolbox {
     /// Tells or changes the network of the tools. `Err` says why a change cannot be made.
     pub fn network(&self, change: &NetworkChange) -> Result<NetworkState, String> {
         if self.machine.sandbox.is_confined() {
-            return self.machine.network.change(change);
+            let state = self.machine.network.change(change)?;
+            if let Some(session) = self.machine.session.get() {
+                session.network_changed();
+            }
+            return Ok(state);
         }
         match change {
             NetworkChange::Show => {

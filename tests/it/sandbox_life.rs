@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use okcvm::config::schema::{NetworkMode, NetworkSection, SandboxBackend, SandboxScope, SandboxSection};
-use okcvm::protocol::{Event, ToolStatus};
+use okcvm::protocol::{Event, NetworkChange, ToolStatus};
 use okcvm::sandbox::{Chooser, Sandbox};
 use okcvm::workspace::Workspace;
 use serde_json::json;
@@ -165,6 +165,111 @@ async fn a_killed_reaper_takes_its_command_along_and_a_stopped_one_does_not_hold
     assert!(started.elapsed() < Duration::from_secs(20));
     assert!(machine::soon(|| machine::processes_with("OKTAG-HELD").is_empty()));
     assert_eq!(machine.shell("echo again").await.output, "again\n");
+}
+
+/// Programs that are hard to find or to end, each with a tag in its command line.
+const HARD_TO_END: &[(&str, &str)] = &[
+    // Its first thread has ended: it looks as if it had ended itself.
+    (
+        "OKTAG-HEADLESS",
+        "setsid -f python3 -c \"import ctypes, threading, time; threading.Thread(target=time.sleep, args=(300,)).start(); \
+         ctypes.CDLL(None).syscall(60, 0)  # OKTAG-HEADLESS\"",
+    ),
+    // It is always about to be somebody else.
+    (
+        "OKTAG-HOPS",
+        "setsid -f python3 -c \"
+import os  # OKTAG-HOPS
+while True:
+    if os.fork():
+        os._exit(0)\"",
+    ),
+    // It takes the descriptors of the process that is to end it, where it may.
+    ("OKTAG-BLINDS", "prlimit --pid $PPID --nofile=0:0; setsid -f bash -c 'exec -a OKTAG-BLINDS sleep 300'"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_hard_to_find_ends_with_the_session_behind_every_wall() {
+    for backend in [SandboxBackend::Auto, SandboxBackend::Landlock, SandboxBackend::Off] {
+        let folder = machine::folder();
+        let section = SandboxSection { backend, ..SandboxSection::default() };
+        let Some(sandbox) = sandbox_of(&section, folder.path()) else { continue };
+        for (number, (tag, command)) in HARD_TO_END.iter().enumerate() {
+            if backend == SandboxBackend::Off && *tag == "OKTAG-BLINDS" {
+                // Nothing keeps a command from the processes of its own account.
+                continue;
+            }
+            let machine = Machine::create(folder.path(), number as u64, &sandbox);
+            let ran = machine.shell(&format!("{command} > /dev/null 2>&1; sleep 0.3; echo started")).await;
+            assert!(ran.output.contains("started\n"), "{backend:?} {tag}: {}", ran.output);
+            assert!(ran.output.contains("go on in the background"), "{backend:?} {tag}: {}", ran.output);
+            machine.toolbox.close().await;
+            assert!(
+                machine::soon(|| machine::processes_with(tag).is_empty()),
+                "{backend:?}: {tag} outlives its session"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_job_has_stopped_itself_is_not_started_by_a_thaw() {
+    let folder = machine::folder();
+    let Some(sandbox) = sandbox(folder.path()) else { return };
+    let machine = Machine::create(folder.path(), 1, &sandbox);
+    let command = "setsid -f bash -c 'kill -STOP $$; touch went-on'; setsid -f bash -c 'while true; do echo x >> ticks; sleep 0.01; done'; sleep 0.3";
+    assert_eq!(machine.shell(command).await.status, ToolStatus::Ok);
+    let toolbox = Arc::clone(&machine.toolbox);
+    tokio::task::spawn_blocking(move || drop(toolbox.freeze().expect("there is a job"))).await.expect("frozen");
+    let ticks = machine.work().join("ticks");
+    let length = move || fs::metadata(&ticks).map_or(0, |facts| facts.len());
+    let before = length();
+    assert!(machine::soon(|| length() > before), "it goes on");
+    assert!(!machine.work().join("went-on").exists());
+}
+
+#[tokio::test]
+async fn a_change_of_the_network_ends_what_has_another_one_at_once() {
+    let folder = machine::folder();
+    let section = SandboxSection { network: NetworkSection::of_mode(NetworkMode::Host), ..SandboxSection::default() };
+    let Some(sandbox) = sandbox_of(&section, folder.path()) else { return };
+    let machine = Machine::create(folder.path(), 1, &sandbox);
+    let mut facts = machine.toolbox.listen();
+    let job = |tag: &str| format!("setsid -f bash -c 'exec -a {tag} sleep 300' > /dev/null 2>&1");
+    machine.shell(&job("OKTAG-NET-HOST")).await;
+    machine.toolbox.network(&NetworkChange::Mode("off".to_owned())).expect("changed");
+    let told = async {
+        loop {
+            if let Some(Event::Warning { message }) = facts.recv().await {
+                return message;
+            }
+        }
+    };
+    let told = tokio::time::timeout(Duration::from_secs(20), told).await.expect("told");
+    assert!(told.contains("1 background job has ended"), "{told}");
+    assert!(machine::soon(|| machine::processes_with("OKTAG-NET-HOST").is_empty()));
+    // With and without the proxy it is the same network, and what runs in it goes on.
+    machine.shell(&job("OKTAG-NET-OFF")).await;
+    machine.toolbox.network(&NetworkChange::Mode("proxy".to_owned())).expect("changed");
+    assert!(machine.shell("env | grep -c -i '^http_proxy='").await.output.starts_with('2'));
+    assert_eq!(machine::processes_with("OKTAG-NET-OFF").len(), 1);
+}
+
+#[tokio::test]
+async fn folders_are_counted_over_several_commands() {
+    let folder = machine::folder();
+    let mut section = SandboxSection::default();
+    section.limits.workspace_mb = 100;
+    let Some(sandbox) = sandbox_of(&section, folder.path()) else { return };
+    let machine = Machine::create(folder.path(), 1, &sandbox);
+    let mut stopped = false;
+    for number in 0..8 {
+        let ran = machine.shell(&format!("head -c 30M /dev/urandom > /tmp/{number}; sleep 0.6")).await;
+        stopped |= ran.output.contains("sandbox.limits.workspace_mb");
+    }
+    assert!(stopped);
+    let ran = machine.shell("rm /tmp/*; echo removed").await;
+    assert_eq!(ran.output, "removed\n");
 }
 
 #[tokio::test]

@@ -25,6 +25,17 @@ const METADATA_NAMES: [&str; 7] = [
     "instance-data.ec2.internal",
 ];
 
+/// Whether an address is one of this machine's own: what is sent there goes over loopback, past the machine's firewall,
+/// however public the address is. The system is asked which way it would take; nothing is sent.
+pub(super) fn is_of_this_machine(address: IpAddr) -> bool {
+    let any: IpAddr = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let way = std::net::UdpSocket::bind((any, 0)).and_then(|socket| {
+        socket.connect((address, 9))?;
+        socket.local_addr()
+    });
+    way.is_ok_and(|way| way.ip() == address)
+}
+
 /// What kind of address it is, where it is not a public one: "private address", "loopback" and so on. IPv6 addresses
 /// that carry an IPv4 address are judged by that.
 pub(super) fn not_public(address: IpAddr) -> Option<&'static str> {
@@ -89,6 +100,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn an_address_of_this_machine_is_known_by_the_way_to_it() {
+        assert!(
+            is_of_this_machine(Ipv4Addr::LOCALHOST.into()) && is_of_this_machine(Ipv4Addr::new(127, 9, 9, 9).into())
+        );
+        // TEST-NET-1 (RFC 5737) belongs to nobody.
+        assert!(!is_of_this_machine(Ipv4Addr::new(192, 0, 2, 1).into()));
+    }
 
     #[test]
     fn only_public_addresses_pass() {

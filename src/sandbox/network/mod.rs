@@ -75,7 +75,7 @@ impl Default for Limits {
         Self {
             connections: 192,
             header_bytes: 64 << 10,
-            header: Duration::from_secs(30),
+            header: Duration::from_secs(10),
             resolve: Duration::from_secs(15),
             connect: Duration::from_secs(10),
             idle: Duration::from_secs(600),

@@ -153,7 +153,8 @@ impl Policy {
         if admission != Admission::ByName || self.private.contains(&found) {
             return Ok(());
         }
-        match address::not_public(address) {
+        let own = || address::is_of_this_machine(address).then_some("address of this machine");
+        match address::not_public(address).or_else(own) {
             None => Ok(()),
             Some(kind) => {
                 let address = (place.host != found.host).then_some(address);

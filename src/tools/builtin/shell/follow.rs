@@ -148,7 +148,7 @@ pub(super) async fn follow(
                     timer.as_mut().reset((Instant::now() + LAST_GRACE).into());
                 }
                 Step::Gone => break over.unwrap_or(Exit::UNKNOWN),
-                Step::Memory { .. } | Step::Left { .. } | Step::Frozen => {}
+                Step::Memory { .. } | Step::Left { .. } | Step::Frozen(_) => {}
             },
         }
         if running && ending != Ending::Itself {
