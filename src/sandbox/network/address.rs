@@ -103,9 +103,7 @@ mod tests {
 
     #[test]
     fn an_address_of_this_machine_is_known_by_the_way_to_it() {
-        assert!(
-            is_of_this_machine(Ipv4Addr::LOCALHOST.into()) && is_of_this_machine(Ipv4Addr::new(127, 9, 9, 9).into())
-        );
+        assert!(is_of_this_machine(Ipv4Addr::LOCALHOST.into()));
         // TEST-NET-1 (RFC 5737) belongs to nobody.
         assert!(!is_of_this_machine(Ipv4Addr::new(192, 0, 2, 1).into()));
     }
