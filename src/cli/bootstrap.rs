@@ -9,7 +9,7 @@ use crate::cli::args::GlobalArgs;
 use crate::cli::config_command;
 use crate::cli::output;
 use crate::cli::report::Failure;
-use crate::config::schema::{SandboxBackend, SandboxSection};
+use crate::config::schema::{NetworkMode, SandboxBackend, SandboxSection};
 use crate::config::{self, ConfigError, Flags, LoadOptions, Loaded, Problem};
 use crate::demo::{self, DemoOptions, DemoServer};
 use crate::logging;
@@ -236,6 +236,11 @@ impl Setup {
         let sandbox = self.sandbox();
         sandbox.warm().await;
         match sandbox.get() {
+            // Less than was asked for is never taken, and a network is closed by a sandbox only.
+            Ok(_) if !sandbox.is_confined() && sandbox.network_section().shell_mode() == NetworkMode::Off => {
+                Err(Failure::usage(format!("there is no network off with sandbox {}", sandbox.label()))
+                    .hint("Take a sandbox of okcvm's (`--sandbox auto`), or say `--network host`."))
+            }
             Ok(_) => Ok(sandbox),
             Err(unavailable) => Err(Failure::new(unavailable.reason.clone()).hint(unavailable.hint.clone())),
         }

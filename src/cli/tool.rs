@@ -9,6 +9,7 @@ use super::args::{GlobalArgs, ToolCommand};
 use super::bootstrap::{Choice, Keys, Setup, runtime};
 use super::output;
 use super::report::{Failure, Outcome};
+use crate::config::NetworkMode;
 use crate::protocol::ToolStatus;
 use crate::sandbox::LazySandbox;
 use crate::support::sanitize;
@@ -132,6 +133,12 @@ pub fn warn_unconfined(sandbox: &LazySandbox) -> io::Result<()> {
             "warning: DEGRADED SANDBOX (landlock): less is confined than with bubblewrap; `okcvm doctor --sandbox \
              landlock` tells what"
         )?;
+    }
+    if sandbox.label() == "external" {
+        writeln!(output::err(), "warning: okcvm confines nothing (external): tools can do what this container can")?;
+    }
+    if sandbox.is_confined() && sandbox.network() == NetworkMode::Host {
+        writeln!(output::err(), "warning: tools have this machine's own network, services on its loopback included")?;
     }
     if sandbox.label() == "off" {
         writeln!(

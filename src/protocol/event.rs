@@ -247,6 +247,8 @@ pub enum Event {
         call: CallId,
         /// Whether it waits.
         waiting: bool,
+        /// Whether its terminal hides what is typed, as for a password.
+        hidden: bool,
     },
     /// Screens only: the background jobs, all of them.
     JobsChanged {

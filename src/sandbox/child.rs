@@ -37,8 +37,13 @@ pub enum Stream {
 pub enum Step {
     /// It wrote these bytes.
     Output(Stream, Vec<u8>),
-    /// Whether one of its processes reads from the terminal and gets nothing.
-    Reading(bool),
+    /// What its terminal is used for.
+    Reading {
+        /// Whether one of its processes reads from it and gets nothing.
+        reading: bool,
+        /// Whether it hides what is typed, as for a password.
+        hidden: bool,
+    },
     /// Memory in bytes: of its largest process, and of all.
     Memory {
         /// Of its largest process.

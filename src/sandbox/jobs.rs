@@ -225,7 +225,7 @@ impl Follower {
                         }
                     }
                     Step::Gone => break,
-                    Step::Memory { .. } | Step::Reading(_) | Step::Ended { .. } => {}
+                    Step::Memory { .. } | Step::Reading { .. } | Step::Ended { .. } => {}
                 },
                 _ = look.tick() => {
                     if self.disk.trouble().is_some() {

@@ -175,7 +175,7 @@ fn last_words(taps: &mut [Tap], last: Step) -> Vec<Step> {
 /// A report as a step; `None` where it is none.
 fn heard(report: Report) -> Option<Step> {
     Some(match report {
-        Report::Reading(reading) => Step::Reading(reading),
+        Report::Reading { reading, hidden } => Step::Reading { reading, hidden },
         Report::Memory { largest, total } => Step::Memory { largest, total },
         Report::Ended { code, signal, others } => Step::Ended { exit: Exit { code, signal }, others },
         Report::Left { processes, ports } => Step::Left { processes, ports },

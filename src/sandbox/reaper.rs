@@ -263,10 +263,13 @@ impl Watch {
             }
         } else if let Some(terminal) = &self.terminal {
             let modes = rustix::termios::tcgetattr(terminal).map(|attributes| attributes.local_modes);
-            let reading = tree.reads_terminal(modes.is_ok_and(|modes| !modes.contains(LocalModes::ICANON)));
-            if reading != told.reading {
-                told.reading = reading;
-                reports.push(Report::Reading(reading));
+            let lacks = |mode| modes.as_ref().is_ok_and(|modes| !modes.contains(mode));
+            let raw = lacks(LocalModes::ICANON);
+            // A program that takes each key for itself shows it in its own way.
+            let now = (tree.reads_terminal(raw), lacks(LocalModes::ECHO) && !raw);
+            if now != told.reading {
+                told.reading = now;
+                reports.push(Report::Reading { reading: now.0, hidden: now.1 });
             }
         }
         for report in reports {
@@ -281,7 +284,8 @@ impl Watch {
 struct Told {
     largest: u64,
     total: u64,
-    reading: bool,
+    /// Whether something reads from the terminal, and whether that hides what is typed.
+    reading: (bool, bool),
     left: Option<(u32, Vec<u16>)>,
     /// Which processes stand still because they were told to.
     stopped: HashSet<i32>,

@@ -147,8 +147,8 @@ pub(super) enum Report {
     Started,
     /// The command could not be started.
     Failed { reason: String },
-    /// Whether a process reads from the terminal and gets nothing.
-    Reading(bool),
+    /// Whether a process reads from the terminal and gets nothing, and whether the terminal hides what is typed.
+    Reading { reading: bool, hidden: bool },
     /// Memory in bytes: of the largest process, and of all.
     Memory { largest: u64, total: u64 },
     /// The command ended. What it left running goes on when `others` is true.

@@ -6,7 +6,7 @@
 use jiff::Zoned;
 
 use crate::protocol::{Event, Op, Phase, TurnOutcome};
-use crate::support::sanitize;
+use crate::support::{sanitize, truncate};
 
 use super::action::{Action, Scope};
 use super::activity::{Activity, Running};
@@ -198,7 +198,16 @@ impl App {
             let key = self.keymap.chord(Action::Answer).filter(|_| !matches!(self.modal, Some(Modal::TypeIn(_))));
             let separator = self.theme.glyphs().separator;
             let how = key.map_or_else(String::new, |key| format!("{separator}{key} types"));
-            format!("{} waits for input{how}", call.tool)
+            match call.last_words {
+                Some(question) => {
+                    let ellipsis = self.theme.glyphs().ellipsis;
+                    // The end of a question says most.
+                    let room =
+                        usize::from(self.layout.activity.width).saturating_sub(super::text::wrap::width_of(&how) + 18);
+                    format!("{}{how}", truncate::tail_cells(&question, room.max(12), ellipsis))
+                }
+                None => format!("{} waits for input{how}", call.tool),
+            }
         } else {
             format!("{} {}", call.tool, call.summary)
         };

@@ -104,6 +104,7 @@ fn draw_activity(app: &App, frame: &mut Frame<'_>) {
     let mut kept = Vec::new();
     if app.layout.status.is_empty() {
         kept.extend((app.trace.jobs() > 0).then(|| Span::styled(jobs_words(app.trace.jobs()), theme.hint())));
+        kept.extend((app.session.sandbox == "landlock").then(|| Span::styled("degraded", theme.waiting())));
         kept.extend(app.session.is_unconfined().then(|| Span::styled(NO_SANDBOX, theme.alarm())));
     }
     let kept_width = spans_width(&kept) + kept.len();
@@ -159,7 +160,7 @@ fn draw_composer(app: &App, frame: &mut Frame<'_>) {
     let focused = app.focus == Focus::Composer && app.modal.is_none() && app.dialog().is_none();
     let cx = context(app, focused);
     if let Some(Modal::TypeIn(line)) = &app.modal {
-        line.draw(area, &cx, frame);
+        line.draw(app.trace.hides(line.call()), area, &cx, frame);
         return;
     }
     app.composer.draw(area, &cx, frame);

@@ -282,9 +282,10 @@ async fn a_prompt_is_seen_to_wait_and_can_be_answered() {
                    python3 -c 'import getpass; print(len(getpass.getpass()))'; \
                    python3 -c 'import select, sys, tty; tty.setcbreak(0); select.select([0], [], []); print(sys.stdin.read(1))'";
     let answers = async {
-        for answer in ["Ada\r", "secret-word\r", "y"] {
+        for (answer, hides) in [("Ada\r", false), ("secret-word\r", true), ("y", false)] {
             loop {
-                let Some(Event::ToolWaiting { call, waiting: true }) = facts.recv().await else { continue };
+                let Some(Event::ToolWaiting { call, waiting: true, hidden }) = facts.recv().await else { continue };
+                assert_eq!(hidden, hides, "{answer:?}");
                 machine.toolbox.input(&call, answer);
                 break;
             }

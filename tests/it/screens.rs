@@ -438,7 +438,7 @@ fn waiting() -> Stage {
     call(&mut stage, "c", "mshtools-shell", json!({"command": "npm login"}), None);
     let call = CallId("c".to_owned());
     stage.tell(Event::ToolOutput { call: call.clone(), chunk: "\x1b[33mPassword\x1b[0m: ".to_owned() });
-    stage.at(20_000).tell(Event::ToolWaiting { call, waiting: true });
+    stage.at(20_000).tell(Event::ToolWaiting { call, waiting: true, hidden: false });
     stage
 }
 

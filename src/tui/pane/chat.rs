@@ -164,15 +164,23 @@ impl ChatState {
 impl Pane for ChatState {
     fn apply(&mut self, event: &Event, now_ms: u64) {
         match event {
-            Event::SessionStarted { mount, sandbox, network, .. } => {
+            Event::SessionStarted { mount, host_path, sandbox, network, .. } => {
                 let off = sandbox == "off";
-                let sandbox = if off { "NO SANDBOX".to_owned() } else { sanitize::line(sandbox) };
-                let mount = sanitize::line(mount);
-                let facts = match network.as_str() {
-                    "off" => format!("{mount}, sandbox {sandbox}, no network"),
-                    other => format!("{mount}, sandbox {sandbox}, network {}", sanitize::line(other)),
+                // Only bubblewrap makes the mount; elsewhere commands work in the real folder.
+                let place = match sandbox.as_str() {
+                    "bubblewrap" => sanitize::line(mount),
+                    _ => sanitize::line(&host_path.display().to_string()),
                 };
-                self.facts = Some((facts.replace("sandbox NO SANDBOX", "NO SANDBOX"), off));
+                let sandbox = match sandbox.as_str() {
+                    "off" => "NO SANDBOX".to_owned(),
+                    "landlock" => "sandbox landlock (degraded)".to_owned(),
+                    other => format!("sandbox {}", sanitize::line(other)),
+                };
+                let network = match network.as_str() {
+                    "off" => "no network".to_owned(),
+                    other => format!("network {}", sanitize::line(other)),
+                };
+                self.facts = Some((format!("{place}, {sandbox}, {network}"), off));
                 if self.cells.is_empty() {
                     self.welcome();
                 }
@@ -195,7 +203,7 @@ impl Pane for ChatState {
                 self.work(|steps, _| steps.push(Step::Call(mark)));
             }
             Event::ToolOutput { call, chunk } => self.change_call(call, |mark| mark.output.push(chunk)),
-            Event::ToolWaiting { call, waiting } => self.change_call(call, |mark| mark.waiting = *waiting),
+            Event::ToolWaiting { call, waiting, .. } => self.change_call(call, |mark| mark.waiting = *waiting),
             Event::ToolFinished { call, status, output, .. } => {
                 self.change_call(call, |mark| mark.end(*status, output));
             }

@@ -58,6 +58,8 @@ pub struct SnapshotsState {
     find: Find,
     movement: Movement,
     news: Option<News>,
+    /// Background jobs.
+    jobs: usize,
     /// A turn is running, or something else that must not be rolled back under.
     busy: bool,
     /// An op of this pane is on its way: an error is its answer.
@@ -230,7 +232,7 @@ impl SnapshotsState {
         }
         let dialog = Rollback::named(sanitize::line(target));
         let ask = plan_of(&dialog);
-        self.rollback = Some(dialog);
+        self.rollback = Some(dialog.beside(self.jobs));
         ask
     }
 
@@ -263,7 +265,7 @@ impl SnapshotsState {
         }
         let dialog = Rollback::new(&node.id, words_of(node));
         let ask = plan_of(&dialog);
-        self.rollback = Some(dialog);
+        self.rollback = Some(dialog.beside(self.jobs));
         ask
     }
 

@@ -55,6 +55,8 @@ pub struct CurrentCall {
     pub elapsed_ms: u64,
     /// Whether it waits for somebody to type.
     pub waiting: bool,
+    /// The last words of its output.
+    pub last_words: Option<String>,
 }
 
 /// The calls, and what is open.
@@ -116,7 +118,13 @@ impl TraceState {
             summary: call.summary.clone(),
             elapsed_ms: call.elapsed_ms(now_ms).unwrap_or(0),
             waiting: call.waiting,
+            last_words: call.last_words(),
         })
+    }
+
+    /// Whether the terminal of a call hides what is typed.
+    pub fn hides(&self, call: &CallId) -> bool {
+        self.calls.iter().rev().any(|kept| kept.id == *call && kept.is_running() && kept.hidden)
     }
 
     /// Whether a call is running.

@@ -69,9 +69,14 @@ impl TypeIn {
         Typed::Send(Op::Input { call: self.call.clone(), text })
     }
 
-    /// Draws the line into the first row of `area`.
-    pub fn draw(&self, area: Rect, cx: &DrawContext<'_>, frame: &mut Frame<'_>) {
-        let prompt = cx.theme.glyphs().prompt;
-        self.line.draw(&format!("{} {prompt} ", self.tool), area, cx, frame);
+    /// Draws the line into the first row of `area`; `hidden` as the program's own terminal hides it.
+    pub fn draw(&self, hidden: bool, area: Rect, cx: &DrawContext<'_>, frame: &mut Frame<'_>) {
+        let prompt = format!("{} {} ", self.tool, cx.theme.glyphs().prompt);
+        if hidden {
+            let dots = cx.theme.glyphs().bullet.repeat(self.line.text().chars().count());
+            LineInput::new(&dots).draw(&prompt, area, cx, frame);
+        } else {
+            self.line.draw(&prompt, area, cx, frame);
+        }
     }
 }

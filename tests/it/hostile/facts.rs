@@ -102,7 +102,7 @@ fn facts(text: &str) -> Vec<Event> {
     ]);
     events.extend(pieces(text).into_iter().map(|chunk| Event::ToolOutput { call: call("b"), chunk }));
     events.extend([
-        Event::ToolWaiting { call: call("b"), waiting: true },
+        Event::ToolWaiting { call: call("b"), waiting: true, hidden: false },
         Event::NetworkRequest { host: t(), port: 443, allowed: false, reason: Some(t()) },
         Event::JobsChanged {
             jobs: vec![Job {

@@ -62,8 +62,8 @@ impl Watch<'_> {
         self.disk.trouble().map_or(Ending::Itself, Ending::Disk)
     }
 
-    fn tell_waiting(&self, waiting: bool) {
-        self.notices.tell(Event::ToolWaiting { call: self.call.clone(), waiting });
+    fn tell_waiting(&self, waiting: bool, hidden: bool) {
+        self.notices.tell(Event::ToolWaiting { call: self.call.clone(), waiting, hidden });
     }
 }
 
@@ -92,7 +92,7 @@ pub(super) async fn follow(
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut stage = Stage::Running;
     let mut over = None;
-    let (mut reading, mut waiting, mut last_word) = (false, false, Instant::now());
+    let (mut reading, mut hidden, mut waiting, mut last_word) = (false, false, false, Instant::now());
     let exit = loop {
         let running = ending == Ending::Itself && over.is_none();
         tokio::select! {
@@ -117,7 +117,7 @@ pub(super) async fn follow(
                 ending = watch.disk();
                 let waits = reading && last_word.elapsed() >= SILENCE;
                 if waits != std::mem::replace(&mut waiting, waits) {
-                    watch.tell_waiting(waits);
+                    watch.tell_waiting(waits, hidden);
                 }
             }
             step = child.next() => match step {
@@ -128,7 +128,15 @@ pub(super) async fn follow(
                         ending = Ending::TooMuchOutput;
                     }
                 }
-                Step::Reading(now) => reading = now,
+                Step::Reading { reading: now, hidden: hides } => {
+                    reading = now;
+                    let before = (waiting, hidden);
+                    (waiting, hidden) = (waiting && reading, hides);
+                    if before != (waiting, hidden) {
+                        // At once: somebody may be typing already.
+                        watch.tell_waiting(waiting, hidden);
+                    }
+                }
                 Step::Memory { largest, .. } if running => ending = watch.memory(&child, largest),
                 Step::Ended { exit, others } => {
                     if !others {
@@ -136,8 +144,8 @@ pub(super) async fn follow(
                     }
                     if running && may_leave {
                         decoders.finish(capture);
-                        if waiting {
-                            watch.tell_waiting(false);
+                        if waiting || hidden {
+                            watch.tell_waiting(false, false);
                         }
                         return Followed { ending, exit, left: Some(child) };
                     }
@@ -159,8 +167,8 @@ pub(super) async fn follow(
         }
     };
     decoders.finish(capture);
-    if waiting {
-        watch.tell_waiting(false);
+    if waiting || hidden {
+        watch.tell_waiting(false, false);
     }
     Followed { ending, exit, left: None }
 }

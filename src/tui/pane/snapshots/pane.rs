@@ -25,6 +25,7 @@ impl Pane for SnapshotsState {
                 self.asked = false;
                 self.replace(nodes);
             }
+            Event::JobsChanged { jobs } => self.jobs = jobs.len(),
             Event::DiffReady { from, to, files } => {
                 if let Some(open) = self.difference.as_mut().filter(|open| open.from == *from && open.to == *to) {
                     open.answer(files);

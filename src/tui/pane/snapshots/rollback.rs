@@ -37,6 +37,8 @@ pub(super) struct Rollback {
     /// Clean; `None` until the answer has come.
     plan: Option<RestorePlan>,
     error: Option<String>,
+    /// Background jobs, which a rollback leaves alone.
+    jobs: usize,
     scroll: Scroll,
 }
 
@@ -64,8 +66,14 @@ impl Rollback {
             label: String::new(),
             plan: None,
             error: None,
+            jobs: 0,
             scroll: Scroll::default(),
         }
+    }
+
+    /// The same while so many background jobs run.
+    pub(super) fn beside(self, jobs: usize) -> Self {
+        Self { jobs, ..self }
     }
 
     pub(super) fn title(&self) -> String {
@@ -195,6 +203,14 @@ impl Rollback {
         };
         if !low {
             say("HOME, /tmp, processes and external effects are not rolled back.", theme.dim());
+        }
+        if self.jobs > 0 {
+            let words = if self.jobs == 1 {
+                "1 background job goes on".to_owned()
+            } else {
+                format!("{} background jobs go on", self.jobs)
+            };
+            say(&format!("{words} and may write again; x in the trace ends one."), theme.waiting());
         }
         say(keys, theme.hint());
         if low {

@@ -23,6 +23,9 @@ pub(super) enum State {
     Ended(ToolStatus, Option<u64>),
 }
 
+/// Hosts of one call that are listed.
+const MOST_HOSTS: usize = 200;
+
 /// A tool call.
 #[derive(Debug)]
 pub(super) struct Call {
@@ -40,6 +43,10 @@ pub(super) struct Call {
     pub(super) tail: Output,
     /// Whether it waits for somebody to type.
     pub(super) waiting: bool,
+    /// Whether its terminal hides what is typed.
+    pub(super) hidden: bool,
+    /// Hosts that its programs asked for, and what came of it; clean.
+    pub(super) hosts: Vec<String>,
     /// What the model was given.
     pub(super) output: Output,
     pub(super) exit_code: Option<i64>,
@@ -63,6 +70,8 @@ impl Call {
             state: State::Running,
             tail: Output::new(TAIL_BYTES),
             waiting: false,
+            hidden: false,
+            hosts: Vec::new(),
             output: Output::new(usize::MAX),
             exit_code: None,
             spill: None,
@@ -83,11 +92,17 @@ impl Call {
     /// A program of the call asked for a host: a line of its own between those of the output.
     pub(super) fn asked_for(&mut self, host: &str, port: u16, allowed: bool, reason: Option<&str>) {
         let host = sanitize::line(host);
-        self.tail.insert(&match (allowed, reason) {
-            (true, _) => format!("-> {host}:{port}"),
-            (false, None) => format!("-> {host}:{port} refused"),
-            (false, Some(reason)) => format!("-> {host}:{port} refused: {}", sanitize::line(reason)),
-        });
+        let line = match (allowed, reason) {
+            (true, _) => format!("{host}:{port}"),
+            (false, None) => format!("{host}:{port} refused"),
+            (false, Some(reason)) => format!("{host}:{port} refused: {}", sanitize::line(reason)),
+        };
+        self.tail.insert(&format!("-> {line}"));
+        match self.hosts.len() {
+            0..MOST_HOSTS => self.hosts.push(line),
+            MOST_HOSTS => self.hosts.push("and more".to_owned()),
+            _ => {}
+        }
     }
 
     pub(super) fn detail(&mut self, spill: Option<&PathBuf>, patch: Option<&String>) {
@@ -114,6 +129,12 @@ impl Call {
     /// What there is of its output.
     pub(super) fn shown(&self) -> &Output {
         if self.is_running() { &self.tail } else { &self.output }
+    }
+
+    /// The last words of its output: the question, where it waits for an answer.
+    pub(super) fn last_words(&self) -> Option<String> {
+        let last = self.tail.lines().rev().map(|line| line.text().trim()).find(|text| !text.is_empty())?;
+        Some(last.to_owned())
     }
 
     pub(super) fn failed(&self) -> bool {

@@ -35,6 +35,13 @@ pub(super) fn lines(call: &Call, width: u16, theme: Theme, now_ms: u64, whole: O
         out.lines.extend(diff::lines(patch, width, theme));
     }
 
+    if !call.hosts.is_empty() {
+        heading("Network", theme, &mut out.lines);
+        for host in &call.hosts {
+            text(host, width, theme.text(), Break::Cells, &mut out.lines);
+        }
+    }
+
     heading(if call.is_running() { "Output so far" } else { "Output" }, theme, &mut out.lines);
     out.output_at = out.lines.len();
     if let Some(whole) = whole {

@@ -31,9 +31,10 @@ impl Pane for TraceState {
                     call.asked_for(host, *port, *allowed, reason.as_deref());
                 }
             }
-            Event::ToolWaiting { call, waiting } => {
+            Event::ToolWaiting { call, waiting, hidden } => {
                 if let Some(call) = self.find_call(call) {
                     call.waiting = *waiting;
+                    call.hidden = *hidden;
                 }
             }
             Event::JobsChanged { jobs } => self.set_jobs(jobs, now_ms),

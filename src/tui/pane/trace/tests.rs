@@ -352,12 +352,12 @@ fn the_age_of_a_job_goes_on_and_a_search_finds_it() {
 #[test]
 fn a_call_that_waits_for_input_says_so() {
     let mut pane = typical();
-    pane.apply(&Event::ToolWaiting { call: id("6"), waiting: true }, 7_000);
+    pane.apply(&Event::ToolWaiting { call: id("6"), waiting: true, hidden: false }, 7_000);
     let shown = draw(&mut pane, 80, 24);
     assert!(shown.contains("? shell") && shown.contains("waiting for input"), "{shown}");
     let wanted = UiEffect::TypeInto { call: id("6"), tool: "shell".to_owned() };
     assert_eq!(pane.action(Action::TypeInto), [wanted]);
-    pane.apply(&Event::ToolWaiting { call: id("6"), waiting: false }, 7_000);
+    pane.apply(&Event::ToolWaiting { call: id("6"), waiting: false, hidden: false }, 7_000);
     assert!(!draw(&mut pane, 80, 24).contains("waiting for input"));
     pane.action(Action::Up);
     assert!(matches!(&pane.action(Action::TypeInto)[..], [UiEffect::Notice(_)]));
