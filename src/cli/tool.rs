@@ -129,7 +129,7 @@ fn call(setup: &Setup, name: &str, arguments: &str, session: Option<&str>, as_js
 pub fn warn_unconfined(sandbox: &LazySandbox) -> io::Result<()> {
     if sandbox.is_degraded() {
         writeln!(
-            io::stderr().lock(),
+            output::err(),
             "warning: DEGRADED SANDBOX (landlock): less is confined than with bubblewrap; `okcvm doctor --sandbox \
              landlock` tells what"
         )?;

@@ -2,17 +2,16 @@
 
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::os::unix::net::UnixStream;
-use std::process;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::process::{Killer, start_blocking};
+use super::process::{self, Killer, start_blocking};
 use super::wire::{self, MAX_REPORTS, Plan, Report, Task};
 
 /// Runs the probe to its end, without any runtime. `Err` is what was said instead of an answer.
 pub(super) fn ask(
-    command: process::Command,
+    command: std::process::Command,
     control: &UnixStream,
     frames: (&Plan, &Task),
     limit: Duration,
@@ -22,14 +21,7 @@ pub(super) fn ask(
     let mut child = start_blocking(command).map_err(text)?;
     let killer = Killer::new(&child);
     let stderr = child.stderr.take();
-    let said = std::thread::spawn(move || {
-        let mut said = Vec::new();
-        if let Some(stderr) = stderr {
-            // What was read until an error is all there is.
-            let _ = stderr.take(MAX_REPORTS).read_to_end(&mut said);
-        }
-        String::from_utf8_lossy(&said).trim().to_owned()
-    });
+    let said = std::thread::spawn(move || process::said(stderr));
     let answer = converse(control, frames, end);
     if answer.is_err() {
         // Give bubblewrap the moment that it needs to say why.

@@ -20,7 +20,7 @@ use super::private::Private;
 use super::runner::Start;
 use super::usage::Account;
 use super::wire::{self, Network, Plan, Role};
-use super::{Request, SandboxError, SandboxFolders, netns, policy, process, unconfined};
+use super::{Request, SandboxError, SandboxFolders, policy, process, unconfined};
 use crate::config::paths::real;
 use crate::config::schema::{LimitSection, NetworkMode, SandboxSection};
 use crate::support::folder;
@@ -86,12 +86,7 @@ impl Sandbox {
     pub fn missing_walls(&self) -> Vec<&'static str> {
         match self.0.backend {
             Backend::Landlock { .. } => {
-                let network = match self.network() {
-                    NetworkMode::Off => landlock::Network::None,
-                    NetworkMode::Proxy => landlock::Network::Port(netns::PROXY_PORT),
-                    NetworkMode::Host => landlock::Network::Host,
-                };
-                Walls::of_kernel().missing(network)
+                Walls::of_kernel().missing(landlock::Network::of(self.network(), wire::PROXY_PORT))
             }
             Backend::Bubblewrap { .. } | Backend::Unconfined { .. } => Vec::new(),
         }
@@ -214,11 +209,7 @@ impl Sandbox {
         let Request { argv, terminal, .. } = request;
         Ok(match &self.0.backend {
             Backend::Landlock { .. } => {
-                let network = match mode {
-                    NetworkMode::Off => landlock::Network::None,
-                    NetworkMode::Proxy => landlock::Network::Port(proxy.port()),
-                    NetworkMode::Host => landlock::Network::Host,
-                };
+                let network = landlock::Network::of(mode, proxy.port());
                 let extra = checked_extra(section, &folders.work, &self.0.private)?;
                 landlock::command(section, folders, &extra, network, (argv, terminal))
             }
@@ -250,14 +241,10 @@ impl Sandbox {
     ) -> Result<Start, NotStarted> {
         match &self.0.backend {
             Backend::Bubblewrap { bwrap, program, .. } => {
-                let (network, proxy_port) = match mode {
-                    NetworkMode::Host => (Network::Host, None),
-                    NetworkMode::Off | NetworkMode::Proxy if shared => (Network::Given, None),
-                    NetworkMode::Off | NetworkMode::Proxy => (Network::Own, Some(netns::PROXY_PORT)),
-                };
+                let network = Network::of(mode, shared);
                 let plan = confined_plan(&self.0.section, &self.0.private, folders, bwrap, program, network)?;
                 let (command, control) = helper(program, "__launch")?;
-                Ok(Start { command, control, plan: Some(plan), proxy_port })
+                Ok(Start { command, control, plan: Some(plan), proxy_port: network.proxy_port() })
             }
             Backend::Landlock { program } => {
                 let (command, control) = helper(program, "__launch")?;
@@ -312,11 +299,8 @@ pub(super) fn confined_plan(
     program: &Path,
     network: Network,
 ) -> io::Result<Plan> {
-    let uid = rustix::process::geteuid().as_raw();
-    let ids = super::tool_owner(section).unwrap_or((uid, rustix::process::getegid().as_raw()));
-    let mut plan = bwrap.plan(section, folders, program, ids, network);
-    plan.extra_ro = checked_extra(section, &folders.work, private)?;
-    Ok(plan)
+    let extra_ro = checked_extra(section, &folders.work, private)?;
+    Ok(Plan { extra_ro, ..bwrap.plan(section, folders, program, network) })
 }
 
 /// The extra mounts without links, each checked against the places that nobody may show; all that are refused are told.

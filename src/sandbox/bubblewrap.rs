@@ -87,31 +87,19 @@ impl Bubblewrap {
         }
     }
 
-    /// What `okcvm __launch` is to do for a session.
+    /// What `okcvm __launch` is to do for a session; without the extra mounts, which have to be checked first.
     pub(super) fn plan(
         &self,
         section: &SandboxSection,
         folders: &SandboxFolders,
         program: &Path,
-        ids: (u32, u32),
         network: Network,
     ) -> Plan {
-        let root = rustix::process::geteuid().is_root();
         Plan {
             bwrap: self.program.clone(),
-            program: program.to_owned(),
-            id: folders.id.clone(),
-            work: folders.work.clone(),
-            home: folders.home.clone(),
-            tmp: folders.tmp.clone(),
-            mount: folders.mount.clone(),
-            run_as: root.then_some(section.run_as),
-            ids,
             network,
             disable_userns: self.disable_userns,
-            allow_ptrace: section.allow_ptrace,
-            extra_ro: section.extra_ro.clone(),
-            role: Role::Runner,
+            ..Plan::new(section, folders, program, Role::Runner)
         }
     }
 }

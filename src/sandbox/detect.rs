@@ -19,7 +19,7 @@ use super::landlock::{self, Walls};
 use super::machine::MachineFacts;
 use super::netns::{self, SharedNetwork};
 use super::private::Private;
-use super::wire::{Network, Task};
+use super::wire::{Network, PROXY_PORT, Task};
 use super::{SandboxFolders, ask, probe};
 use crate::config::schema::{NetworkMode, SandboxBackend, SandboxSection};
 use crate::support::atomic_file;
@@ -208,11 +208,7 @@ impl Chooser {
     fn probe_landlock(&self, sandbox: &Sandbox, folders: &SandboxFolders, program: &Path) -> Result<(), Unavailable> {
         let failed = |error: io::Error| self.could_not_be_tried(&error.to_string());
         sandbox.prepare(folders).map_err(failed)?;
-        let network = match self.section.network.shell_mode() {
-            NetworkMode::Off => landlock::Network::None,
-            NetworkMode::Proxy => landlock::Network::Port(netns::PROXY_PORT),
-            NetworkMode::Host => landlock::Network::Host,
-        };
+        let network = landlock::Network::of(self.section.network.shell_mode(), PROXY_PORT);
         let plan = landlock::plan(&self.section, folders, program);
         let task = Task::ProbeAlone {
             limits: landlock::limits(&self.section),
@@ -265,12 +261,7 @@ impl Chooser {
         let (place, folders) = self.probe_folders();
         let outcome = (|| {
             sandbox.prepare(&folders).map_err(|error| failed(error.to_string()))?;
-            let mode = self.section.network.shell_mode();
-            let network = match mode {
-                NetworkMode::Host => Network::Host,
-                NetworkMode::Off | NetworkMode::Proxy if shares_network => Network::Given,
-                NetworkMode::Off | NetworkMode::Proxy => Network::Own,
-            };
+            let network = Network::of(self.section.network.shell_mode(), shares_network);
             let broken = |error: io::Error| failed(error.to_string());
             let shared =
                 match network {
@@ -289,7 +280,7 @@ impl Chooser {
             let task = Task::Probe {
                 limits: bubblewrap::limits(&self.section),
                 own_network: network != Network::Host,
-                proxy_port: (network == Network::Own).then_some(netns::PROXY_PORT),
+                proxy_port: network.proxy_port(),
             };
             let (mut command, control) = backend::helper(program, "__launch").map_err(broken)?;
             if let Some(shared) = &shared {

@@ -11,6 +11,8 @@ use super::notices::Notices;
 use super::usage::Disk;
 use crate::protocol::{CallId, Event, Job};
 use crate::support::secret::{RedactedStream, Redactor};
+use crate::support::truncate;
+use crate::support::utf8_stream::Utf8Stream;
 
 /// Bytes of a job's latest output that are kept.
 const TAIL: usize = 4 << 10;
@@ -73,6 +75,7 @@ impl Jobs {
             jobs: self.clone(),
             id,
             notices: notices.clone(),
+            decoder: Utf8Stream::default(),
             stream: RedactedStream::new(redactor),
             stands,
             disk,
@@ -161,6 +164,7 @@ struct Follower {
     jobs: Jobs,
     id: u32,
     notices: Notices,
+    decoder: Utf8Stream,
     stream: RedactedStream,
     stands: watch::Sender<bool>,
     disk: Disk,
@@ -204,8 +208,11 @@ impl Follower {
                 }
                 step = child.next() => match step {
                     Step::Output(_, bytes) => {
-                        let text = self.stream.push(&String::from_utf8_lossy(&bytes));
-                        self.update(|job| push_tail(&mut job.tail, &text));
+                        let text = self.stream.push(&self.decoder.push(&bytes));
+                        self.update(|job| {
+                            job.tail.push_str(&text);
+                            truncate::keep_end(&mut job.tail, TAIL);
+                        });
                         changed = true;
                     }
                     Step::Left { processes, ports } => {
@@ -254,17 +261,5 @@ impl Follower {
 }
 
 fn shown(command: &str) -> String {
-    format!("{:?}", crate::support::truncate::prefix(command.lines().next().unwrap_or_default(), 60))
-}
-
-/// Appends to a text of which only the end is kept.
-fn push_tail(tail: &mut String, text: &str) {
-    tail.push_str(text);
-    if tail.len() > TAIL {
-        let mut cut = tail.len() - TAIL;
-        while !tail.is_char_boundary(cut) {
-            cut += 1;
-        }
-        tail.drain(..cut);
-    }
+    format!("{:?}", truncate::prefix(command.lines().next().unwrap_or_default(), 60))
 }

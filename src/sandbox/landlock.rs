@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::policy::Layout;
 use super::seccomp::{self, Filter, Internet, Sockets};
+use crate::config::schema::NetworkMode;
 
 pub(super) use place::{command, confinement, limits, places, plan};
 
@@ -72,6 +73,17 @@ pub(super) enum Network {
     Port(u16),
     /// The host's.
     Host,
+}
+
+impl Network {
+    /// What a mode means for a command that finds the proxy on this port.
+    pub(super) fn of(mode: NetworkMode, proxy_port: u16) -> Self {
+        match mode {
+            NetworkMode::Off => Self::None,
+            NetworkMode::Proxy => Self::Port(proxy_port),
+            NetworkMode::Host => Self::Host,
+        }
+    }
 }
 
 /// What the confined processes can reach; everything else is refused.

@@ -140,3 +140,9 @@ pub fn tool_owner(section: &SandboxSection) -> Option<(u32, u32)> {
     let confines = !matches!(section.backend, SandboxBackend::Off | SandboxBackend::External);
     (confines && rustix::process::geteuid().is_root()).then_some((section.run_as, section.run_as))
 }
+
+/// The uid and gid that tools have, whoever's they are.
+fn tool_ids(section: &SandboxSection) -> (u32, u32) {
+    let own = || (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    tool_owner(section).unwrap_or_else(own)
+}

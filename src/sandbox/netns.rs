@@ -16,11 +16,9 @@ use command_fds::{CommandFdExt as _, FdMapping};
 use rustix::process::Signal;
 
 use super::init;
-use super::process::{Killer, start_blocking};
-use super::wire::{self, ControlSocket, Plan, Report};
+use super::process::{self, Killer, start_blocking};
+use super::wire::{self, ControlSocket, PROXY_PORT, Plan, Report};
 
-/// The port on loopback inside behind which the proxy listens.
-pub(super) const PROXY_PORT: u16 = 3128;
 /// How long making it may take.
 const LIMIT: Duration = Duration::from_secs(10);
 /// Exit code when it was not made.
@@ -50,12 +48,7 @@ impl SharedNetwork {
         }
         killer.reap(&mut child);
         outcome.map_err(|error| {
-            let mut said = Vec::new();
-            if let Some(stderr) = stderr {
-                // What was read until an error is all there is.
-                let _ = io::Read::read_to_end(&mut io::Read::take(stderr, wire::MAX_REPORTS), &mut said);
-            }
-            let said = String::from_utf8_lossy(&said).trim().to_owned();
+            let said = process::said(stderr);
             if said.is_empty() { format!("no network for the tools: {error}") } else { said }
         })
     }
@@ -64,15 +57,13 @@ impl SharedNetwork {
         control.set_write_timeout(Some(LIMIT))?;
         control.set_read_timeout(Some(LIMIT))?;
         wire::write_frame(control, plan)?;
-        let mut buffer = [0; 4096];
-        let (count, fds) = wire::receive(control, &mut buffer)?;
-        let mut received = buffer[..count].to_vec();
-        match (wire::take_report(&mut received), <[OwnedFd; 3]>::try_from(fds)) {
-            (Some(Ok(Report::Started)), Ok([user, network, listener])) => {
+        let (report, fds) = wire::first_report(control)?;
+        match (report, <[OwnedFd; 3]>::try_from(fds)) {
+            (Report::Started, Ok([user, network, listener])) => {
                 Ok(Self { user, network, listener: Some(TcpListener::from(listener)) })
             }
-            (Some(Ok(Report::Failed { reason })), _) => Err(io::Error::other(reason)),
-            _ => Err(io::Error::other("it ended early")),
+            (Report::Failed { reason }, _) => Err(io::Error::other(reason)),
+            _ => Err(io::Error::other("it said something else")),
         }
     }
 }

@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc as sync_mpsc
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use tokio::sync::{oneshot, watch};
 
+use super::wire::MAX_REPORTS;
+
 type Started = io::Result<process::Child>;
 /// Takes the started process; gives it back when nobody waits any more.
 type Answer = Box<dyn FnOnce(Started) -> Result<(), Started> + Send>;
@@ -59,6 +61,16 @@ pub(super) fn no_starter<E>(_: E) -> io::Error {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a helper wrote on its standard error, to its end or to a bound.
+pub(super) fn said(stderr: Option<process::ChildStderr>) -> String {
+    let mut said = Vec::new();
+    if let Some(stderr) = stderr {
+        // What was read until an error is all there is.
+        let _ = io::Read::read_to_end(&mut io::Read::take(stderr, MAX_REPORTS), &mut said);
+    }
+    String::from_utf8_lossy(&said).trim().to_owned()
 }
 
 /// How a process ended: by itself or by a signal.

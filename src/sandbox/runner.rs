@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::net::TcpListener;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::sync::Arc;
@@ -69,7 +69,7 @@ impl Runner {
             let control = control.try_clone()?;
             move || {
                 control.set_read_timeout(Some(START_LIMIT))?;
-                first_report(&control)
+                wire::first_report(&control)
             }
         });
         let first = first.await.map_err(io::Error::other)?;
@@ -83,23 +83,15 @@ impl Runner {
             proxy_address: netns::PROXY,
         };
         match first {
-            Ok((Report::Started, listener)) => {
-                runner.listener = listener.map(TcpListener::from);
+            Ok((Report::Started, fds)) => {
+                runner.listener = fds.into_iter().next().map(TcpListener::from);
                 Ok(runner)
             }
             Ok((Report::Failed { reason }, _)) => Err(NotStarted::Sandbox(reason)),
             other => {
                 runner.destroy();
-                let mut said = Vec::new();
-                if let Some(stderr) = stderr {
-                    let read = move || {
-                        // What was read until an error is all there is.
-                        let _ = io::Read::read_to_end(&mut io::Read::take(stderr, wire::MAX_REPORTS), &mut said);
-                        said
-                    };
-                    said = tokio::task::spawn_blocking(read).await.map_err(io::Error::other)?;
-                }
-                let said = String::from_utf8_lossy(&said).trim().to_owned();
+                let said =
+                    tokio::task::spawn_blocking(move || process::said(stderr)).await.map_err(io::Error::other)?;
                 Err(NotStarted::Sandbox(match other {
                     Err(error) if said.is_empty() => error.to_string(),
                     _ => said,
@@ -165,15 +157,5 @@ impl Runner {
 impl Drop for Runner {
     fn drop(&mut self) {
         self.destroy();
-    }
-}
-
-fn first_report(control: &UnixStream) -> io::Result<(Report, Option<OwnedFd>)> {
-    let mut buffer = [0; 4096];
-    let (count, fds) = wire::receive(control, &mut buffer)?;
-    let mut received = buffer[..count].to_vec();
-    match wire::take_report(&mut received) {
-        Some(report) => Ok((report?, fds.into_iter().next())),
-        None => Err(io::Error::other("it ended early")),
     }
 }

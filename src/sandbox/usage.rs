@@ -30,8 +30,11 @@ pub struct Account {
 impl Accounts {
     /// An account for one more command.
     pub(super) fn open(&self) -> Account {
-        self.with(|next, _| *next += 1);
-        Account { accounts: self.clone(), id: self.with(|next, _| *next) }
+        let id = self.with(|next, _| {
+            *next += 1;
+            *next
+        });
+        Account { accounts: self.clone(), id }
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut u64, &mut HashMap<u64, u64>) -> T) -> T {

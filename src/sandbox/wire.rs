@@ -7,7 +7,7 @@
 use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 use rustix::net::{
@@ -15,6 +15,9 @@ use rustix::net::{
     recvmsg, sendmsg,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::SandboxFolders;
+use crate::config::schema::{NetworkMode, SandboxSection};
 
 use super::landlock::Confinement;
 
@@ -71,6 +74,28 @@ pub(super) struct Plan {
     pub(super) role: Role,
 }
 
+impl Plan {
+    /// For these folders, with the host's network and no bubblewrap yet.
+    pub(super) fn new(section: &SandboxSection, folders: &SandboxFolders, program: &Path, role: Role) -> Self {
+        Self {
+            bwrap: PathBuf::new(),
+            program: program.to_owned(),
+            id: folders.id.clone(),
+            work: folders.work.clone(),
+            home: folders.home.clone(),
+            tmp: folders.tmp.clone(),
+            mount: folders.mount.clone(),
+            run_as: super::tool_owner(section).map(|(uid, _)| uid),
+            ids: super::tool_ids(section),
+            network: Network::Host,
+            disable_userns: false,
+            allow_ptrace: section.allow_ptrace,
+            extra_ro: Vec::new(),
+            role,
+        }
+    }
+}
+
 /// What runs inside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -94,6 +119,25 @@ pub(super) enum Network {
     /// The host's.
     Host,
 }
+
+impl Network {
+    /// What a mode means, where the sandboxes of a session share a network or do not.
+    pub(super) fn of(mode: NetworkMode, shared: bool) -> Self {
+        match mode {
+            NetworkMode::Host => Self::Host,
+            NetworkMode::Off | NetworkMode::Proxy if shared => Self::Given,
+            NetworkMode::Off | NetworkMode::Proxy => Self::Own,
+        }
+    }
+
+    /// The port on which the runner is to listen for the proxy; a shared network has its listener already.
+    pub(super) fn proxy_port(self) -> Option<u16> {
+        (self == Self::Own).then_some(PROXY_PORT)
+    }
+}
+
+/// The port on loopback inside behind which the proxy listens.
+pub(super) const PROXY_PORT: u16 = 3128;
 
 /// Descriptor of the user namespace that owns the given network.
 pub(super) const USER_NAMESPACE: i32 = 3;
@@ -270,6 +314,17 @@ pub(super) fn line(report: &Report) -> io::Result<Vec<u8>> {
 /// Sends one report.
 pub(super) fn report(socket: impl AsFd, report: &Report) -> io::Result<()> {
     send(socket, &line(report)?, &[])
+}
+
+/// The first report of a helper, and the descriptors that come with it; blocks.
+pub(super) fn first_report(socket: impl AsFd) -> io::Result<(Report, Vec<OwnedFd>)> {
+    let mut buffer = [0; 4096];
+    let (count, fds) = receive(socket, &mut buffer)?;
+    let mut received = buffer[..count].to_vec();
+    match take_report(&mut received) {
+        Some(report) => Ok((report?, fds)),
+        None => Err(io::Error::other("it ended early")),
+    }
 }
 
 /// Takes the first whole line out of what was received.

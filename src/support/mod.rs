@@ -8,3 +8,4 @@ pub mod host_command;
 pub mod sanitize;
 pub mod secret;
 pub mod truncate;
+pub mod utf8_stream;

@@ -30,6 +30,16 @@ pub fn prefix(text: &str, limit: usize) -> &str {
     &text[..nth_char(text, limit)]
 }
 
+/// Cuts a text down to its last bytes, at most so many and whole characters only; how many went.
+pub fn keep_end(text: &mut String, limit: usize) -> usize {
+    let mut cut = text.len().saturating_sub(limit);
+    while !text.is_char_boundary(cut) {
+        cut += 1;
+    }
+    text.drain(..cut);
+    cut
+}
+
 /// Shortens to at most `width` terminal cells, whole graphemes only, with `ellipsis` at the end when something is
 /// missing.
 pub fn cells(text: &str, width: usize, ellipsis: &str) -> String {

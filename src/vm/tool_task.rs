@@ -149,12 +149,7 @@ impl Live {
         let clean = self.stream.push(chunk);
         self.text.push_str(&clean);
         if self.text.len() > 2 * MOST_LIVE {
-            let mut cut = self.text.len() - MOST_LIVE;
-            while !self.text.is_char_boundary(cut) {
-                cut += 1;
-            }
-            self.skipped += cut as u64;
-            self.text.drain(..cut);
+            self.skipped += truncate::keep_end(&mut self.text, MOST_LIVE) as u64;
         }
     }
 

@@ -63,7 +63,7 @@ async fn what_a_command_leaves_running_goes_on_until_the_session_ends() {
     let ran = machine.shell(command).await;
     assert_eq!(ran.status, ToolStatus::Ok, "{}", ran.output);
     assert!(ran.output.starts_with("started\n[processes of it go on in the background as job 1"), "{}", ran.output);
-    let ran = machine.shell("cat ~/h /tmp/t; pgrep -f OKTAG-STAYS > /dev/null && echo runs").await;
+    let ran = machine.shell("cat ~/h /tmp/t; pgrep -f 'OKTAG-STAY[S]' > /dev/null && echo runs").await;
     assert_eq!(ran.output, "h\nt\nruns\n");
     let listed = async {
         loop {
@@ -109,7 +109,8 @@ async fn a_background_job_ends_by_its_number_and_the_others_go_on() {
     };
     assert_eq!(tokio::time::timeout(Duration::from_secs(20), ended).await.expect("ended"), 2);
     assert!(machine::processes_with("OKTAG-JOB-A").is_empty());
-    assert_eq!(machine::processes_with("OKTAG-JOB-B").len(), 1);
+    // A process has no command line in the moment in which it becomes another program.
+    assert!(machine::soon(|| machine::processes_with("OKTAG-JOB-B").len() == 1));
 }
 
 #[tokio::test]
@@ -252,7 +253,7 @@ async fn a_change_of_the_network_ends_what_has_another_one_at_once() {
     machine.shell(&job("OKTAG-NET-OFF")).await;
     machine.toolbox.network(&NetworkChange::Mode("proxy".to_owned())).expect("changed");
     assert!(machine.shell("env | grep -c -i '^http_proxy='").await.output.starts_with('2'));
-    assert_eq!(machine::processes_with("OKTAG-NET-OFF").len(), 1);
+    assert!(machine::soon(|| machine::processes_with("OKTAG-NET-OFF").len() == 1));
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use super::{Confinement, Network, Shown};
 use crate::config::schema::SandboxSection;
 use crate::sandbox::policy::{self, Layout};
 use crate::sandbox::wire::{self, Limits, Plan, Role};
-use crate::sandbox::{SandboxFolders, bubblewrap, tool_owner};
+use crate::sandbox::{SandboxFolders, bubblewrap, tool_ids, tool_owner};
 
 /// Workspace, HOME and temporary folder as commands find them: where they really lie, and when okcvm is root where they
 /// are bound to, because the tools' account cannot walk into root's folders.
@@ -21,23 +21,7 @@ pub(in crate::sandbox) fn places(section: &SandboxSection, folders: &SandboxFold
 
 /// What `okcvm __launch` is to do before it goes on as the runner.
 pub(in crate::sandbox) fn plan(section: &SandboxSection, folders: &SandboxFolders, program: &Path) -> Plan {
-    let owner = tool_owner(section);
-    Plan {
-        bwrap: PathBuf::new(),
-        program: program.to_owned(),
-        id: folders.id.clone(),
-        work: folders.work.clone(),
-        home: folders.home.clone(),
-        tmp: folders.tmp.clone(),
-        mount: folders.mount.clone(),
-        run_as: owner.map(|(uid, _)| uid),
-        ids: owner.unwrap_or_else(own_ids),
-        network: wire::Network::Host,
-        disable_userns: false,
-        allow_ptrace: section.allow_ptrace,
-        extra_ro: Vec::new(),
-        role: Role::Host,
-    }
+    Plan::new(section, folders, program, Role::Host)
 }
 
 /// What a command confines itself to.
@@ -78,12 +62,8 @@ pub(in crate::sandbox) fn command(
 /// come on top.
 pub(in crate::sandbox) fn limits(section: &SandboxSection) -> Limits {
     let limits = bubblewrap::limits(section);
-    let account = tool_owner(section).unwrap_or_else(own_ids).0;
+    let account = tool_ids(section).0;
     Limits { pids: limits.pids.map(|pids| pids.saturating_add(threads_of(account))), ..limits }
-}
-
-fn own_ids() -> (u32, u32) {
-    (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw())
 }
 
 /// How many threads the processes of an account have, which is what the kernel counts.

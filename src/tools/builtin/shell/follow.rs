@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use crate::config::schema::LimitSection;
 use crate::protocol::{CallId, Event};
 use crate::sandbox::{Child, Disk, DiskTrouble, Exit, Notices, Step, Stream};
-use crate::tools::capture::{Capture, Utf8Stream};
+use crate::support::utf8_stream::Utf8Stream;
+use crate::tools::capture::Capture;
 
 /// Between the request to end and the end.
 const GRACE: Duration = Duration::from_secs(2);
@@ -93,7 +94,7 @@ pub(super) async fn follow(
     let mut stage = Stage::Running;
     let mut over = None;
     let (mut reading, mut hidden, mut waiting, mut last_word) = (false, false, false, Instant::now());
-    let exit = loop {
+    let (exit, leaves) = loop {
         let running = ending == Ending::Itself && over.is_none();
         tokio::select! {
             biased;
@@ -111,7 +112,7 @@ pub(super) async fn follow(
                     timer.as_mut().reset((Instant::now() + LAST_GRACE).into());
                 }
                 // Nothing more can be done; what was started is not worth the session.
-                Stage::Destroyed => break over.unwrap_or(Exit::UNKNOWN),
+                Stage::Destroyed => break (over.unwrap_or(Exit::UNKNOWN), false),
             },
             _ = look.tick(), if running => {
                 ending = watch.disk();
@@ -140,14 +141,10 @@ pub(super) async fn follow(
                 Step::Memory { largest, .. } if running => ending = watch.memory(&child, largest),
                 Step::Ended { exit, others } => {
                     if !others {
-                        break exit;
+                        break (exit, false);
                     }
                     if running && may_leave {
-                        decoders.finish(capture);
-                        if waiting || hidden {
-                            watch.tell_waiting(false, false);
-                        }
-                        return Followed { ending, exit, left: Some(child) };
+                        break (exit, true);
                     }
                     // What it left behind has no leave to stay.
                     over = Some(exit);
@@ -155,7 +152,7 @@ pub(super) async fn follow(
                     child.kill();
                     timer.as_mut().reset((Instant::now() + LAST_GRACE).into());
                 }
-                Step::Gone => break over.unwrap_or(Exit::UNKNOWN),
+                Step::Gone => break (over.unwrap_or(Exit::UNKNOWN), false),
                 Step::Memory { .. } | Step::Left { .. } | Step::Frozen(_) => {}
             },
         }
@@ -170,7 +167,7 @@ pub(super) async fn follow(
     if waiting || hidden {
         watch.tell_waiting(false, false);
     }
-    Followed { ending, exit, left: None }
+    Followed { ending, exit, left: leaves.then_some(child) }
 }
 
 /// Text of each stream: a character that is cut in two waits for its rest.
