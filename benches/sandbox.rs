@@ -36,6 +36,7 @@ async fn measure(rounds: usize) {
             home: at("home"),
             tmp: at("tmp"),
             mount: format!("/mnt/{id}"),
+            mounted: Vec::new(),
             id: id.clone(),
         };
         sandbox.prepare(&folders).expect("folders");

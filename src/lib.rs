@@ -16,6 +16,7 @@
 //! | [`session`] | one session on disk: folder, log, lock, operation history |
 //! | [`model`] | clients of chat endpoints |
 //! | [`demo`] | the scripted chat endpoint on loopback |
+//! | [`kernel`] | the notebook's Python: which one, where its packages come from |
 //! | [`tools`] | the 24 tools: table, argument checks, dispatch |
 //! | [`vm`] | the engine: one actor per session, driven by ops, telling events |
 //! | [`headless`] | `okcvm exec`: one turn without a screen |
@@ -90,6 +91,7 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod headless;
+pub mod kernel;
 pub mod logging;
 pub mod model;
 pub mod protocol;

@@ -12,6 +12,7 @@ use crate::cli::report::Failure;
 use crate::config::schema::{NetworkMode, SandboxBackend, SandboxSection};
 use crate::config::{self, ConfigError, Flags, LoadOptions, Loaded, Problem};
 use crate::demo::{self, DemoOptions, DemoServer};
+use crate::kernel::python::{LazyPython, PythonSearch};
 use crate::logging;
 use crate::model::{ChatModel, OpenAiChat};
 use crate::protocol::SessionId;
@@ -182,6 +183,16 @@ impl Setup {
         LazySandbox::from_chooser(chooser(&self.loaded))
     }
 
+    /// The Python of the notebook, not looked for yet.
+    pub fn python(&self) -> LazyPython {
+        LazyPython::new(PythonSearch {
+            configured: self.loaded.config.python.path.clone(),
+            path: self.options.env.get("PATH").map(Into::into),
+            own: self.loaded.paths.data_dir.join("python"),
+            cache_dir: self.loaded.paths.cache_dir.clone(),
+        })
+    }
+
     /// The prompt and manifest in use.
     pub fn bundle(&self) -> Result<Arc<Bundle>, Failure> {
         match &self.loaded.config.spec.dir {
@@ -201,6 +212,7 @@ impl Setup {
             redactor: self.redactor.clone(),
             holder: holder.to_owned(),
             interactive: holder == SCREEN,
+            python: self.python(),
             ..SessionOptions::new(sandbox)
         };
         OpenSession::open(folder, &options).map_err(|error| Failure::from_error(&error).maybe_hint(error.hint()))

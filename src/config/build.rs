@@ -7,8 +7,8 @@ use super::fields::{ENDPOINTS, field, fields};
 use super::loaded::ShownValue;
 use super::paths::expand;
 use super::schema::{
-    Config, Endpoint, EngineSection, LimitSection, MediaSection, NetworkSection, SandboxSection, SnapshotSection,
-    SpecSection, UiSection, WorkspaceSection,
+    Config, Endpoint, EngineSection, LimitSection, MediaSection, NetworkSection, PythonSection, SandboxSection,
+    SnapshotSection, SpecSection, UiSection, WorkspaceSection,
 };
 use super::settings::{Settings, Source};
 use super::value::{self, Typed};
@@ -70,6 +70,7 @@ impl Builder<'_> {
                 max_total_mb: self.whole("snapshots.max_total_mb"),
             },
             engine: EngineSection { max_rounds: self.whole("engine.max_rounds") },
+            python: PythonSection { path: self.path("python.path") },
             spec: SpecSection { dir: self.path("spec.dir") },
             ui: UiSection {
                 colour: self.choice("ui.colour"),

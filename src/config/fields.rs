@@ -281,6 +281,12 @@ const ROWS: &[Row] = &[
         "Requests to the model in one turn, after which the turn ends with a message.",
     ),
     (
+        "python.path",
+        FieldKind::Path,
+        "[found]",
+        "The python3 of notebook cells; found is the first of PATH and /usr that has ipykernel, or one made by doctor --fix.",
+    ),
+    (
         "spec.dir",
         FieldKind::Path,
         "[built in]",

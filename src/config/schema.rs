@@ -23,6 +23,8 @@ pub struct Config {
     pub snapshots: SnapshotSection,
     /// Limits of the loop.
     pub engine: EngineSection,
+    /// The Python of the notebook.
+    pub python: PythonSection,
     /// Where prompt and manifest come from.
     pub spec: SpecSection,
     /// How the screen looks.
@@ -276,6 +278,13 @@ impl Default for EngineSection {
     fn default() -> Self {
         Self { max_rounds: 50 }
     }
+}
+
+/// The Python of the notebook.
+#[derive(Debug, Clone, Default)]
+pub struct PythonSection {
+    /// The interpreter; `None` looks for one that has ipykernel.
+    pub path: Option<PathBuf>,
 }
 
 /// Where prompt and manifest come from.

@@ -20,7 +20,7 @@ use super::private::Private;
 use super::runner::Start;
 use super::usage::Account;
 use super::wire::{self, Network, Plan, Role};
-use super::{Request, SandboxError, SandboxFolders, policy, process, unconfined};
+use super::{Mounted, Request, SandboxError, SandboxFolders, policy, process, unconfined};
 use crate::config::paths::real;
 use crate::config::schema::{LimitSection, NetworkMode, SandboxSection};
 use crate::support::folder;
@@ -192,6 +192,11 @@ impl Sandbox {
         }
     }
 
+    /// Whether commands see a [`Mounted`] folder where it says, and not where it lies.
+    pub fn remounts(&self) -> bool {
+        matches!(self.0.backend, Backend::Bubblewrap { .. })
+    }
+
     /// Whether all sandboxes of a session share a network.
     pub(super) fn shares_network(&self) -> bool {
         matches!(self.0.backend, Backend::Bubblewrap { shares_network: true, .. })
@@ -210,12 +215,13 @@ impl Sandbox {
         Ok(match &self.0.backend {
             Backend::Landlock { .. } => {
                 let network = landlock::Network::of(mode, proxy.port());
-                let extra = checked_extra(section, &folders.work, &self.0.private)?;
+                let extra = shown_besides(section, &self.0.private, folders)?;
+                let extra: Vec<PathBuf> = extra.into_iter().map(|(source, _)| source).collect();
                 landlock::command(section, folders, &extra, network, (argv, terminal))
             }
             Backend::Bubblewrap { .. } => wire::Command {
                 argv,
-                env: policy::environment(&folders.mount, &section.env_pass, |name| std::env::var(name).ok()),
+                env: policy::environment(folders, &section.env_pass, |name| std::env::var(name).ok()),
                 folder: PathBuf::from(&folders.mount),
                 terminal,
                 limits: Some(bubblewrap::limits(section)),
@@ -299,8 +305,28 @@ pub(super) fn confined_plan(
     program: &Path,
     network: Network,
 ) -> io::Result<Plan> {
-    let extra_ro = checked_extra(section, &folders.work, private)?;
+    let extra_ro = shown_besides(section, private, folders)?;
     Ok(Plan { extra_ro, ..bwrap.plan(section, folders, program, network) })
+}
+
+/// What commands see besides the system and the session: where it lies, without links, and where it is seen. What okcvm
+/// itself wants to show and must not is left out, and whoever needs it says so.
+fn shown_besides(
+    section: &SandboxSection,
+    private: &Private,
+    folders: &SandboxFolders,
+) -> io::Result<Vec<(PathBuf, PathBuf)>> {
+    let mut shown: Vec<(PathBuf, PathBuf)> =
+        checked_extra(section, &folders.work, private)?.into_iter().map(|path| (path.clone(), path)).collect();
+    for Mounted { source, inside, trusted, .. } in &folders.mounted {
+        let refused = if *trusted { None } else { private.refuses(source).or_else(|| private.refuses(&real(source))) };
+        match (refused, fs::canonicalize(source)) {
+            (None, Ok(source)) => shown.push((source, inside.clone())),
+            (None, Err(error)) => tracing::warn!(path = %source.display(), %error, "not shown to tools"),
+            (Some(why), _) => tracing::warn!(path = %source.display(), %why, "not shown to tools"),
+        }
+    }
+    Ok(shown)
 }
 
 /// The extra mounts without links, each checked against the places that nobody may show; all that are refused are told.

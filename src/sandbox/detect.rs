@@ -244,6 +244,7 @@ impl Chooser {
             home: place.join("home"),
             tmp: place.join("tmp"),
             mount: "/mnt/okcvm-0000000000000000".to_owned(),
+            mounted: Vec::new(),
         };
         (place, folders)
     }

@@ -51,7 +51,11 @@ fn become_bubblewrap() -> io::Result<std::convert::Infallible> {
             home: text(&plan.home)?,
             tmp: text(&plan.tmp)?,
             program: text(&plan.program)?,
-            extra: plan.extra_ro.iter().map(|path| Ok((text(path)?, text(path)?))).collect::<io::Result<_>>()?,
+            extra: plan
+                .extra_ro
+                .iter()
+                .map(|(path, inside)| Ok((text(path)?, text(inside)?)))
+                .collect::<io::Result<_>>()?,
         },
     };
     if let Some((user, network)) = given {
@@ -133,7 +137,8 @@ fn leave_root(plan: &Plan, id: u32) -> io::Result<Sources> {
     };
     let (work, home, tmp) = (open(&plan.work)?, open(&plan.home)?, open(&plan.tmp)?);
     let program = open(&plan.program)?;
-    let extra = plan.extra_ro.iter().map(|path| open(path)).collect::<io::Result<Vec<_>>>()?;
+    let extra = plan.extra_ro.iter().map(|(path, inside)| Ok((open(path)?, text(inside)?)));
+    let extra = extra.collect::<io::Result<Vec<_>>>()?;
     let options = CString::new("mode=0755,size=1m")?;
     rustix::mount::mount("okcvm", "/run", "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, options.as_c_str())
         .map_err(|error| step("cannot mount /run", error.into()))?;
@@ -152,8 +157,8 @@ fn leave_root(plan: &Plan, id: u32) -> io::Result<Sources> {
         program: bind(&program, "init")?,
         extra: Vec::new(),
     };
-    for (index, source) in extra.iter().enumerate() {
-        sources.extra.push((bind(source, &format!("extra-{index}"))?, source.1.clone()));
+    for (index, (source, inside)) in extra.into_iter().enumerate() {
+        sources.extra.push((bind(&source, &format!("extra-{index}"))?, inside));
     }
 
     let (uid, gid) = (Uid::from_raw(id), Gid::from_raw(id));

@@ -63,6 +63,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::schema::{SandboxBackend, SandboxSection};
 
 /// The folders of a session that a command sees.
@@ -78,6 +80,28 @@ pub struct SandboxFolders {
     pub tmp: PathBuf,
     /// The mount, without a trailing slash.
     pub mount: String,
+    /// What it sees besides, read-only.
+    pub mounted: Vec<Mounted>,
+}
+
+/// A folder of the host that commands see read-only, such as that of an interpreter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mounted {
+    /// Where it lies.
+    pub source: PathBuf,
+    /// Where commands see it, with a backend that mounts; with others where it lies.
+    pub inside: PathBuf,
+    /// Whether okcvm made it: then it may lie among okcvm's own files, which nothing else may.
+    pub trusted: bool,
+    /// Whether its `bin` belongs to the search path.
+    pub programs: bool,
+}
+
+impl Mounted {
+    /// Seen where it lies.
+    pub fn in_place(source: PathBuf) -> Self {
+        Self { inside: source.clone(), source, trusted: false, programs: false }
+    }
 }
 
 /// Why a command could not be run.

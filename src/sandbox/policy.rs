@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::wire::{Network, Plan};
+use super::{Mounted, SandboxFolders};
 use crate::config;
 
 /// Where okcvm's own program lies inside.
@@ -177,21 +178,30 @@ pub(super) fn made_up_files(ids: (u32, u32)) -> [(&'static str, String); 3] {
 
 /// The whole environment of tools inside: built from nothing, plus the variables that the user passes on by name.
 pub(super) fn environment(
-    mount: &str,
+    folders: &SandboxFolders,
     pass: &[String],
     host: impl Fn(&str) -> Option<String>,
 ) -> Vec<(String, String)> {
-    environment_at([mount, HOME, "/tmp"], pass, host)
+    let programs = programs(folders, |mounted| &mounted.inside);
+    environment_at([&folders.mount, HOME, "/tmp"], &programs, pass, host)
+}
+
+/// The folders of programs that a session's commands have besides the system's, as a beginning of a search path. `place`
+/// tells where commands find a folder.
+pub(super) fn programs(folders: &SandboxFolders, place: impl Fn(&Mounted) -> &PathBuf) -> String {
+    let with_programs = folders.mounted.iter().filter(|mounted| mounted.programs);
+    with_programs.fold(String::new(), |path, mounted| path + &format!("{}/bin:", place(mounted).display()))
 }
 
 /// The same where workspace, HOME and temporary folder lie elsewhere.
 pub(super) fn environment_at(
     [workspace, home, tmp]: [&str; 3],
+    programs: &str,
     pass: &[String],
     host: impl Fn(&str) -> Option<String>,
 ) -> Vec<(String, String)> {
     let mut env = common_environment(workspace, home, tmp);
-    env.push(("PATH".to_owned(), format!("{home}/.local/bin:/usr/local/bin:/usr/bin:/bin")));
+    env.push(("PATH".to_owned(), format!("{home}/.local/bin:{programs}/usr/local/bin:/usr/bin:/bin")));
     pass_on(&mut env, pass, host);
     env
 }
@@ -290,12 +300,27 @@ mod tests {
     fn the_environment_is_built_from_nothing_and_secrets_are_never_passed_on() {
         let host = |name: &str| Some(format!("host-{name}"));
         let pass = ["TZ", "OKCVM_API_KEY", "SSH_AUTH_SOCK", "http_proxy", "HOME", "GITHUB_TOKEN", "MY_VAR"];
-        let env = environment("/mnt/okcvm-1", &pass.map(ToOwned::to_owned), host);
+        let folder = |inside: &str, programs| Mounted {
+            source: PathBuf::from("/data"),
+            inside: PathBuf::from(inside),
+            trusted: false,
+            programs,
+        };
+        let folders = SandboxFolders {
+            id: "okcvm-1".to_owned(),
+            work: PathBuf::from("/s/work"),
+            home: PathBuf::from("/s/home"),
+            tmp: PathBuf::from("/s/tmp"),
+            mount: "/mnt/okcvm-1".to_owned(),
+            mounted: vec![folder("/opt/okcvm/python", true), folder("/opt/base", false)],
+        };
+        let env = environment(&folders, &pass.map(ToOwned::to_owned), host);
         let names: Vec<&str> = env.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(
             names,
             ["HOME", "USER", "LOGNAME", "SHELL", "TERM", "LANG", "TMPDIR", "OKCVM_WORKSPACE", "PATH", "TZ", "MY_VAR"]
         );
         assert_eq!(env[0].1, HOME);
+        assert_eq!(env[8].1, "/home/okcvm/.local/bin:/opt/okcvm/python/bin:/usr/local/bin:/usr/bin:/bin");
     }
 }

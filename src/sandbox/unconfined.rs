@@ -16,7 +16,7 @@ pub(super) fn environment(section: &SandboxSection, folders: &SandboxFolders) ->
     let text = |path: &Path| path.to_string_lossy().into_owned();
     let mut env = policy::common_environment(&text(&folders.work), &text(&folders.home), &text(&folders.tmp));
     let path = host("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".to_owned());
-    env.push(("PATH".to_owned(), path));
+    env.push(("PATH".to_owned(), policy::programs(folders, |mounted| &mounted.source) + &path));
     policy::pass_on(&mut env, &section.env_pass, host);
     env
 }

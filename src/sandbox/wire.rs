@@ -68,8 +68,8 @@ pub(super) struct Plan {
     pub(super) disable_userns: bool,
     /// Whether processes may trace each other.
     pub(super) allow_ptrace: bool,
-    /// Further host paths to show, read-only.
-    pub(super) extra_ro: Vec<PathBuf>,
+    /// Further host paths to show, read-only, each with its path inside.
+    pub(super) extra_ro: Vec<(PathBuf, PathBuf)>,
     /// What is to run inside.
     pub(super) role: Role,
 }

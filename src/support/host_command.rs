@@ -1,12 +1,14 @@
-//! Programs of the host that the user asks for: the editor, the pager, the multiplexer's clipboard.
+//! Programs of the host that the user asks for: the editor, the pager, the multiplexer's clipboard, the machine's Python.
 //!
 //! These run outside any sandbox, by the user's hand only, and never with arguments that a model or a tool chose: a
 //! text goes in as a file or through standard input.
 
-use std::ffi::OsString;
-use std::io;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, BufRead as _, Read as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
@@ -70,6 +72,85 @@ impl HostCommand {
         }
         let status = child.wait().await?;
         if status.success() { Ok(()) } else { Err(io::Error::other(format!("{} failed: {status}", self.name()))) }
+    }
+}
+
+/// How long a program may take to answer a short question, on a machine with much to do.
+pub const SHORT: Duration = Duration::from_secs(20);
+/// Most that is read of an answer.
+const MOST_SAID: u64 = 1 << 20;
+
+/// Runs a program for its answer on standard output, without a terminal and from the root folder, so that nothing of the
+/// current one has a say. Blocks; the program is ended at the limit. Fails when it does.
+pub fn ask(program: &Path, arguments: &[&str], limit: Duration) -> io::Result<String> {
+    let mut command = quiet(program);
+    command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn()?;
+    let out = child.stdout.take();
+    let reader = std::thread::spawn(move || {
+        let mut said = Vec::new();
+        out.map_or(Ok(0), |out| out.take(MOST_SAID).read_to_end(&mut said)).map(|_| said)
+    });
+    let end = Instant::now() + limit;
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if Instant::now() >= end {
+            end_group(&child);
+            child.wait()?;
+            return Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} s", limit.as_secs())));
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    if !status.success() {
+        return Err(io::Error::other(status.to_string()));
+    }
+    let said = reader.join().map_err(|_| io::Error::other("the reader ended badly"))??;
+    String::from_utf8(said).map_err(io::Error::other)
+}
+
+/// Runs a program that tells of its progress, output and errors alike, line by line; it is ended when `told` says no.
+/// Blocks until it ends.
+pub fn follow(program: &Path, arguments: &[&OsStr], told: &mut dyn FnMut(&str) -> bool) -> io::Result<ExitStatus> {
+    let (reader, writer) = io::pipe()?;
+    let mut command = quiet(program);
+    command.args(arguments).stdout(writer.try_clone()?).stderr(writer);
+    let mut child = command.spawn()?;
+    // The command holds the other ends of the pipe.
+    drop(command);
+    let mut lines = io::BufReader::new(reader);
+    let mut line = Vec::new();
+    while lines.by_ref().take(MOST_SAID).read_until(b'\n', &mut line)? > 0 {
+        if !told(String::from_utf8_lossy(&line).trim_end()) {
+            end_group(&child);
+            break;
+        }
+        line.clear();
+    }
+    child.wait()
+}
+
+/// A program with nothing to read, in a group of its own, without what is okcvm's or another Python's in its environment.
+fn quiet(program: &Path) -> std::process::Command {
+    let mut command = std::process::Command::new(program);
+    command.stdin(Stdio::null()).current_dir("/").process_group(0);
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("OKCVM_") || text.ends_with("_API_KEY") || OTHERS.contains(&&*text) {
+            command.env_remove(&name);
+        }
+    }
+    command
+}
+
+/// Variables that make Python and its installers use other folders than those that are asked for.
+const OTHERS: [&str; 6] = ["PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_USER", "PIP_TARGET", "PIP_PREFIX"];
+
+fn end_group(child: &std::process::Child) {
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+        // It may have ended by itself.
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
     }
 }
 

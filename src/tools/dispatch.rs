@@ -16,6 +16,7 @@ use super::state::ToolState;
 use super::tool::{ToolContext, ToolEffect, ToolError, ToolOutput};
 use super::{ToolsError, walls};
 use crate::config::schema::NetworkMode;
+use crate::kernel::python::LazyPython;
 use crate::protocol::{
     Artifact, CallId, Event, ImageData, NetworkChange, NetworkState, TodoItem, ToolCall, ToolSpec, ToolStatus,
 };
@@ -42,6 +43,8 @@ pub struct ToolboxParts {
     pub redactor: Redactor,
     /// Whether somebody is there to answer what a command asks on its terminal.
     pub interactive: bool,
+    /// The Python of the notebook, and of commands.
+    pub python: LazyPython,
 }
 
 /// The tools of one session. Meant to be shared behind an `Arc`.
@@ -64,6 +67,8 @@ pub(crate) struct Machine {
     /// What commands may reach.
     pub(crate) network: Network,
     pub(crate) interactive: bool,
+    /// The Python of the notebook, and of commands.
+    pub(crate) python: LazyPython,
     /// Terminals of running calls.
     pub(crate) keyboards: Keyboards,
     sandbox: LazySandbox,
@@ -117,7 +122,7 @@ pub struct Spill {
 impl Toolbox {
     /// The tools of a session. Does not try the sandbox yet.
     pub fn new(parts: ToolboxParts) -> Result<Self, ToolsError> {
-        let ToolboxParts { bundle, workspace, sandbox, folders, spill, redactor, interactive } = parts;
+        let ToolboxParts { bundle, workspace, sandbox, folders, spill, redactor, interactive, python } = parts;
         let notices = Notices::default();
         let network = Network::new(sandbox.network_section(), notices.clone(), |name| std::env::var(name).ok());
         let machine = Machine {
@@ -127,6 +132,7 @@ impl Toolbox {
             notices,
             network,
             interactive,
+            python,
             keyboards: Keyboards::default(),
             sandbox,
             session: Arc::default(),
@@ -135,19 +141,21 @@ impl Toolbox {
         Ok(Self { registry: ToolRegistry::from_bundle(&bundle)?, machine, spill, redactor })
     }
 
-    /// Chooses the sandbox on a thread that may block, so that the calls below do not have to.
+    /// Chooses the sandbox and looks for Python on threads that may block, so that the calls below do not have to.
     pub async fn warm(&self) {
-        self.machine.sandbox.warm().await;
+        futures::join!(self.machine.sandbox.warm(), self.machine.python.warm());
     }
 
     /// Every tool of the manifest and whether it can run here. Blocks while the sandbox is chosen.
     pub fn rows(&self) -> Vec<ToolRow> {
-        self.registry.rows_with(&self.machine.sandbox)
+        self.registry.rows_with(&self.machine.sandbox, &self.machine.python)
     }
 
     /// The tools that can run here, as the model is told of them. Blocks while the sandbox is chosen.
     pub fn specs(&self) -> Vec<ToolSpec> {
-        let usable = |entry: &&Entry| entry.tool.is_some() && entry.why_not(&self.machine.sandbox).is_none();
+        let usable = |entry: &&Entry| {
+            entry.tool.is_some() && entry.why_not(&self.machine.sandbox, &self.machine.python).is_none()
+        };
         self.registry.entries.iter().filter(usable).map(|entry| self.spec(entry)).collect()
     }
 
@@ -334,16 +342,19 @@ impl Machine {
             ))
         })?;
         let open = || async {
-            let folders = Arc::clone(&self.folders);
-            let prepared = sandbox.clone();
-            super::tool::blocking(move || {
+            let mut folders = SandboxFolders::clone(&self.folders);
+            let (prepared, python) = (sandbox.clone(), self.python.clone());
+            let folders = super::tool::blocking(move || {
                 prepared.prepare(&folders).map_err(|error| {
                     ToolError::ForModel(format!("the session's folders are not ready for the sandbox: {error}"))
-                })
+                })?;
+                // What a sandbox shows is settled when it starts.
+                folders.mounted.extend(python.get().iter().flat_map(|python| python.mounted()));
+                Ok(folders)
             })
             .await?;
             let (network, notices, redactor) = (self.network.clone(), self.notices.clone(), self.redactor.clone());
-            Ok(SandboxSession::new(sandbox, Arc::clone(&self.folders), network, notices, redactor))
+            Ok(SandboxSession::new(sandbox, Arc::new(folders), network, notices, redactor))
         };
         self.session.get_or_try_init(open).await.cloned()
     }

@@ -21,6 +21,7 @@ pub mod tool;
 mod walls;
 
 // What a toolbox is made of, for those who may not look into the sandbox.
+pub use crate::kernel::python::LazyPython;
 pub use crate::sandbox::{LazySandbox, SandboxFolders};
 pub use dispatch::{CallContext, Finished, Spill, Toolbox, ToolboxParts};
 pub use registry::{Availability, ToolRegistry, ToolRow};

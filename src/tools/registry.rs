@@ -8,6 +8,7 @@ use super::ToolsError;
 use super::args::Checker;
 use super::builtin::{self, Code};
 use super::tool::Tool;
+use crate::kernel::python::{LazyPython, Missing};
 use crate::protocol::ToolSpec;
 use crate::sandbox::LazySandbox;
 use crate::spec::Bundle;
@@ -39,12 +40,18 @@ pub(super) struct Entry {
 
 impl Entry {
     /// Why a tool for which there is code cannot run here.
-    pub(super) fn why_not(&self, sandbox: &LazySandbox) -> Option<String> {
-        let needed = self.tool.as_ref().is_some_and(|tool| tool.needs_sandbox());
-        if !needed {
+    pub(super) fn why_not(&self, sandbox: &LazySandbox, python: &LazyPython) -> Option<String> {
+        let tool = self.tool.as_ref()?;
+        if tool.needs_sandbox()
+            && let Err(why) = sandbox.get()
+        {
+            return Some(format!("no sandbox: {}", why.reason));
+        }
+        if !tool.needs_python() {
             return None;
         }
-        sandbox.get().err().map(|why| format!("no sandbox: {}", why.reason))
+        let Missing { reason, hint, .. } = python.get().err()?;
+        Some(if hint.is_empty() { reason } else { format!("{reason}. {hint}") })
     }
 }
 
@@ -104,9 +111,9 @@ impl ToolRegistry {
         &self.rows
     }
 
-    /// Every tool and whether it can run here, with this sandbox. Blocks while the sandbox is chosen.
-    pub fn rows_with(&self, sandbox: &LazySandbox) -> Vec<ToolRow> {
-        let row = |(entry, row): (&Entry, &ToolRow)| match entry.why_not(sandbox) {
+    /// Every tool and whether it can run here, with this sandbox and this Python. Blocks while they are looked for.
+    pub fn rows_with(&self, sandbox: &LazySandbox, python: &LazyPython) -> Vec<ToolRow> {
+        let row = |(entry, row): (&Entry, &ToolRow)| match entry.why_not(sandbox, python) {
             Some(why) if row.availability == Availability::Ready => {
                 ToolRow { name: row.name.clone(), availability: Availability::Unavailable(why) }
             }

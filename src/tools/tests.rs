@@ -46,9 +46,11 @@ fn session_with(sandbox: &LazySandbox) -> Session {
             home: path("home"),
             tmp: path("tmp"),
             mount: MOUNT.to_owned(),
+            mounted: Vec::new(),
         },
         spill: path("spill"),
         interactive: false,
+        python: super::LazyPython::none(),
         redactor: Redactor::new([Secret::new("sk-very-secret-key")]),
     })
     .expect("toolbox");

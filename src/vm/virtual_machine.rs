@@ -17,7 +17,7 @@ use crate::session::{Record, SessionFolder, SessionLock, SpillRef, find};
 use crate::spec::Bundle;
 use crate::support::clock::{Clock, SystemClock};
 use crate::support::secret::{RedactedStream, Redactor};
-use crate::tools::{CallContext, LazySandbox, SandboxFolders, Toolbox, ToolboxParts};
+use crate::tools::{CallContext, LazyPython, LazySandbox, SandboxFolders, Toolbox, ToolboxParts};
 use crate::workspace::Workspace;
 
 use super::VmError;
@@ -42,6 +42,8 @@ pub struct SessionOptions {
     pub holder: String,
     /// Whether somebody is there to answer what a command asks on its terminal.
     pub interactive: bool,
+    /// The Python of the notebook; without one the notebook is not offered.
+    pub python: LazyPython,
 }
 
 impl SessionOptions {
@@ -55,6 +57,7 @@ impl SessionOptions {
             clock: Arc::new(SystemClock),
             holder: "okcvm".to_owned(),
             interactive: false,
+            python: LazyPython::none(),
         }
     }
 }
@@ -83,6 +86,7 @@ impl OpenSession {
             home: folder.home(),
             tmp: folder.tmp(),
             mount: folder.mount(),
+            mounted: Vec::new(),
         };
         let workspace = Workspace::open(&folders.work, &folders.mount, owner)?
             .also_known_as(options.sandbox.workspace(&folders).as_deref());
@@ -94,6 +98,7 @@ impl OpenSession {
             spill: folder.spill(),
             redactor: options.redactor.clone(),
             interactive: options.interactive,
+            python: options.python.clone(),
         })?;
         let ledger_options =
             LedgerOptions { snapshots: options.snapshots.clone(), owner, clock: Arc::clone(&options.clock) };

@@ -181,6 +181,7 @@ async fn real_tools(folder: &std::path::Path) -> Option<Toolbox> {
         home: folder.join("home"),
         tmp: folder.join("tmp"),
         mount: MOUNT.to_owned(),
+        mounted: Vec::new(),
     };
     for path in [&folders.work, &folders.home, &folders.tmp, &folder.join("spill")] {
         std::fs::create_dir_all(path).expect("folder");
@@ -195,6 +196,7 @@ async fn real_tools(folder: &std::path::Path) -> Option<Toolbox> {
     }
     let workspace = Workspace::open(&folders.work, MOUNT, sandbox.tool_owner()).expect("workspace");
     let parts = ToolboxParts {
+        python: super::support::machine::python(),
         bundle: Arc::new(Bundle::embedded().clone()),
         workspace,
         sandbox,

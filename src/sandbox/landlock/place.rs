@@ -48,9 +48,10 @@ pub(in crate::sandbox) fn command(
     let places = places(section, folders);
     let text = places.each_ref().map(|place| place.to_string_lossy().into_owned());
     let [work, home, tmp] = text.each_ref().map(String::as_str);
+    let programs = policy::programs(folders, |mounted| &mounted.source);
     wire::Command {
         argv,
-        env: policy::environment_at([work, home, tmp], &section.env_pass, |name| std::env::var(name).ok()),
+        env: policy::environment_at([work, home, tmp], &programs, &section.env_pass, |name| std::env::var(name).ok()),
         folder: places[0].clone(),
         terminal,
         limits: Some(limits(section)),
@@ -92,6 +93,7 @@ mod tests {
             home: PathBuf::from("/s/home"),
             tmp: PathBuf::from("/s/tmp"),
             mount: "/mnt/okcvm-1".to_owned(),
+            mounted: Vec::new(),
         };
         let section = SandboxSection::default();
         let argv = vec!["true".to_owned()];

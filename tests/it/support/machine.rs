@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use okcvm::config::schema::SandboxSection;
+use okcvm::kernel::python::{LazyPython, PythonSearch};
 use okcvm::protocol::{CallId, ToolCall};
 use okcvm::sandbox::{Chooser, LazySandbox, Sandbox, SandboxFolders, Unavailable};
 use okcvm::spec::Bundle;
@@ -16,6 +17,11 @@ use tokio_util::sync::CancellationToken;
 /// The sandbox of this configuration, with the okcvm that these tests were built with as its helper.
 pub fn choose(section: &SandboxSection, cache: &Path) -> Result<Sandbox, Unavailable> {
     Chooser::new(section, cache).program(env!("CARGO_BIN_EXE_okcvm")).choose()
+}
+
+/// The Python of the system, where it has what a notebook needs.
+pub fn python() -> LazyPython {
+    LazyPython::new(PythonSearch { configured: Some("/usr/bin/python3".into()), ..PythonSearch::default() })
 }
 
 /// A folder for tests that is not below `/tmp`, so that paths of the host and of the sandbox are never the same.
@@ -57,6 +63,7 @@ impl Machine {
             home: root.join("home"),
             tmp: root.join("tmp"),
             mount: mount.clone(),
+            mounted: Vec::new(),
         };
         sandbox.prepare(&folders).expect("prepare");
         let place = sandbox.workspace(&folders);
@@ -71,6 +78,7 @@ impl Machine {
             spill: root.join("spill"),
             redactor: Redactor::default(),
             interactive,
+            python: python(),
         })
         .expect("toolbox");
         Self { root, mount, inside, toolbox: Arc::new(toolbox) }

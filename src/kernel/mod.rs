@@ -1,0 +1,3 @@
+//! The Python behind the notebook tool.
+
+pub mod python;
