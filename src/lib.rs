@@ -17,6 +17,7 @@
 //! | [`model`] | clients of chat endpoints |
 //! | [`demo`] | the scripted chat endpoint on loopback |
 //! | [`kernel`] | the notebook's Python: which one, where its packages come from |
+//! | [`document`] | documents (PDF, Office, EPUB, tables …) to Markdown; pure functions |
 //! | [`tools`] | the 24 tools: table, argument checks, dispatch |
 //! | [`vm`] | the engine: one actor per session, driven by ops, telling events |
 //! | [`headless`] | `okcvm exec`: one turn without a screen |
@@ -90,6 +91,7 @@
 pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod document;
 pub mod headless;
 pub mod kernel;
 pub mod logging;
