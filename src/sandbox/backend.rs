@@ -197,6 +197,14 @@ impl Sandbox {
         matches!(self.0.backend, Backend::Bubblewrap { .. })
     }
 
+    /// The program whose helper modes are used.
+    pub(super) fn helper_program(&self) -> Option<PathBuf> {
+        match &self.0.backend {
+            Backend::Bubblewrap { program, .. } | Backend::Landlock { program } => Some(program.clone()),
+            Backend::Unconfined { program, .. } => program.clone(),
+        }
+    }
+
     /// Whether all sandboxes of a session share a network.
     pub(super) fn shares_network(&self) -> bool {
         matches!(self.0.backend, Backend::Bubblewrap { shares_network: true, .. })

@@ -121,7 +121,7 @@ impl Chooser {
     }
 
     /// The program whose helper modes can be used for sure: that which was named, or the running one when it serves them.
-    fn helper_program(&self) -> Option<PathBuf> {
+    pub(super) fn helper_program(&self) -> Option<PathBuf> {
         self.program.clone().or_else(|| super::serves_helpers().then(std::env::current_exe)?.ok())
     }
 

@@ -161,15 +161,23 @@ fn leave_root(plan: &Plan, id: u32) -> io::Result<Sources> {
         sources.extra.push((bind(&source, &format!("extra-{index}"))?, inside));
     }
 
+    become_account(id)?;
+    Ok(sources)
+}
+
+/// Becomes an ordinary account for good.
+pub(super) fn become_account(id: u32) -> io::Result<()> {
     let (uid, gid) = (Uid::from_raw(id), Gid::from_raw(id));
-    let refused = |error: rustix::io::Errno| step(&format!("cannot become uid {id}"), error.into());
+    let refused = |error: rustix::io::Errno| {
+        io::Error::new(io::Error::from(error).kind(), format!("cannot become uid {id}: {error}"))
+    };
     rustix::thread::set_thread_groups(&[]).map_err(refused)?;
     rustix::thread::set_thread_res_gid(gid, gid, gid).map_err(refused)?;
     rustix::thread::set_thread_res_uid(uid, uid, uid).map_err(refused)?;
     if rustix::thread::set_thread_res_uid(Uid::ROOT, Uid::ROOT, Uid::ROOT).is_ok() {
         return Err(io::Error::other(format!("uid {id} can become root again")));
     }
-    Ok(sources)
+    Ok(())
 }
 
 /// Binds a folder or a file. The source was opened without following a link at its end and is bound through that

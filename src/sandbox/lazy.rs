@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::backend::Sandbox;
+use super::decoder::Decoder;
 use super::detect::{Chooser, Unavailable};
 use super::{SandboxFolders, landlock};
 use crate::config::schema::{NetworkMode, NetworkSection, SandboxBackend, SandboxSection};
@@ -98,6 +99,13 @@ impl LazySandbox {
     /// Where commands find the workspace, when the mount is not there for them. Never blocks.
     pub fn workspace(&self, folders: &SandboxFolders) -> Option<PathBuf> {
         super::workspace(&self.0.chooser.section, folders)
+    }
+
+    /// What decodes documents and pictures; it works with every backend, and where none does. Never blocks.
+    pub fn decoder(&self) -> Decoder {
+        let chosen = self.peek().and_then(Result::ok).and_then(Sandbox::helper_program);
+        let account = rustix::process::geteuid().is_root().then_some(self.0.chooser.section.run_as);
+        Decoder::new(chosen.or_else(|| self.0.chooser.helper_program()), account)
     }
 
     /// The account that tools run as, when that is not okcvm's own. Never blocks.

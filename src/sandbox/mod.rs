@@ -11,12 +11,13 @@
 //! One sandbox per session ([`SandboxSession`]), and one call through which anything is started in it. The runner makes
 //! a copy of itself for each command, its reaper: whatever the command starts stays below that, so that it can be
 //! ended as a whole. When the runner ends, the kernel ends everything inside. The helpers are this same program
-//! ([`internal_main`]). Which backend is used is decided once, by trying ([`choose`]), and never changed silently.
+//! ([`internal_main`]). One more of them needs no sandbox: the [`decoder`] of documents and pictures. Which backend is used is decided once, by trying ([`choose`]), and never changed silently.
 
 mod ask;
 mod backend;
 mod bubblewrap;
 mod child;
+mod decoder;
 mod detect;
 mod give;
 mod hints;
@@ -49,6 +50,7 @@ mod wire;
 
 pub use backend::Sandbox;
 pub use child::{Child, Keyboard, Step, Stream};
+pub use decoder::{Decoder, DecoderError, Encoded, Work};
 pub use detect::{Chooser, Unavailable, choose};
 pub use jobs::Frozen;
 pub use lazy::LazySandbox;
@@ -134,14 +136,15 @@ fn serves_helpers() -> bool {
 }
 
 /// Runs one of the helper modes when this process was started as one; `None` for an ordinary start. The first line of
-/// `main`, before anything opens a file or starts a thread.
-pub fn internal_main() -> Option<ExitCode> {
+/// `main`, before anything opens a file or starts a thread. `work` is what the process that decodes can do.
+pub fn internal_main(work: Work) -> Option<ExitCode> {
     SERVES_HELPERS.store(true, Ordering::Relaxed);
     let mode = std::env::args_os().nth(1)?;
     match mode.to_str()? {
         "__launch" => Some(launch::main()),
         "__init" => Some(init::main()),
         "__network" => Some(netns::main()),
+        decoder::MODE => Some(decoder::child::main(work)),
         _ => None,
     }
 }

@@ -14,6 +14,19 @@ pub(super) fn close_inherited_on_exec() -> io::Result<()> {
     unsafe { command_fds::inherited::init_inherited_fds() }
 }
 
+/// Closes every descriptor that this process inherited beyond the standard three.
+pub(super) fn close_inherited() -> io::Result<()> {
+    close_inherited_on_exec()?;
+    let numbers: Vec<i32> = std::fs::read_dir("/proc/self/fd")?
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect();
+    for number in numbers {
+        // Those that are not there to be taken are the standard three and the folder that was just read.
+        drop(command_fds::inherited::take_fd_ownership(number));
+    }
+    Ok(())
+}
+
 /// Gives this process a mount namespace of its own.
 #[expect(unsafe_code, reason = "unsharing is unsafe for descriptor tables; this call leaves them alone")]
 pub(super) fn unshare_mounts() -> io::Result<()> {

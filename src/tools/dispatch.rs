@@ -21,7 +21,7 @@ use crate::protocol::{
     Artifact, CallId, Event, ImageData, NetworkChange, NetworkState, TodoItem, ToolCall, ToolSpec, ToolStatus,
 };
 use crate::sandbox::network::Network;
-use crate::sandbox::{Frozen, LazySandbox, Notices, SandboxFolders, SandboxSession};
+use crate::sandbox::{Decoder, Frozen, LazySandbox, Notices, SandboxFolders, SandboxSession};
 use crate::spec::Bundle;
 use crate::support::secret::Redactor;
 use crate::workspace::Workspace;
@@ -332,6 +332,11 @@ impl Toolbox {
 }
 
 impl Machine {
+    /// What reads documents and pictures, in a process that can do nothing else.
+    pub(crate) fn decoder(&self) -> Decoder {
+        self.sandbox.decoder()
+    }
+
     /// The session's sandbox, its folders ready for it.
     pub(crate) async fn sandbox(&self) -> Result<SandboxSession, ToolError> {
         self.sandbox.warm().await;

@@ -12,6 +12,7 @@
 pub mod args;
 pub mod builtin;
 mod capture;
+mod decode;
 pub mod dispatch;
 mod keyboards;
 mod network;
@@ -23,6 +24,7 @@ mod walls;
 // What a toolbox is made of, for those who may not look into the sandbox.
 pub use crate::kernel::python::LazyPython;
 pub use crate::sandbox::{LazySandbox, SandboxFolders};
+pub use decode::decode;
 pub use dispatch::{CallContext, Finished, Spill, Toolbox, ToolboxParts};
 pub use registry::{Availability, ToolRegistry, ToolRow};
 pub use state::TodoFile;

@@ -17,6 +17,7 @@ mod cancel;
 mod cli;
 mod config_files;
 mod config_save;
+mod decoder;
 mod demo;
 mod headless;
 mod hostile;

@@ -3,6 +3,7 @@
 mod edit_file;
 mod files;
 mod image;
+pub(super) mod picture;
 mod read_file;
 mod shell;
 mod todo;

@@ -7,13 +7,13 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _};
 use std::sync::Arc;
 
-use base64::Engine as _;
 use futures::future::BoxFuture;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use super::picture::{self, Picture};
 use super::{files, image};
-use crate::protocol::{Artifact, ArtifactKind, ImageData};
+use crate::protocol::{Artifact, ArtifactKind};
 use crate::support::truncate;
 use crate::tools::args;
 use crate::tools::capture::hex;
@@ -27,8 +27,8 @@ const DEFAULT_LINES: i64 = 100;
 const MAX_LINE: usize = 1_000;
 /// A file may be this large, whatever it holds.
 const MAX_FILE: u64 = 256 << 20;
-/// A picture may be this large: more than endpoints take helps nobody.
-const MAX_IMAGE: u64 = 5 << 20;
+/// A picture may be this large.
+const MAX_IMAGE: u64 = 64 << 20;
 /// Characters that are shown at once: a hundred lines of a thousand characters and their numbers, always. Nothing is
 /// cut out of the middle; what does not fit begins the next call.
 const MAX_WINDOW: usize = 120_000;
@@ -41,12 +41,39 @@ pub(super) struct ReadFile;
 
 impl Tool for ReadFile {
     fn run<'a>(&'a self, cx: ToolContext<'a>, args: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
-        let machine = cx.machine.clone();
-        Box::pin(blocking(move || read(&machine, &args)))
+        Box::pin(run(cx, args))
     }
 }
 
-fn read(machine: &Machine, args: &Value) -> Result<ToolOutput, ToolError> {
+/// What was found.
+enum Found {
+    /// All there is to tell.
+    Told(ToolOutput),
+    /// A picture, and where it lies.
+    Picture(ConfinedPath, Vec<u8>),
+}
+
+async fn run(cx: ToolContext<'_>, args: Value) -> Result<ToolOutput, ToolError> {
+    let machine = cx.machine.clone();
+    match blocking(move || read(&machine, &args)).await? {
+        Found::Told(output) => Ok(output),
+        Found::Picture(real, bytes) => {
+            let Picture { image, facts } =
+                picture::for_model(cx.machine, bytes, Some(real.shown()), &cx.cancel).await?;
+            let mut output = ToolOutput::text(format!("{}: {facts}", real.shown()));
+            output.images.push(image);
+            output.artifacts.push(Artifact {
+                kind: ArtifactKind::Image,
+                path: Some(real.shown().to_owned()),
+                url: None,
+                host_path: Some(cx.machine.workspace.host_path().join(real.relative())),
+            });
+            Ok(output)
+        }
+    }
+}
+
+fn read(machine: &Machine, args: &Value) -> Result<Found, ToolError> {
     let path = machine.workspace.resolve(args::text(args, "file_path"))?;
     let offset = args::integer(args, "offset").unwrap_or(1).max(1);
     let limit = args::integer(args, "limit").unwrap_or(DEFAULT_LINES);
@@ -75,47 +102,25 @@ fn read(machine: &Machine, args: &Value) -> Result<ToolOutput, ToolError> {
     let mut start = Vec::with_capacity(START);
     Arc::new(&file).take(START as u64).read_to_end(&mut start).map_err(fail)?;
 
-    if let Some(media_type) = image::media_type(&start) {
-        return picture(machine, &real, media_type);
+    if image::media_type(&start).is_some() {
+        let bytes = machine.workspace.read(&real, MAX_IMAGE)?;
+        machine.state.saw(&real, files::sha256(&bytes));
+        return Ok(Found::Picture(real, bytes));
     }
     if let Some(what) = image::binary(&start) {
         let size = truncate::bytes(bytes);
         file.rewind().map_err(fail)?;
         // It was looked at, so it may be replaced.
         machine.state.saw(&real, Window::read(file, 1, 0).map_err(fail)?.sha256);
-        return Ok(ToolOutput::text(format!(
+        return Ok(Found::Told(ToolOutput::text(format!(
             "{} is {what}, {size}; it is not shown as text. Use the shell to look into it or to convert it.",
             path.shown()
-        )));
+        ))));
     }
     file.rewind().map_err(fail)?;
     let window = Window::read(file, offset as u64, limit as u64).map_err(fail)?;
     machine.state.saw(&real, window.sha256.clone());
-    window.shown(&path, offset as u64)
-}
-
-fn picture(machine: &Machine, real: &ConfinedPath, media_type: &str) -> Result<ToolOutput, ToolError> {
-    let bytes = machine.workspace.read(real, MAX_IMAGE).map_err(|error| match error {
-        WorkspaceError::TooLarge { .. } => {
-            ToolError::ForModel(format!("{error}. Make it smaller first, for example with Pillow in Python."))
-        }
-        error => error.into(),
-    })?;
-    machine.state.saw(real, files::sha256(&bytes));
-    let mut output =
-        ToolOutput::text(format!("{}: {media_type}, {}", real.shown(), truncate::bytes(bytes.len() as u64)));
-    output.images.push(ImageData {
-        media_type: media_type.to_owned(),
-        base64: base64::engine::general_purpose::STANDARD.encode(&bytes),
-        path: Some(real.shown().to_owned()),
-    });
-    output.artifacts.push(Artifact {
-        kind: ArtifactKind::Image,
-        path: Some(real.shown().to_owned()),
-        url: None,
-        host_path: Some(machine.workspace.host_path().join(real.relative())),
-    });
-    Ok(output)
+    window.shown(&path, offset as u64).map(Found::Told)
 }
 
 /// Some lines of a file, and facts about all of it.

@@ -1,0 +1,98 @@
+//! Pictures for vision models: decoded in a process of their own, turned upright, made small enough.
+//!
+//! ```text
+//! bytes ─ small and plain? ─ yes ─────────────────────────────── ImageData
+//!                └─ no ─ okcvm __convert ─ [`shrink`] ─ answer ──┘
+//! ```
+
+mod header;
+mod shrink;
+
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use crate::protocol::ImageData;
+use crate::sandbox::Encoded;
+use crate::support::truncate;
+use crate::tools::decode::{self, Task};
+use crate::tools::dispatch::Machine;
+use crate::tools::tool::ToolError;
+
+pub(in crate::tools) use shrink::shrunk;
+
+/// The longest edge that models are given; larger ones are made smaller by most endpoints anyway.
+const MAX_EDGE: u32 = 1_568;
+/// Bytes that models are given.
+const MAX_BYTES: usize = 1_500_000;
+/// A picture of fewer bytes and no long edge goes as it is, when it needs no turning.
+const SMALL: usize = 1_000_000;
+
+/// A picture as a model can take it.
+#[derive(Debug)]
+pub(in crate::tools) struct Picture {
+    /// The picture itself.
+    pub(in crate::tools) image: ImageData,
+    /// What it is, in a few words: `PNG picture, 4000 x 3000, 3.2 MiB, shown at 1568 x 1176`.
+    pub(in crate::tools) facts: String,
+}
+
+/// What the other process tells before the bytes.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Told {
+    /// The format that it had.
+    format: String,
+    /// As it lies in the file, turned upright.
+    size: (u32, u32),
+    /// As it is given to the model.
+    shown: (u32, u32),
+    media_type: String,
+    /// Whether the bytes that follow are none, because the picture can go as it is.
+    unchanged: bool,
+}
+
+/// Makes of the bytes of a picture (PNG, JPEG, GIF, WebP, BMP, TIFF) what a model can take. `path` is where it lies
+/// under the mount, if it does.
+pub(in crate::tools) async fn for_model(
+    machine: &Machine,
+    bytes: Vec<u8>,
+    path: Option<&str>,
+    cancel: &CancellationToken,
+) -> Result<Picture, ToolError> {
+    let size = bytes.len() as u64;
+    let told = match header::plain(&bytes) {
+        Some((format, size)) if bytes.len() < SMALL && size.0.max(size.1) <= MAX_EDGE => {
+            let media_type = format!("image/{}", format.to_lowercase());
+            Told { format: format.to_owned(), size, shown: size, media_type, unchanged: true }
+        }
+        _ => {
+            let shown = path.unwrap_or("the picture");
+            let words = (shown, "shown", "Make it smaller or convert it first, for example with Pillow in Python.");
+            let answer = decode::run(machine, &Task::Picture, Encoded::Bytes(bytes.clone()), cancel, words).await?;
+            let broken = || ToolError::ForModel(format!("{shown} could not be shown: its reader gave no answer"));
+            let (told, rest) = shrink::opened(answer).ok_or_else(broken)?;
+            if !told.unchanged {
+                return Ok(picture(&told, size, &rest, path));
+            }
+            told
+        }
+    };
+    Ok(picture(&told, size, &bytes, path))
+}
+
+fn picture(told: &Told, size: u64, bytes: &[u8], path: Option<&str>) -> Picture {
+    let ((width, height), shown) = (told.size, told.shown);
+    let mut facts = format!("{} picture, {width} x {height}, {}", told.format, truncate::bytes(size));
+    if shown != told.size {
+        // Writing to a String cannot fail.
+        let _ = write!(facts, ", shown at {} x {}", shown.0, shown.1);
+    }
+    let image = ImageData {
+        media_type: told.media_type.clone(),
+        base64: base64::engine::general_purpose::STANDARD.encode(bytes),
+        path: path.map(ToOwned::to_owned),
+    };
+    Picture { image, facts }
+}

@@ -1,0 +1,51 @@
+//! What the process that decodes can do, and how its end is told: one task in, one answer out.
+//!
+//! Both sides stand here, so that they cannot differ: they are the same program.
+
+use std::io::Read;
+
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use super::builtin::picture;
+use super::dispatch::Machine;
+use super::tool::ToolError;
+use crate::sandbox::{DecoderError, Encoded};
+
+/// A task of the process that decodes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Task {
+    /// A picture as a model can take it.
+    Picture,
+}
+
+/// Does a task in the process that was started for it.
+pub fn decode(task: &str, input: &mut dyn Read) -> Result<Vec<u8>, String> {
+    let task: Task = serde_json::from_str(task).map_err(|error| format!("unknown task: {error}"))?;
+    let mut bytes = Vec::new();
+    input.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    match task {
+        Task::Picture => picture::shrunk(&bytes),
+    }
+}
+
+/// Has a task done in a process of its own. `verb` is what could not be done when it fails, `way_out` a sentence on what
+/// else there is.
+pub(super) async fn run(
+    machine: &Machine,
+    task: &Task,
+    input: Encoded,
+    cancel: &CancellationToken,
+    (shown, verb, way_out): (&str, &str, &str),
+) -> Result<Vec<u8>, ToolError> {
+    // Plain data always serializes.
+    let task = serde_json::to_string(task).unwrap_or_default();
+    machine.decoder().run(&task, input, cancel).await.map_err(|error| match error {
+        DecoderError::Cancelled => ToolError::Cancelled,
+        DecoderError::TimedOut(limit) => {
+            ToolError::ForModel(format!("{shown} could not be {verb} within {} s. {way_out}", limit.as_secs()))
+        }
+        error => ToolError::ForModel(format!("{shown} could not be {verb}: {error}. {way_out}")),
+    })
+}
