@@ -145,6 +145,9 @@ pub enum Command {
         /// Print a JSON array
         #[arg(long)]
         json: bool,
+        /// Make what okcvm can make itself: the Python environment of the notebook
+        #[arg(long)]
+        fix: bool,
     },
     /// Print completions for a shell
     Completions {

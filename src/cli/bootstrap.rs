@@ -185,12 +185,7 @@ impl Setup {
 
     /// The Python of the notebook, not looked for yet.
     pub fn python(&self) -> LazyPython {
-        LazyPython::new(PythonSearch {
-            configured: self.loaded.config.python.path.clone(),
-            path: self.options.env.get("PATH").map(Into::into),
-            own: self.loaded.paths.data_dir.join("python"),
-            cache_dir: self.loaded.paths.cache_dir.clone(),
-        })
+        python(&self.options, &self.loaded)
     }
 
     /// The prompt and manifest in use.
@@ -278,6 +273,16 @@ impl Setup {
         let model = OpenAiChat::new(endpoint).map_err(|error| Failure::from_error(&error).maybe_hint(error.hint()))?;
         Ok((Arc::new(model), None))
     }
+}
+
+/// The Python of the notebook that this configuration leads to, not looked for yet.
+pub fn python(options: &LoadOptions, loaded: &Loaded) -> LazyPython {
+    LazyPython::new(PythonSearch {
+        configured: loaded.config.python.path.clone(),
+        path: options.env.get("PATH").map(Into::into),
+        own: loaded.paths.data_dir.join("python"),
+        cache_dir: loaded.paths.cache_dir.clone(),
+    })
 }
 
 /// Chooses the sandbox, with the places that this configuration keeps private.

@@ -6,10 +6,11 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::args::GlobalArgs;
-use super::bootstrap::{chooser, chooser_of, load_options};
+use super::bootstrap::{self, chooser, chooser_of, load_options};
 use super::output;
 use super::report::{Failure, Outcome};
 use crate::config::{self, LoadOptions, Loaded, NetworkMode, SandboxBackend};
+use crate::kernel::python::{Missing, PACKAGES};
 use crate::sandbox::MachineFacts;
 use crate::support::{sanitize, truncate};
 
@@ -42,9 +43,13 @@ impl Finding {
     }
 }
 
-/// Looks at everything and prints one line a part; exit code 1 when a part that is needed is missing.
-pub fn run(global: &GlobalArgs, json: bool) -> Outcome {
+/// Looks at everything and prints one line a part; exit code 1 when a part that is needed is missing. With `fix`, what
+/// okcvm can make itself is made first.
+pub fn run(global: &GlobalArgs, json: bool, fix: bool) -> Outcome {
     let options = load_options(global)?;
+    if fix {
+        mend(&options)?;
+    }
     let mut findings = vec![Finding::ok("okcvm", format!("version {}", env!("CARGO_PKG_VERSION")))];
     match config::load(&options) {
         Ok(loaded) => configured(&options, &loaded, &mut findings),
@@ -96,9 +101,39 @@ fn configured(options: &LoadOptions, loaded: &Loaded, findings: &mut Vec<Finding
     findings.extend(landlock(loaded));
     findings.push(namespaces(&MachineFacts::of_host(), loaded));
     findings.push(processes(&MachineFacts::of_host()));
+    findings.push(python(options, loaded));
     findings.push(git(options));
     findings.push(folder("sessions", &paths.sessions_dir));
     findings.push(folder("log", &paths.log_dir));
+}
+
+/// Makes the Python environment of the notebook, where there is none that works.
+fn mend(options: &LoadOptions) -> Result<(), Failure> {
+    let loaded = config::load_keyless(options).map_err(|_| {
+        Failure::usage("the configuration cannot be read, so nothing was mended")
+            .hint("`okcvm config check` lists what is wrong with it.")
+    })?;
+    let python = bootstrap::python(options, &loaded);
+    let missing = match python.get() {
+        Ok(_) => return Ok(()),
+        Err(missing) if missing.can_be_made => missing,
+        Err(Missing { reason, hint, .. }) => return Err(Failure::new(reason).hint(hint)),
+    };
+    let mut err = output::err();
+    writeln!(err, "{}. Making an environment: {}", sanitize::line(&missing.reason), PACKAGES.join(", "))?;
+    let mut tell = |line: &str| writeln!(err, "  {}", sanitize::line(line)).is_ok();
+    let made = python.make(&mut tell);
+    let made = made.map_err(|error| Failure::from_error(&error).maybe_hint(error.hint().map(ToOwned::to_owned)))?;
+    writeln!(err, "{}", sanitize::line(&made.told()))?;
+    Ok(())
+}
+
+/// The Python of the notebook.
+fn python(options: &LoadOptions, loaded: &Loaded) -> Finding {
+    match bootstrap::python(options, loaded).get() {
+        Ok(python) => Finding::ok("python", python.told()),
+        Err(Missing { reason, hint, .. }) => Finding::new("python", Status::Warning, reason, Some(hint)),
+    }
 }
 
 fn chat(loaded: &Loaded) -> Finding {

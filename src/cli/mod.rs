@@ -61,7 +61,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Command::Session(command) => session::run(&global, command),
         Command::Snapshot(args) => snapshot::run(&global, args),
         Command::Tool(command) => tool::run(&global, command),
-        Command::Doctor { json } => doctor::run(&global, json),
+        Command::Doctor { json, fix } => doctor::run(&global, json, fix),
         Command::Spec(command) => {
             let options = load_options(&global)?;
             let (action, json) = match command {

@@ -11,6 +11,8 @@
 
 mod environment;
 mod probe;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::artifact::Artifact;
 use super::ids::{CallId, NodeId, SessionId, TurnId};
-use super::machine::{Job, NetworkState};
+use super::machine::{Job, NetworkState, PythonState};
 use super::message::Message;
 use super::snapshot::{FileDiff, NodeSummary, RestorePlan, RestoreReport};
 use super::todo::TodoItem;
@@ -257,6 +257,8 @@ pub enum Event {
     },
     /// Screens only: the network of the tools, asked for or changed.
     Network(NetworkState),
+    /// Screens only: the Python of the notebook, asked for, missing or being made.
+    Python(PythonState),
     /// Screens only: the engine has ended; nothing follows.
     Closed,
 }
@@ -277,6 +279,7 @@ impl Event {
                 | Self::ToolWaiting { .. }
                 | Self::JobsChanged { .. }
                 | Self::Network(_)
+                | Self::Python(_)
                 | Self::Closed
         )
     }

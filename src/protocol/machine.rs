@@ -23,6 +23,38 @@ pub struct Job {
     pub tail: String,
 }
 
+/// The Python of the notebook, as far as it is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum PythonState {
+    /// There is one.
+    Ready {
+        /// Which, in words.
+        told: String,
+    },
+    /// There is none, and cells cannot be run.
+    Missing {
+        /// Why.
+        reason: String,
+        /// What to do.
+        hint: String,
+        /// Whether okcvm can make an environment.
+        can_be_made: bool,
+    },
+    /// An environment is being made.
+    Making {
+        /// The latest line of its progress.
+        line: String,
+    },
+    /// It could not be made.
+    Failed {
+        /// Why.
+        reason: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+}
+
 /// Asks for the network of the tools, or changes it for the rest of this run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NetworkChange {

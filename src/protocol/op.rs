@@ -53,6 +53,12 @@ pub enum Op {
     /// Ask for the network of the tools or change it; answered by `Event::Network`, or by an `Error` where the change
     /// cannot be made. Never queued behind other ops.
     Network(NetworkChange),
+    /// Ask for the Python of the notebook, or have an environment made for it; answered by `Event::Python`. Never queued
+    /// behind other ops.
+    Python {
+        /// Whether an environment is to be made where there is none.
+        make: bool,
+    },
     /// Ask for the list of nodes; answered by `Event::Snapshots`.
     ListSnapshots,
     /// Ask for the difference between two states; answered by `Event::DiffReady`.

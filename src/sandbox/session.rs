@@ -13,7 +13,7 @@ use super::network::{Family, Network, ProxyGuard};
 use super::notices::Notices;
 use super::runner::Runner;
 use super::usage::{Accounts, Counted, Disk};
-use super::{SandboxError, SandboxFolders};
+use super::{Mounted, SandboxError, SandboxFolders};
 use crate::config::schema::{NetworkMode, SandboxScope};
 use crate::protocol::{CallId, Event};
 use crate::support::secret::Redactor;
@@ -28,7 +28,7 @@ pub struct SandboxSession(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     sandbox: Sandbox,
-    folders: Arc<SandboxFolders>,
+    folders: Mutex<Arc<SandboxFolders>>,
     network: Network,
     notices: Notices,
     redactor: Redactor,
@@ -70,7 +70,7 @@ impl SandboxSession {
     ) -> Self {
         Self(Arc::new(Inner {
             sandbox,
-            folders,
+            folders: Mutex::new(folders),
             network,
             notices,
             redactor,
@@ -91,7 +91,7 @@ impl SandboxSession {
     pub async fn spawn(&self, request: Request) -> Result<Child, SandboxError> {
         let inner = &*self.0;
         Sandbox::check(&request.argv)?;
-        Sandbox::reopen(&inner.folders);
+        Sandbox::reopen(&self.folders());
         self.start(request).await.map_err(|error| inner.sandbox.told(error))
     }
 
@@ -100,7 +100,7 @@ impl SandboxSession {
         let mode = self.mode();
         let merged = request.merged;
         if !inner.sandbox.has_runner() {
-            let command = inner.sandbox.command(&inner.folders, request, mode, netns::PROXY)?;
+            let command = inner.sandbox.command(&self.folders(), request, mode, netns::PROXY)?;
             return inner.sandbox.run_directly(command, inner.accounts.open()).await;
         }
         let mut again = true;
@@ -109,7 +109,7 @@ impl SandboxSession {
                 SandboxScope::Session => self.runner(mode).await?,
                 SandboxScope::Command => Arc::new(self.new_runner(mode).await?),
             };
-            let mut command = inner.sandbox.command(&inner.folders, request.clone(), mode, runner.proxy_address)?;
+            let mut command = inner.sandbox.command(&self.folders(), request.clone(), mode, runner.proxy_address)?;
             if mode == NetworkMode::Proxy {
                 command.env.extend(inner.network.environment(Family::Shell, runner.proxy_address));
             }
@@ -158,6 +158,25 @@ impl SandboxSession {
         }
     }
 
+    /// Shows these folders to commands from now on, in place of those of before. What runs ends, where it sees others.
+    pub fn show(&self, mounted: Vec<Mounted>) {
+        let mut folders = self.0.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        if folders.mounted == mounted {
+            return;
+        }
+        *folders = Arc::new(SandboxFolders { mounted, ..SandboxFolders::clone(&folders) });
+        drop(folders);
+        let runner = self.with(|running| running.runner.take());
+        if let Some((runner, _)) = runner {
+            let session = self.clone();
+            tokio::runtime::Handle::current().spawn(async move { session.end(&runner).await });
+        }
+    }
+
+    fn folders(&self) -> Arc<SandboxFolders> {
+        Arc::clone(&self.0.folders.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// The network was changed: what runs with walls that are no longer those of its mode ends at once.
     pub fn network_changed(&self) {
         let mode = self.mode();
@@ -174,7 +193,7 @@ impl SandboxSession {
     async fn new_runner(&self, mode: NetworkMode) -> Result<Runner, NotStarted> {
         let inner = &*self.0;
         let shared = self.network(mode).await?;
-        let start = inner.sandbox.runner(&inner.folders, mode, shared.is_some())?;
+        let start = inner.sandbox.runner(&self.folders(), mode, shared.is_some())?;
         let mut runner = Runner::start(start, shared.as_deref()).await?;
         if let Some(listener) = runner.listener.take() {
             runner.proxy_address = listener.local_addr()?;
@@ -191,7 +210,7 @@ impl SandboxSession {
         if let Some(network) = self.with(|running| running.network.clone()) {
             return Ok(Some(network));
         }
-        let Some((command, control, plan)) = self.0.sandbox.network_maker(&self.0.folders)? else { return Ok(None) };
+        let Some((command, control, plan)) = self.0.sandbox.network_maker(&self.folders())? else { return Ok(None) };
         let make = tokio::task::spawn_blocking(move || SharedNetwork::make(command, &control, &plan));
         let mut network = make.await.map_err(std::io::Error::other)?.map_err(NotStarted::Sandbox)?;
         let proxy = network.listener.take().map(|listener| self.0.network.serve(listener)).transpose()?;
@@ -202,7 +221,7 @@ impl SandboxSession {
 
     /// Looks at the disk for a command that starts now.
     pub fn disk(&self) -> Disk {
-        Disk::of(&self.0.folders, &self.0.sandbox.section().limits, &self.0.counted)
+        Disk::of(&self.folders(), &self.0.sandbox.section().limits, &self.0.counted)
     }
 
     /// Keeps what a command left running as a background job, and tells its number.

@@ -85,7 +85,7 @@ const MOST_SAID: u64 = 1 << 20;
 pub fn ask(program: &Path, arguments: &[&str], limit: Duration) -> io::Result<String> {
     let mut command = quiet(program);
     command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = command.spawn()?;
+    let mut child = spawn(&mut command)?;
     let out = child.stdout.take();
     let reader = std::thread::spawn(move || {
         let mut said = Vec::new();
@@ -116,7 +116,7 @@ pub fn follow(program: &Path, arguments: &[&OsStr], told: &mut dyn FnMut(&str) -
     let (reader, writer) = io::pipe()?;
     let mut command = quiet(program);
     command.args(arguments).stdout(writer.try_clone()?).stderr(writer);
-    let mut child = command.spawn()?;
+    let mut child = spawn(&mut command)?;
     // The command holds the other ends of the pipe.
     drop(command);
     let mut lines = io::BufReader::new(reader);
@@ -142,6 +142,20 @@ fn quiet(program: &Path) -> std::process::Command {
         }
     }
     command
+}
+
+/// Starts it. A program that somebody has open for writing, or whose writer was just copied by a fork, is busy for a
+/// moment.
+fn spawn(command: &mut std::process::Command) -> io::Result<std::process::Child> {
+    let end = Instant::now() + Duration::from_secs(2);
+    loop {
+        match command.spawn() {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy && Instant::now() < end => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 /// Variables that make Python and its installers use other folders than those that are asked for.

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::capture::{Capture, Clipped, with_footer};
 use super::keyboards::Keyboards;
 use super::network;
+use super::python::Making;
 use super::registry::{Availability, Entry, ToolRegistry, ToolRow};
 use super::state::ToolState;
 use super::tool::{ToolContext, ToolEffect, ToolError, ToolOutput};
@@ -51,9 +52,10 @@ pub struct ToolboxParts {
 #[derive(Debug)]
 pub struct Toolbox {
     registry: ToolRegistry,
-    machine: Machine,
+    pub(super) machine: Machine,
     spill: PathBuf,
-    redactor: Redactor,
+    pub(super) redactor: Redactor,
+    pub(super) making: Making,
 }
 
 /// Files, sandbox and state of a session, as tools use them.
@@ -138,7 +140,8 @@ impl Toolbox {
             session: Arc::default(),
             redactor: redactor.clone(),
         };
-        Ok(Self { registry: ToolRegistry::from_bundle(&bundle)?, machine, spill, redactor })
+        let registry = ToolRegistry::from_bundle(&bundle)?;
+        Ok(Self { registry, machine, spill, redactor, making: Making::default() })
     }
 
     /// Chooses the sandbox and looks for Python on threads that may block, so that the calls below do not have to.
@@ -214,7 +217,7 @@ impl Toolbox {
 
     /// Ends a background job. One that has ended already is as good.
     pub fn end_job(&self, job: u32) {
-        if !self.machine.session.get().is_some_and(|session| session.end_job(job)) {
+        if !self.machine.session().is_some_and(|session| session.end_job(job)) {
             tracing::debug!(job, "no such job");
         }
     }
@@ -222,13 +225,14 @@ impl Toolbox {
     /// Makes the background jobs stand still until the guard goes, so that files can be read and put back as one state.
     /// Blocks until they do, or for two seconds; for threads of a runtime that may block.
     pub fn freeze(&self) -> Option<Frozen> {
-        let session = self.machine.session.get().filter(|session| session.jobs() > 0)?;
+        let session = self.machine.session().filter(|session| session.jobs() > 0)?;
         Some(session.freeze(&tokio::runtime::Handle::current()))
     }
 
     /// Ends everything that runs for this session.
     pub async fn close(&self) {
-        if let Some(session) = self.machine.session.get() {
+        self.making.stop();
+        if let Some(session) = self.machine.session() {
             session.close().await;
         }
     }
@@ -237,7 +241,7 @@ impl Toolbox {
     pub fn network(&self, change: &NetworkChange) -> Result<NetworkState, String> {
         if self.machine.sandbox.is_confined() {
             let state = self.machine.network.change(change)?;
-            if let Some(session) = self.machine.session.get() {
+            if let Some(session) = self.machine.session() {
                 session.network_changed();
             }
             return Ok(state);
@@ -335,6 +339,11 @@ impl Machine {
     /// What reads documents and pictures, in a process that can do nothing else.
     pub(crate) fn decoder(&self) -> Decoder {
         self.sandbox.decoder()
+    }
+
+    /// The session's sandbox, where one was made already.
+    pub(super) fn session(&self) -> Option<&SandboxSession> {
+        self.session.get()
     }
 
     /// The session's sandbox, its folders ready for it.

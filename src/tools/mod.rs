@@ -16,6 +16,7 @@ mod decode;
 pub mod dispatch;
 mod keyboards;
 mod network;
+mod python;
 pub mod registry;
 mod state;
 pub mod tool;

@@ -30,6 +30,7 @@ mod key;
 mod msg;
 mod net;
 mod place;
+mod python;
 
 pub use msg::{AppOptions, Focus, Modal, Msg, Session, Tokens};
 
@@ -85,6 +86,8 @@ pub struct App {
     shown: PaneId,
     zoomed: Option<PaneId>,
     turn_started: bool,
+    /// Whether the user asked for the Python of the notebook; what is told of it then stays in the chat.
+    asked_for_python: bool,
     last_cancel: Option<(u64, bool)>,
     last_escape: Option<u64>,
     closing: Option<(Exit, u64)>,
@@ -120,6 +123,7 @@ impl App {
             shown: PaneId::Chat,
             zoomed: None,
             turn_started: false,
+            asked_for_python: false,
             last_cancel: None,
             last_escape: None,
             closing: None,
@@ -293,6 +297,7 @@ impl App {
                 };
             }
             Event::Network(state) => self.on_network(state),
+            Event::Python(state) => self.on_python(state),
             Event::Usage { input, output, .. } => {
                 self.tokens.input += input;
                 self.tokens.output += output;

@@ -20,6 +20,7 @@ pub enum Slash {
     Stop,
     Jobs,
     Net,
+    Python,
     Quit,
 }
 
@@ -65,6 +66,7 @@ pub const TABLE: &[SlashRow] = &[
     row(Slash::Stop, "stop", Argument::No, "Stop the running turn"),
     row(Slash::Jobs, "jobs", Argument::No, "Show what runs in the background"),
     row(Slash::Net, "net", Argument::Optional("[off|proxy|host|allow HOST|deny HOST]"), "Show or change what the tools may reach"),
+    row(Slash::Python, "python", Argument::Optional("[make]"), "Show the Python of notebook cells, or have its packages installed"),
     row(Slash::Chat, "chat", Argument::No, "Show the chat"),
     row(Slash::Trace, "trace", Argument::No, "Show the tool trace"),
     row(Slash::Snapshots, "snapshots", Argument::No, "Show the snapshots"),

@@ -1,5 +1,7 @@
 //! What an engine says first: the session, its conversation, and what became of a turn that was cut off.
 
+use std::sync::Arc;
+
 use crate::protocol::Event;
 use crate::snapshot::Captured;
 
@@ -12,6 +14,7 @@ impl Engine {
     /// The first words, and the end of a turn that the last process left open.
     pub(super) fn begin(&mut self) {
         self.announce();
+        Arc::clone(&self.toolbox).tell_missing_python();
         let (warnings, unfinished) =
             self.resumed.take().map(|resumed| (resumed.warnings, resumed.unfinished)).unwrap_or_default();
         let Some(unfinished) = unfinished else {

@@ -33,9 +33,12 @@ impl OpSender {
     /// Sends an op without waiting. What concerns a running call, a job or the network overtakes all others.
     pub fn send(&self, op: Op) -> Result<(), SendError> {
         match op {
-            Op::Interrupt | Op::EndCall { .. } | Op::Input { .. } | Op::EndJob { .. } | Op::Network(_) => {
-                self.urgent.send(op).map_err(|_| SendError::Closed)
-            }
+            Op::Interrupt
+            | Op::EndCall { .. }
+            | Op::Input { .. }
+            | Op::EndJob { .. }
+            | Op::Network(_)
+            | Op::Python { .. } => self.urgent.send(op).map_err(|_| SendError::Closed),
             op => self.ops.try_send(op).map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => SendError::Full,
                 mpsc::error::TrySendError::Closed(_) => SendError::Closed,

@@ -5,6 +5,7 @@
 //! wait for nothing.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::protocol::{Attachment, Event, Op, Phase, RestoreScope, TurnId, TurnOutcome};
 use crate::snapshot::Captured;
@@ -65,6 +66,7 @@ impl Engine {
                 Ok(state) => self.emit(Event::Network(state)),
                 Err(why) => self.emit(Event::Error { message: why, hint: None }),
             },
+            Op::Python { make } => Arc::clone(&self.toolbox).python(make),
             Op::Shutdown => {
                 self.stopping = true;
                 self.rest_until = None;
@@ -157,6 +159,7 @@ impl Engine {
             | Op::Input { .. }
             | Op::EndJob { .. }
             | Op::Network(_)
+            | Op::Python { .. }
             | Op::Shutdown => self.take_op(op),
         }
     }

@@ -26,6 +26,7 @@ mod keys;
 mod layers;
 mod model;
 mod model_shapes;
+mod python;
 mod readme;
 mod resume;
 mod sandbox_escape;

@@ -167,6 +167,8 @@ fn install(
         "off",
         "--disable-pip-version-check",
         "--no-warn-script-location",
+        "--root-user-action",
+        "ignore",
     ]
     .map(OsStr::new)
     .to_vec();
