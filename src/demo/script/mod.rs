@@ -3,6 +3,7 @@
 //! A script is a pure function of the [`Scene`]. It keeps no state of its own: where it stands is told by the tool
 //! results in the request. One file a script.
 
+mod analysis;
 mod essay;
 mod follow_up;
 mod job;
@@ -83,6 +84,8 @@ fn choose(scene: &Scene) -> fn(&Scene) -> Step {
         talk::step
     } else if wait::fits(scene) {
         wait::step
+    } else if analysis::fits(scene) {
+        analysis::step
     } else if essay::fits(scene) {
         essay::step
     } else if read::fits(scene) {

@@ -239,3 +239,50 @@ fn only_offered_tools_are_called() {
     assert!(!names(&calls).contains(&"shell"));
     assert!(!last.is_empty());
 }
+
+#[test]
+fn an_attached_table_is_read_loaded_plotted_and_reported() {
+    let mut scene = scene(&format!("plot this\n\nAttached files:\n- {MOUNT}/uploads/sales.csv (40 bytes)"));
+    scene.tools.push("ipython".to_owned());
+    let cells = std::cell::Cell::new(0);
+    let tool = |call: &Call| match call.tool {
+        "read_file" => {
+            assert_eq!(text(&call.arguments, "file_path"), format!("{MOUNT}/uploads/sales.csv"));
+            numbered("shop,sold\nA,1")
+        }
+        "ipython" => {
+            cells.set(cells.get() + 1);
+            let code = text(&call.arguments, "code");
+            match cells.get() {
+                1 => {
+                    assert!(code.contains(&format!("path = \"{MOUNT}/uploads/sales.csv\"")), "{code}");
+                    "1 rows, 2 columns: shop, sold".to_owned()
+                }
+                2 => "[picture]".to_owned(),
+                _ => {
+                    assert!(code.contains(&format!("os.makedirs(\"{MOUNT}/output\"")), "{code}");
+                    format!("finding: sold runs from 1 to 1\nreport written to {MOUNT}/output/report.html")
+                }
+            }
+        }
+        other => panic!("{other} was not expected"),
+    };
+    let (calls, last) = play(&mut scene, tool);
+    assert_eq!(names(&calls), ["read_file", "ipython", "ipython", "ipython"]);
+    assert!(last.contains("- sold runs from 1 to 1") && last.contains("output/report.html"), "{last}");
+    assert!(!last.contains("made up"), "{last}");
+}
+
+#[test]
+fn without_a_table_one_is_made_up_and_a_cell_that_fails_ends_it() {
+    let mut scene = scene("make a chart of something");
+    scene.tools.push("ipython".to_owned());
+    let tool = |call: &Call| match call.tool {
+        "write_file" => "written".to_owned(),
+        "read_file" => numbered("city,month,rain_mm"),
+        _ => "Traceback (most recent call last)\nModuleNotFoundError: No module named 'pandas'".to_owned(),
+    };
+    let (calls, last) = play(&mut scene, tool);
+    assert_eq!(names(&calls), ["write_file", "read_file", "ipython"]);
+    assert!(last.contains("No module named 'pandas'"), "{last}");
+}
