@@ -72,18 +72,18 @@ pub(super) fn step(scene: &Scene) -> Step {
     let path = serde_json::to_string(&path).unwrap_or_default();
     let mount = serde_json::to_string(&format!("{}/output", scene.mount)).unwrap_or_default();
     match cells.as_slice() {
-        [] => cell("Now I load it.", "pandas tells types and spread at a glance.", LOAD.replace("PATH", &path)),
-        [_] => cell("The table is loaded; a picture says more.", "One line for each group.", PLOT.to_owned()),
+        [] => cell("Now I load it.", "pandas tells types and spread at a glance.", &LOAD.replace("PATH", &path)),
+        [_] => cell("The table is loaded; a picture says more.", "One line for each group.", PLOT),
         [_, _] => cell(
             "The plot is there. I put findings, plot and table into a report.",
             "A data analysis ends in an HTML report.",
-            WRITE.replace("OUTPUT", &mount),
+            &WRITE.replace("OUTPUT", &mount),
         ),
         [load, .., report] => finish(made_up, load, report),
     }
 }
 
-fn cell(text: &str, reasoning: &str, code: String) -> Step {
+fn cell(text: &str, reasoning: &str, code: &str) -> Step {
     Step::say(text).thinking(reasoning).call("ipython", json!({"code": code}))
 }
 

@@ -244,16 +244,16 @@ fn only_offered_tools_are_called() {
 fn an_attached_table_is_read_loaded_plotted_and_reported() {
     let mut scene = scene(&format!("plot this\n\nAttached files:\n- {MOUNT}/uploads/sales.csv (40 bytes)"));
     scene.tools.push("ipython".to_owned());
-    let cells = std::cell::Cell::new(0);
+    let run = std::cell::Cell::new(0);
     let tool = |call: &Call| match call.tool {
         "read_file" => {
             assert_eq!(text(&call.arguments, "file_path"), format!("{MOUNT}/uploads/sales.csv"));
             numbered("shop,sold\nA,1")
         }
         "ipython" => {
-            cells.set(cells.get() + 1);
+            run.set(run.get() + 1);
             let code = text(&call.arguments, "code");
-            match cells.get() {
+            match run.get() {
                 1 => {
                     assert!(code.contains(&format!("path = \"{MOUNT}/uploads/sales.csv\"")), "{code}");
                     "1 rows, 2 columns: shop, sold".to_owned()
