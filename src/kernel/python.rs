@@ -235,7 +235,7 @@ fn programs(search: &PythonSearch) -> Vec<PathBuf> {
 
 fn missing(search: &PythonSearch, candidates: &[Interpreter], broken: Option<String>) -> Missing {
     let size = environment::SIZE;
-    let make = format!("`okcvm doctor --fix` makes an environment for it ({size} from the package index).");
+    let make = format!("`okcvm doctor --fix` makes an environment for it ({size}).");
     if let Some(why) = broken {
         return Missing { reason: why, hint: make, can_be_made: true };
     }

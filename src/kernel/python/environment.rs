@@ -18,7 +18,7 @@ use crate::support::{atomic_file, host_command};
 pub const PACKAGES: &[&str] =
     &["pip", "ipykernel", "numpy", "pandas", "matplotlib", "pillow", "opencv-python-headless", "openpyxl"];
 /// What it comes to, for people.
-pub(super) const SIZE: &str = "about 150 MB";
+pub(super) const SIZE: &str = "about 150 MB to download, 550 MB on disk";
 /// The file that says what the environment is for; written last.
 const FACTS: &str = "okcvm.json";
 
