@@ -27,6 +27,7 @@ pub(super) fn fits(scene: &Scene) -> bool {
         "statistics",
         "pandas",
         "matplotlib",
+        "draw",
     ];
     scene.has("ipython") && scene.says(WORDS)
 }
