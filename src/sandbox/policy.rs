@@ -202,6 +202,8 @@ pub(super) fn environment_at(
 ) -> Vec<(String, String)> {
     let mut env = common_environment(workspace, home, tmp);
     env.push(("PATH".to_owned(), format!("{home}/.local/bin:{programs}/usr/local/bin:/usr/bin:/bin")));
+    // The system's Python is read-only here, so pip installs into HOME: there is nothing that this could break.
+    env.push(("PIP_BREAK_SYSTEM_PACKAGES".to_owned(), "1".to_owned()));
     pass_on(&mut env, pass, host);
     env
 }
@@ -318,7 +320,20 @@ mod tests {
         let names: Vec<&str> = env.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(
             names,
-            ["HOME", "USER", "LOGNAME", "SHELL", "TERM", "LANG", "TMPDIR", "OKCVM_WORKSPACE", "PATH", "TZ", "MY_VAR"]
+            [
+                "HOME",
+                "USER",
+                "LOGNAME",
+                "SHELL",
+                "TERM",
+                "LANG",
+                "TMPDIR",
+                "OKCVM_WORKSPACE",
+                "PATH",
+                "PIP_BREAK_SYSTEM_PACKAGES",
+                "TZ",
+                "MY_VAR"
+            ]
         );
         assert_eq!(env[0].1, HOME);
         assert_eq!(env[8].1, "/home/okcvm/.local/bin:/opt/okcvm/python/bin:/usr/local/bin:/usr/bin:/bin");

@@ -198,4 +198,12 @@ async fn git_and_pip_find_their_way_by_themselves() {
         ))
         .await;
     assert!(ran.output.contains("hello from a wheel"), "{}", ran.output);
+    // Without a folder it goes into HOME, also where the system's Python is managed by the system.
+    let install = format!(
+        "python3 -m pip install -q --no-cache-dir --disable-pip-version-check --trusted-host {host} \
+         --index-url http://{host}/simple/ okhello"
+    );
+    let ran = machine.shell(&format!("{install} && cd / && python3 -m okhello && ls -d ~/.local/lib/python3*")).await;
+    assert_eq!(ran.status, ToolStatus::Ok, "{}", ran.output);
+    assert!(ran.output.contains("hello from a wheel"), "{}", ran.output);
 }

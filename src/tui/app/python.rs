@@ -25,7 +25,10 @@ impl App {
     /// The Python was asked for, is missing, or is being made. What nobody asked for is one line that goes by itself.
     pub(super) fn on_python(&mut self, state: &PythonState) {
         match state {
-            PythonState::Ready { told } => self.chat.notice(NoticeKind::Done, &format!("notebook cells run on {told}")),
+            PythonState::Ready { told } => {
+                self.notice = None;
+                self.chat.notice(NoticeKind::Done, &format!("notebook cells run on {told}"));
+            }
             PythonState::Missing { reason, hint, can_be_made } => {
                 if !self.asked_for_python {
                     self.say("no notebook here yet: /python tells why, /python make installs what it needs");
@@ -36,6 +39,7 @@ impl App {
             }
             PythonState::Making { line } => self.say(&format!("python: {}", sanitize::line(line))),
             PythonState::Failed { reason, hint } => {
+                self.notice = None;
                 let hint = hint.as_deref().map_or_else(String::new, |hint| format!(". {hint}"));
                 self.chat.notice(NoticeKind::Warning, &format!("{reason}{hint}"));
             }
