@@ -33,22 +33,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All of them.
-    pub const ALL: [Self; 12] = [
-        Self::Pdf,
-        Self::Docx,
-        Self::Xlsx,
-        Self::Xls,
-        Self::Pptx,
-        Self::Odt,
-        Self::Ods,
-        Self::Odp,
-        Self::Epub,
-        Self::Csv,
-        Self::Html,
-        Self::Ipynb,
-    ];
-
     /// What people call it.
     pub fn label(self) -> &'static str {
         match self {

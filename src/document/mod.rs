@@ -9,14 +9,28 @@
 //! | --- | --- |
 //! | [`kind`] | which document some bytes are |
 //! | `markdown` | the one writer of Markdown: headings, lists, tables, emphasis, and the bound on it all |
-//! | `delimited`, `notebook` | CSV and TSV, Jupyter notebooks |
+//! | `package`, `xml` | the containers of Office files and what lies in them |
+//! | `docx`, `pptx`, `xlsx`, `xls`, `odf`, `epub`, `html`, `pdf`, `delimited`, `notebook` | one reader each |
+//! | `grid`, `chart`, `math` | what several of them share: sheets, charts, formulas |
 
+mod chart;
 mod delimited;
+mod docx;
 mod encoding;
+mod epub;
+mod grid;
+mod html;
 pub mod kind;
-#[allow(dead_code, reason = "the readers of Office files use the rest of it")]
 mod markdown;
+mod math;
 mod notebook;
+mod odf;
+mod package;
+mod pdf;
+mod pptx;
+mod xls;
+mod xlsx;
+mod xml;
 
 pub use kind::{Kind, kind_of};
 
@@ -111,9 +125,16 @@ pub fn convert(kind: Kind, bytes: &[u8], name: &str, limits: &Limits) -> Result<
 
 fn read(kind: Kind, bytes: &[u8], name: &str, limits: &Limits) -> Result<Converted, DocumentError> {
     match kind {
+        Kind::Pdf => pdf::convert(bytes, limits),
         Kind::Csv => Ok(delimited::convert(bytes, name, limits)),
+        Kind::Docx => docx::convert(bytes, limits),
+        Kind::Pptx => pptx::convert(bytes, limits),
+        Kind::Xlsx => xlsx::convert(bytes, limits),
+        Kind::Xls => xls::convert(bytes, limits),
+        Kind::Epub => epub::convert(bytes, limits),
+        Kind::Html => Ok(html::convert(bytes, limits)),
+        Kind::Odt | Kind::Ods | Kind::Odp => odf::convert(kind, bytes, limits),
         Kind::Ipynb => notebook::convert(bytes, limits),
-        other => Err(DocumentError::damaged(other, "there is no reader for it")),
     }
 }
 

@@ -101,14 +101,19 @@ impl Inline {
         self.runs.last().is_none_or(|run| !run.raw && run.text.ends_with(char::is_whitespace))
     }
 
+    /// Whether it ends in a line break.
+    pub(in crate::document) fn ends_in_break(&self) -> bool {
+        self.runs.last().is_some_and(|run| !run.raw && run.text.ends_with('\n'))
+    }
+
+    /// Bytes of it, about.
+    pub(in crate::document) fn size(&self) -> usize {
+        self.runs.iter().map(|run| run.text.len()).sum()
+    }
+
     /// The words alone, without looks.
     pub(in crate::document) fn words(&self) -> String {
         self.runs.iter().filter(|run| !run.raw).map(|run| run.text.as_str()).collect::<String>().trim().to_owned()
-    }
-
-    /// Whether every word of it is bold.
-    pub(in crate::document) fn all_bold(&self) -> bool {
-        !self.is_blank() && self.runs.iter().all(|run| run.look.bold || (!run.raw && run.text.trim().is_empty()))
     }
 
     /// As a paragraph.

@@ -3,7 +3,6 @@
 mod inline;
 mod table;
 
-#[allow(unused_imports, reason = "the readers of Office files use it")]
 pub(super) use inline::{Inline, Look};
 pub(super) use table::Table;
 
@@ -63,11 +62,6 @@ impl Writer {
     /// Bytes that may still come.
     pub(super) fn room(&self) -> usize {
         if self.cut { 0 } else { self.left }
-    }
-
-    /// Tells that what follows was left out, where the reader stopped by itself.
-    pub(super) fn cut(&mut self) {
-        self.cut = true;
     }
 
     /// Something that the reader of the text has to know; each is told once.

@@ -19,11 +19,6 @@ impl Table {
         self.row(values.into_iter().map(|value| Inline::plain(value).to_cell()).collect());
     }
 
-    /// Whether there is no row.
-    pub(in crate::document) fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
     /// The rows, for those who look at them before they are written.
     pub(in crate::document) fn rows(&self) -> &[Vec<String>] {
         &self.rows
