@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::artifact::Artifact;
 use super::ids::{CallId, NodeId, SessionId, TurnId};
-use super::machine::{Job, NetworkState, PythonState};
+use super::machine::{Job, KernelInfo, NetworkState, PythonState};
 use super::message::Message;
 use super::snapshot::{FileDiff, NodeSummary, RestorePlan, RestoreReport};
 use super::todo::TodoItem;
@@ -259,6 +259,13 @@ pub enum Event {
     Network(NetworkState),
     /// Screens only: the Python of the notebook, asked for, missing or being made.
     Python(PythonState),
+    /// Screens only: the kernel of the session, whenever it changes.
+    KernelChanged(KernelInfo),
+    /// Screens only: the user had the kernel changed, and it was done.
+    KernelReplied {
+        /// What was done.
+        message: String,
+    },
     /// Screens only: the engine has ended; nothing follows.
     Closed,
 }
@@ -280,6 +287,8 @@ impl Event {
                 | Self::JobsChanged { .. }
                 | Self::Network(_)
                 | Self::Python(_)
+                | Self::KernelChanged(_)
+                | Self::KernelReplied { .. }
                 | Self::Closed
         )
     }

@@ -1,4 +1,5 @@
-//! What runs and what is allowed in a session's machine: background jobs, waiting prompts, the network.
+//! What runs and what is allowed in a session's machine: background jobs, waiting prompts, the kernel, the
+//! network.
 
 use serde::{Deserialize, Serialize};
 
@@ -81,4 +82,49 @@ pub struct NetworkState {
     pub ports: Vec<u16>,
     /// `host:port` of private addresses that are admitted.
     pub private: Vec<String>,
+}
+
+/// What the kernel of a session is doing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KernelState {
+    /// There is none.
+    #[default]
+    None,
+    /// It is coming up.
+    Starting,
+    /// It waits for a cell.
+    Idle,
+    /// A cell runs.
+    Busy,
+    /// It has ended, and its variables with it.
+    Ended,
+}
+
+/// The kernel of a session as it is now.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KernelInfo {
+    /// What it is doing.
+    pub state: KernelState,
+    /// Its variables belong to a state that was left by a rollback.
+    pub stale: bool,
+    /// Python's version; empty while that is not known.
+    pub python: String,
+    /// Cells that it was given.
+    pub cells: u64,
+    /// While the cells of the conversation are run again: how many are done, and of how many.
+    pub rebuild: Option<(u32, u32)>,
+    /// Why it has ended.
+    pub ended: String,
+}
+
+/// What is to become of the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KernelChange {
+    /// A fresh one.
+    Restart,
+    /// A fresh one in which the cells of the conversation are run again.
+    Rebuild,
+    /// None, until the next cell.
+    Stop,
 }

@@ -14,7 +14,7 @@ pub mod todo;
 pub use artifact::{Artifact, ArtifactKind};
 pub use event::{Event, Phase, ToolStatus, TurnOutcome};
 pub use ids::{CallId, NodeId, SessionId, TurnId};
-pub use machine::{Job, NetworkChange, NetworkState, PythonState};
+pub use machine::{Job, KernelChange, KernelInfo, KernelState, NetworkChange, NetworkState, PythonState};
 pub use message::{Attachment, ImageData, Message, ToolCall, ToolReply, ToolSpec};
 pub use op::{Op, RestoreScope};
 pub use snapshot::{FileChange, FileChangeKind, FileDiff, NodeKind, NodeSummary, RestorePlan, RestoreReport};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{CallId, NodeId};
-use super::machine::NetworkChange;
+use super::machine::{KernelChange, NetworkChange};
 
 /// Which halves of a state a rollback brings back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -59,6 +59,9 @@ pub enum Op {
         /// Whether an environment is to be made where there is none.
         make: bool,
     },
+    /// Restart, rebuild or end the kernel; answered by `Event::KernelChanged`. Refused with an `Error` while a turn runs,
+    /// but for its end. [`Op::Interrupt`] stops a rebuild.
+    Kernel(KernelChange),
     /// Ask for the list of nodes; answered by `Event::Snapshots`.
     ListSnapshots,
     /// Ask for the difference between two states; answered by `Event::DiffReady`.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -284,9 +284,17 @@ impl Sandbox {
     }
 
     /// Starts a command as a child of this process.
-    pub(super) async fn run_directly(&self, command: wire::Command, account: Account) -> Result<Child, NotStarted> {
+    pub(super) async fn run_directly(
+        &self,
+        command: wire::Command,
+        input: Option<BorrowedFd<'_>>,
+        account: Account,
+    ) -> Result<Child, NotStarted> {
         let command = unconfined::process(&command);
-        let command = command.ok_or_else(|| NotStarted::Command("a command needs a program".to_owned()))?;
+        let mut command = command.ok_or_else(|| NotStarted::Command("a command needs a program".to_owned()))?;
+        if let Some(input) = input {
+            command.stdin(Stdio::from(input.try_clone_to_owned()?));
+        }
         Child::of_group(process::start(command).await.map_err(process::no_starter)??, account)
     }
 }

@@ -213,14 +213,32 @@ impl Child {
         }
     }
 
-    /// Makes everything of it stand still; [`Step::Frozen`] tells whether it does.
-    pub(super) fn freeze(&self) {
-        self.say(wire::FREEZE);
+    /// Makes everything of it stand still. [`Step::Frozen`] tells whether it does; false when no such answer comes,
+    /// because nobody watches over it but okcvm.
+    pub fn freeze(&self) -> bool {
+        match &self.control {
+            Control::Reaper { .. } => {
+                self.say(wire::FREEZE);
+                true
+            }
+            Control::Group(killer) => {
+                killer.signal(Signal::STOP);
+                false
+            }
+        }
     }
 
     /// Lets it go on.
-    pub(super) fn thaw(&self) {
-        self.say(wire::THAW);
+    pub fn thaw(&self) {
+        match &self.control {
+            Control::Reaper { .. } => self.say(wire::THAW),
+            Control::Group(killer) => killer.signal(Signal::CONT),
+        }
+    }
+
+    /// Says whether it works or rests: what rests is looked at seldom.
+    pub fn works(&self, works: bool) {
+        self.say(if works { wire::WATCH } else { wire::REST });
     }
 
     /// Ends the sandbox that it runs in, with all other commands in it: when [`Child::kill`] brought nothing about.

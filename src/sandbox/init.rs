@@ -106,7 +106,10 @@ fn serve() -> io::Result<ExitCode> {
             // okcvm is gone, or done with this sandbox. Reapers see their own sockets close.
             return Ok(ExitCode::SUCCESS);
         }
-        let Ok([socket, out, err]) = <[OwnedFd; 3]>::try_from(fds) else { continue };
+        let mut fds = fds.into_iter();
+        let (Some(socket), Some(out), Some(err), input) = (fds.next(), fds.next(), fds.next(), fds.next()) else {
+            continue;
+        };
         match sys::fork() {
             Ok(None) => {
                 drop(reapers);
@@ -115,7 +118,7 @@ fn serve() -> io::Result<ExitCode> {
                 let nothing = rustix::fs::open("/dev/null", flags, rustix::fs::Mode::empty())?;
                 rustix::stdio::dup2_stdin(&nothing)?;
                 drop(nothing);
-                return Ok(reaper::main(&socket, out, err));
+                return Ok(reaper::main(&socket, out, err, input));
             }
             Ok(Some(pid)) => reapers.push((pid, rustix::process::pidfd_open(pid, PidfdFlags::empty())?)),
             Err(error) => {

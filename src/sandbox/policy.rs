@@ -36,6 +36,7 @@ pub(super) const ETC: &[&str] = &[
     "pki",
     "alternatives",
     "fonts",
+    "matplotlibrc",
     "mime.types",
     "protocols",
     "services",

@@ -27,16 +27,16 @@ use super::wire::{self, Limits, Report};
 const FAILED: u8 = 126;
 /// How often a running command is looked at.
 const LOOK: Duration = Duration::from_millis(250);
-/// How often what it left behind is looked at.
+/// How often what it left behind is looked at, and a command that rests.
 const SELDOM: Duration = Duration::from_secs(1);
 /// Memory is told when it has changed by so many bytes.
 const MEMORY_STEP: u64 = 16 << 20;
 /// Size of the terminal that a command gets.
 const SIZE: Winsize = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
 
-/// The whole life of the process: its socket, and the command's output and error.
-pub(super) fn main(socket: &OwnedFd, out: OwnedFd, err: OwnedFd) -> ExitCode {
-    match live(socket, out, err) {
+/// The whole life of the process: its socket, the command's output and error, and its input where that is given.
+pub(super) fn main(socket: &OwnedFd, out: OwnedFd, err: OwnedFd, input: Option<OwnedFd>) -> ExitCode {
+    match live(socket, out, err, input) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Whatever was started by then; and nobody may be left to hear of it.
@@ -47,7 +47,7 @@ pub(super) fn main(socket: &OwnedFd, out: OwnedFd, err: OwnedFd) -> ExitCode {
     }
 }
 
-fn live(socket: &OwnedFd, out: OwnedFd, err: OwnedFd) -> io::Result<()> {
+fn live(socket: &OwnedFd, out: OwnedFd, err: OwnedFd, input: Option<OwnedFd>) -> io::Result<()> {
     let me = rustix::process::getpid();
     rustix::process::set_child_subreaper(Some(me))?;
     // Its own session and group: what is below can put itself into no other command's.
@@ -55,7 +55,7 @@ fn live(socket: &OwnedFd, out: OwnedFd, err: OwnedFd) -> io::Result<()> {
     let mut stream = std::os::unix::net::UnixStream::from(socket.try_clone()?);
     let job: wire::Command = wire::read_frame(&mut stream)?;
     let terminal = if job.terminal { Some(Terminal::open()?) } else { None };
-    let command = start(&job, out, err, terminal.as_ref())?;
+    let command = start(&job, out, err, input, terminal.as_ref())?;
     let started = wire::line(&Report::Started)?;
     match &terminal {
         Some(terminal) => wire::send(socket, &started, &[terminal.ours.as_fd()])?,
@@ -123,16 +123,23 @@ impl Terminal {
 }
 
 /// Starts the command; `Err` when its program cannot be run.
-fn start(job: &wire::Command, out: OwnedFd, err: OwnedFd, terminal: Option<&Terminal>) -> io::Result<Pid> {
+fn start(
+    job: &wire::Command,
+    out: OwnedFd,
+    err: OwnedFd,
+    input: Option<OwnedFd>,
+    terminal: Option<&Terminal>,
+) -> io::Result<Pid> {
     let (program, arguments) = job.argv.split_first().ok_or_else(|| io::Error::other("no command"))?;
     let (go, gone) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     let (trouble, told) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     let mut command = Command::new(program);
     command.args(arguments).env_clear().envs(job.env.iter().map(|(name, value)| (name, value)));
     command.current_dir(&job.folder).stdout(Stdio::from(out)).stderr(Stdio::from(err));
-    command.stdin(match terminal {
-        Some(terminal) => Stdio::from(terminal.theirs.try_clone()?),
-        None => Stdio::null(),
+    command.stdin(match (input, terminal) {
+        (Some(input), _) => Stdio::from(input),
+        (None, Some(terminal)) => Stdio::from(terminal.theirs.try_clone()?),
+        (None, None) => Stdio::null(),
     });
     let Some(pid) = sys::fork()? else {
         drop((gone, trouble));
@@ -206,7 +213,7 @@ struct Watch {
 impl Watch {
     fn run(self, me: Pid) {
         let mut told = Told::default();
-        let mut next = Instant::now() + LOOK;
+        let (mut next, mut pause) = (Instant::now() + LOOK, LOOK);
         loop {
             let wait = Timespec::try_from(next.saturating_duration_since(Instant::now())).ok();
             let mut fds = [PollFd::new(&self.socket, PollFlags::IN)];
@@ -214,7 +221,7 @@ impl Watch {
                 Ok(0) => {
                     let ended = self.ended.load(Ordering::Acquire);
                     self.look(me, ended, &mut told);
-                    next = Instant::now() + if ended { SELDOM } else { LOOK };
+                    next = Instant::now() + if ended { SELDOM } else { pause };
                     continue;
                 }
                 Err(rustix::io::Errno::INTR) => continue,
@@ -234,6 +241,11 @@ impl Watch {
                     }
                     wire::THAW => tree::thaw(me, &std::mem::take(&mut told.stopped)),
                     wire::END => tree::end(me),
+                    wire::REST => pause = SELDOM,
+                    wire::WATCH => {
+                        pause = LOOK;
+                        next = Instant::now() + LOOK;
+                    }
                     _ => {}
                 },
                 Err(rustix::io::Errno::INTR) => {}

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::net::TcpListener;
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::sync::Arc;
@@ -100,11 +100,12 @@ impl Runner {
         }
     }
 
-    /// Starts a command in it.
+    /// Starts a command in it. Its standard input may be given; it is empty or a terminal otherwise.
     pub(super) async fn run(
         self: &Arc<Self>,
         command: &wire::Command,
         merged: bool,
+        input: Option<BorrowedFd<'_>>,
         account: Account,
     ) -> Result<Child, NotStarted> {
         let (ours, theirs) = UnixStream::pair()?;
@@ -118,8 +119,11 @@ impl Runner {
             streams.push((Stream::Err, err));
             err_in
         };
-        let sent = wire::send(&self.control, &[wire::COMMAND], &[theirs.as_fd(), out_in.as_fd(), err_in.as_fd()]);
+        let mut fds = vec![theirs.as_fd(), out_in.as_fd(), err_in.as_fd()];
+        fds.extend(input);
+        let sent = wire::send(&self.control, &[wire::COMMAND], &fds);
         sent.map_err(|error| self.lost(&error.to_string()))?;
+        drop(fds);
         drop((theirs, out_in, err_in));
         // Less than the socket holds, so this does not wait; an error is told by the missing report.
         let _ = wire::write_frame(&ours, command);

@@ -213,14 +213,12 @@ fn others(sockets: Sockets) -> Result<BTreeMap<i64, Vec<SeccompRule>>, FilterErr
         // Which kind of owner, and which one: 0 is this process, and for ioprio_set that is kind 1.
         rules.insert(libc::SYS_setpriority, vec![not_own(0)?, not_own(1)?]);
         rules.insert(libc::SYS_ioprio_set, vec![rule(&[other_than(0, 1)])?, not_own(1)?]);
-        for call in [
-            libc::SYS_sched_setparam,
-            libc::SYS_sched_setscheduler,
-            libc::SYS_sched_setattr,
-            libc::SYS_sched_setaffinity,
-        ] {
+        for call in [libc::SYS_sched_setparam, libc::SYS_sched_setattr, libc::SYS_sched_setaffinity] {
             rules.insert(call, vec![not_own(0)?]);
         }
+        // Threads of ZeroMQ, and so of the kernel, ask by their own number for what they have, and die when refused. To
+        // be scheduled as everybody is (SCHED_OTHER) does no harm to others.
+        rules.insert(libc::SYS_sched_setscheduler, vec![rule(&[other_than(0, 0), other_than(1, libc::SCHED_OTHER)])?]);
     }
     Ok(rules)
 }

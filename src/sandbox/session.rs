@@ -2,6 +2,8 @@
 //!
 //! With `sandbox.scope: command` each command gets one of its own, which ends with it.
 
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -87,21 +89,34 @@ impl SandboxSession {
         &self.0.sandbox
     }
 
-    /// Starts a program with the workspace as its folder: the one call through which anything is started for the model.
+    /// Starts a program with the workspace as its folder: this and [`SandboxSession::spawn_connected`] are all through
+    /// which anything is started for the model.
     pub async fn spawn(&self, request: Request) -> Result<Child, SandboxError> {
+        self.spawn_with(request, None).await
+    }
+
+    /// The same for a program whose standard input is one end of a socket, of which the other end comes back.
+    pub async fn spawn_connected(&self, argv: Vec<String>) -> Result<(Child, UnixStream), SandboxError> {
+        let (ours, theirs) = UnixStream::pair()?;
+        let request = Request { argv, terminal: false, merged: true };
+        let child = self.spawn_with(request, Some(theirs.as_fd())).await?;
+        Ok((child, ours))
+    }
+
+    async fn spawn_with(&self, request: Request, input: Option<BorrowedFd<'_>>) -> Result<Child, SandboxError> {
         let inner = &*self.0;
         Sandbox::check(&request.argv)?;
         Sandbox::reopen(&self.folders());
-        self.start(request).await.map_err(|error| inner.sandbox.told(error))
+        self.start(request, input).await.map_err(|error| inner.sandbox.told(error))
     }
 
-    async fn start(&self, request: Request) -> Result<Child, NotStarted> {
+    async fn start(&self, request: Request, input: Option<BorrowedFd<'_>>) -> Result<Child, NotStarted> {
         let inner = &*self.0;
-        let mode = self.mode();
+        let mode = self.network_mode();
         let merged = request.merged;
         if !inner.sandbox.has_runner() {
             let command = inner.sandbox.command(&self.folders(), request, mode, netns::PROXY)?;
-            return inner.sandbox.run_directly(command, inner.accounts.open()).await;
+            return inner.sandbox.run_directly(command, input, inner.accounts.open()).await;
         }
         let mut again = true;
         loop {
@@ -113,7 +128,7 @@ impl SandboxSession {
             if mode == NetworkMode::Proxy {
                 command.env.extend(inner.network.environment(Family::Shell, runner.proxy_address));
             }
-            match runner.run(&command, merged, inner.accounts.open()).await {
+            match runner.run(&command, merged, input, inner.accounts.open()).await {
                 // It ended between two commands, or under this one: a new one takes its place.
                 Err(NotStarted::Lost(_)) if std::mem::take(&mut again) => {}
                 outcome => return outcome,
@@ -179,15 +194,21 @@ impl SandboxSession {
 
     /// The network was changed: what runs with walls that are no longer those of its mode ends at once.
     pub fn network_changed(&self) {
-        let mode = self.mode();
+        let mode = self.network_mode();
         if let Some(runner) = self.take_unfit(mode) {
             let session = self.clone();
             tokio::spawn(async move { session.end(&runner).await });
         }
     }
 
-    fn mode(&self) -> NetworkMode {
+    /// The network that a command which starts now has.
+    pub fn network_mode(&self) -> NetworkMode {
         if self.0.sandbox.confines() { self.0.network.mode(Family::Shell) } else { NetworkMode::Host }
+    }
+
+    /// Whether what was started with this network has the walls that a command has now.
+    pub fn has_walls_of(&self, mode: NetworkMode) -> bool {
+        self.0.sandbox.same_walls(mode, self.network_mode())
     }
 
     async fn new_runner(&self, mode: NetworkMode) -> Result<Runner, NotStarted> {

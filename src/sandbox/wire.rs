@@ -38,6 +38,10 @@ pub(super) const END: u8 = b'K';
 pub(super) const FREEZE: u8 = b'F';
 /// Let it go on.
 pub(super) const THAW: u8 = b'C';
+/// It rests: what it uses need not be looked at so often.
+pub(super) const REST: u8 = b'S';
+/// It works again.
+pub(super) const WATCH: u8 = b'W';
 /// One byte on the runner's socket, with the descriptors of a command: start it.
 pub(super) const COMMAND: u8 = b'R';
 

@@ -131,6 +131,12 @@ impl RedactedStream {
         Self { redactor, held: String::new() }
     }
 
+    /// Another stream from which the same keys are removed.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        Self::new(self.redactor.clone())
+    }
+
     /// Takes a piece; returns what may be shown now.
     pub fn push(&mut self, piece: &str) -> String {
         if self.redactor.0.is_empty() {

@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
 use super::dispatch::Spill;
+use super::plain::Plain;
 use super::{OUTPUT_LIMIT, SPILL_LIMIT};
 use crate::support::secret::{RedactedStream, Redactor};
 
@@ -32,6 +33,10 @@ pub(crate) struct Capture {
     chars: usize,
     spill: Option<Writer>,
     trouble: Option<io::Error>,
+    /// What is kept is as it stands on a screen in the end, and has its keys removed anew: colours may cut them in two.
+    plain: Option<(Plain, RedactedStream)>,
+    /// The last character that was taken.
+    last: Option<char>,
 }
 
 /// What became of the output.
@@ -56,14 +61,46 @@ impl Capture {
             chars: 0,
             spill: None,
             trouble: None,
+            plain: None,
+            last: None,
         }
+    }
+
+    /// From now on the model is given no colours and no line that was written over; who watches sees both.
+    pub(crate) fn keep_plain(&mut self) {
+        self.plain = Some((Plain::default(), self.redacted.another()));
     }
 
     /// Takes output that is shown while the tool runs. False when no more will be kept.
     pub(crate) fn push_live(&mut self, piece: &str) -> bool {
+        self.last = piece.chars().next_back().or(self.last);
         let clean = self.redacted.push(piece);
         self.show(&clean);
-        self.keep(&clean)
+        match &mut self.plain {
+            Some((plain, redacted)) => {
+                let kept = redacted.push(&plain.push(piece));
+                self.keep(&kept)
+            }
+            None => self.keep(&clean),
+        }
+    }
+
+    /// Forgets what was kept so far; who watches has seen it.
+    pub(crate) fn clear(&mut self) {
+        self.head.clear();
+        self.tail.clear();
+        (self.chars, self.last) = (0, None);
+        if let Some(writer) = self.spill.take() {
+            writer.discard();
+        }
+        if self.plain.is_some() {
+            self.keep_plain();
+        }
+    }
+
+    /// Whether the output stands at the beginning of a line.
+    pub(crate) fn at_line_start(&self) -> bool {
+        self.last.is_none_or(|last| last == '\n')
     }
 
     /// Whether the output so far holds one of these words near its beginning or end.
@@ -132,9 +169,13 @@ impl Capture {
     pub(super) fn finish(mut self, text: &str, footer: &str) -> Clipped {
         let mut rest = self.redacted.push(text);
         rest.push_str(&self.redacted.finish());
-        if self.chars > 0 {
+        if self.chars > 0 || self.plain.is_some() {
             // What was held back belongs to the live output too.
             self.show(&rest);
+        }
+        if let Some((mut plain, mut redacted)) = self.plain.take() {
+            rest = redacted.push(&(plain.push(text) + &plain.finish()));
+            rest.push_str(&redacted.finish());
         }
         self.keep(&rest);
         let whole = self.spill.is_none() && self.trouble.is_none();
@@ -219,6 +260,16 @@ impl Writer {
         let path = folder.join(format!("{}.txt", uuid::Uuid::new_v4().simple()));
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
         Ok(Self { file: BufWriter::with_capacity(64 << 10, file), path, hash: Sha256::new(), bytes: 0 })
+    }
+
+    /// Removes the file: what it holds is not wanted any more.
+    fn discard(self) {
+        let Self { file, path, .. } = self;
+        // What is not written yet need not be.
+        drop(file.into_parts());
+        if let Err(error) = std::fs::remove_file(&path) {
+            tracing::warn!(%error, path = %path.display(), "a file of output stays");
+        }
     }
 
     /// False when the file is as long as it may get.

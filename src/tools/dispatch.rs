@@ -18,6 +18,7 @@ use super::tool::{ToolContext, ToolEffect, ToolError, ToolOutput};
 use super::{ToolsError, walls};
 use crate::config::schema::NetworkMode;
 use crate::kernel::python::LazyPython;
+use crate::kernel::{Kernel, StillKernel};
 use crate::protocol::{
     Artifact, CallId, Event, ImageData, NetworkChange, NetworkState, TodoItem, ToolCall, ToolSpec, ToolStatus,
 };
@@ -71,6 +72,8 @@ pub(crate) struct Machine {
     pub(crate) interactive: bool,
     /// The Python of the notebook, and of commands.
     pub(crate) python: LazyPython,
+    /// The kernel of the session.
+    pub(crate) kernel: Kernel,
     /// Terminals of running calls.
     pub(crate) keyboards: Keyboards,
     sandbox: LazySandbox,
@@ -126,6 +129,7 @@ impl Toolbox {
     pub fn new(parts: ToolboxParts) -> Result<Self, ToolsError> {
         let ToolboxParts { bundle, workspace, sandbox, folders, spill, redactor, interactive, python } = parts;
         let notices = Notices::default();
+        let kernel = Kernel::new(notices.clone());
         let network = Network::new(sandbox.network_section(), notices.clone(), |name| std::env::var(name).ok());
         let machine = Machine {
             workspace,
@@ -135,6 +139,7 @@ impl Toolbox {
             network,
             interactive,
             python,
+            kernel,
             keyboards: Keyboards::default(),
             sandbox,
             session: Arc::default(),
@@ -210,6 +215,11 @@ impl Toolbox {
         self.machine.notices.listen()
     }
 
+    /// Tells whoever listens.
+    pub fn tell(&self, event: Event) {
+        self.machine.notices.tell(event);
+    }
+
     /// Types into the terminal of a running call. A call that has ended or has no terminal takes nothing.
     pub fn input(&self, call: &CallId, text: &str) {
         self.machine.keyboards.input(call, text);
@@ -222,16 +232,19 @@ impl Toolbox {
         }
     }
 
-    /// Makes the background jobs stand still until the guard goes, so that files can be read and put back as one state.
-    /// Blocks until they do, or for two seconds; for threads of a runtime that may block.
-    pub fn freeze(&self) -> Option<Frozen> {
-        let session = self.machine.session().filter(|session| session.jobs() > 0)?;
-        Some(session.freeze(&tokio::runtime::Handle::current()))
+    /// Makes background jobs and kernel stand still until the guard goes, so that files can be read and put back as one
+    /// state. Blocks until they do, or for some seconds; for threads of a runtime that may block.
+    pub fn freeze(&self) -> Still {
+        let runtime = tokio::runtime::Handle::current();
+        let kernel = self.machine.kernel.freeze(&runtime);
+        let session = self.machine.session().filter(|session| session.jobs() > 0);
+        Still { _jobs: session.map(|session| session.freeze(&runtime)), _kernel: kernel }
     }
 
     /// Ends everything that runs for this session.
     pub async fn close(&self) {
         self.making.stop();
+        self.machine.kernel.close().await;
         if let Some(session) = self.machine.session() {
             session.close().await;
         }
@@ -243,6 +256,7 @@ impl Toolbox {
             let state = self.machine.network.change(change)?;
             if let Some(session) = self.machine.session() {
                 session.network_changed();
+                self.machine.kernel.network_changed(session);
             }
             return Ok(state);
         }
@@ -333,6 +347,14 @@ impl Toolbox {
         }
         spec
     }
+}
+
+/// Background jobs and kernel stand still as long as this lives.
+#[derive(Debug)]
+#[must_use]
+pub struct Still {
+    _jobs: Option<Frozen>,
+    _kernel: Option<StillKernel>,
 }
 
 impl Machine {

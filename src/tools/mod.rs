@@ -14,8 +14,10 @@ pub mod builtin;
 mod capture;
 mod decode;
 pub mod dispatch;
+mod kernel;
 mod keyboards;
 mod network;
+mod plain;
 mod python;
 pub mod registry;
 mod state;
@@ -24,13 +26,16 @@ mod walls;
 
 // What a toolbox is made of, for those who may not look into the sandbox.
 pub use crate::kernel::python::LazyPython;
+pub use crate::kernel::{PastCell, PastEnding};
 pub use crate::sandbox::{LazySandbox, SandboxFolders};
 pub use decode::decode;
-pub use dispatch::{CallContext, Finished, Spill, Toolbox, ToolboxParts};
+pub use dispatch::{CallContext, Finished, Spill, Still, Toolbox, ToolboxParts};
 pub use registry::{Availability, ToolRegistry, ToolRow};
 pub use state::TodoFile;
 pub use tool::{Tool, ToolContext, ToolEffect, ToolError, ToolOutput};
 
+/// The tool that runs cells of the notebook.
+pub const IPYTHON: &str = "mshtools-ipython";
 /// Characters of one call's output that the model is given at most.
 pub const OUTPUT_LIMIT: usize = 10_000;
 /// Bytes of one call's output that are kept at most.

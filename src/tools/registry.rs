@@ -152,8 +152,8 @@ mod tests {
             .filter(|row| row.availability == Availability::Ready)
             .map(|row| row.name.trim_start_matches("mshtools-"))
             .collect();
-        assert_eq!(ready, ["todo_read", "todo_write", "read_file", "edit_file", "write_file", "shell"]);
-        assert_eq!(registry.specs().len(), 6);
+        assert_eq!(ready, ["todo_read", "todo_write", "ipython", "read_file", "edit_file", "write_file", "shell"]);
+        assert_eq!(registry.specs().len(), 7);
     }
 
     #[test]

@@ -100,7 +100,7 @@ async fn an_unknown_tool_and_one_that_is_not_built_are_told() {
     let session = session();
     let message = session.fails("shel", json!({})).await;
     assert!(message.contains("no tool named \"mshtools-shel\". Did you mean mshtools-shell?"), "{message}");
-    let message = session.fails("ipython", json!({"code": "1"})).await;
+    let message = session.fails("browser_visit", json!({"url": "http://x", "citation_id": 0})).await;
     assert!(message.contains("not built yet"), "{message}");
 }
 

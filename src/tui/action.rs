@@ -109,6 +109,7 @@ pub enum Action {
     EndCall,
     TypeInto,
     FullOutput,
+    RebuildKernel,
 
     Restore,
     Undo,
@@ -206,6 +207,7 @@ pub const TABLE: &[ActionRow] = &[
     row(Scope::Trace, Action::EndCall, "end_call", &["x"], "end it", "End the running call or the background job; the turn goes on"),
     row(Scope::Trace, Action::TypeInto, "type_into", &["i"], "type", "Type into the running call"),
     row(Scope::Trace, Action::FullOutput, "full_output", &["v"], "full output", "Show the whole output of the call"),
+    row(Scope::Trace, Action::RebuildKernel, "rebuild_kernel", &["shift+r"], "rebuild kernel", "Run the cells of the conversation again in a fresh kernel"),
 
     row(Scope::Snapshots, Action::Restore, "restore", &["r"], "roll back", "Show what a rollback would do, then roll back"),
     row(Scope::Snapshots, Action::Undo, "undo", &["u"], "undo", "Undo the latest rollback or turn"),

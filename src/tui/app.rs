@@ -26,6 +26,7 @@ use super::theme::Theme;
 use super::{Exit, TuiError};
 
 mod command;
+mod kernel;
 mod key;
 mod msg;
 mod net;
@@ -298,6 +299,7 @@ impl App {
             }
             Event::Network(state) => self.on_network(state),
             Event::Python(state) => self.on_python(state),
+            Event::KernelReplied { message } => self.chat.notice(NoticeKind::Done, message),
             Event::Usage { input, output, .. } => {
                 self.tokens.input += input;
                 self.tokens.output += output;

@@ -21,6 +21,7 @@ pub enum Slash {
     Jobs,
     Net,
     Python,
+    Kernel,
     Quit,
 }
 
@@ -67,6 +68,7 @@ pub const TABLE: &[SlashRow] = &[
     row(Slash::Jobs, "jobs", Argument::No, "Show what runs in the background"),
     row(Slash::Net, "net", Argument::Optional("[off|proxy|host|allow HOST|deny HOST]"), "Show or change what the tools may reach"),
     row(Slash::Python, "python", Argument::Optional("[make]"), "Show the Python of notebook cells, or have its packages installed"),
+    row(Slash::Kernel, "kernel", Argument::Optional("[restart|rebuild|stop]"), "Show the kernel of the notebook, or change it"),
     row(Slash::Chat, "chat", Argument::No, "Show the chat"),
     row(Slash::Trace, "trace", Argument::No, "Show the tool trace"),
     row(Slash::Snapshots, "snapshots", Argument::No, "Show the snapshots"),

@@ -39,6 +39,7 @@ use super::effect::{Effect, Fact, Input};
 use super::handle::{EnginePort, VmHandle};
 use super::history::{History, facts};
 use super::job::Desk;
+use super::kernel::KernelWork;
 use super::machine::Machine;
 use super::reply::{ModelItem, ModelStream, next};
 use super::resume::Resumed;
@@ -116,6 +117,7 @@ pub fn open_on(port: EnginePort, parts: EngineParts) -> Result<Engine, VmError> 
         tool_sender,
         tool_events,
         notices,
+        kernel_work: None,
         stopping: false,
         shown: None,
         rest_until: None,
@@ -174,6 +176,8 @@ pub struct Engine {
     tool_events: mpsc::UnboundedReceiver<ToolEvent>,
     /// What happens in the machine besides calls.
     notices: mpsc::UnboundedReceiver<Event>,
+    /// A change of the kernel that the user asked for.
+    pub(super) kernel_work: Option<KernelWork>,
     /// The engine ends as soon as nothing is open.
     pub(super) stopping: bool,
     /// The phase that front ends know.
@@ -355,6 +359,7 @@ impl Engine {
 
     /// Stops the turn at once; the machine catches up in order.
     pub(super) fn interrupt(&mut self) {
+        self.stop_kernel_work();
         if let Some(turn) = &self.turn {
             turn.token.cancel();
             self.stream = None;

@@ -159,6 +159,12 @@ impl History {
         out
     }
 
+    /// The calls with their results, oldest first.
+    pub(super) fn calls(&self) -> impl Iterator<Item = (&ToolCall, Option<&ToolReply>)> {
+        let steps = self.entries.iter().flat_map(|entry| &entry.steps);
+        steps.flat_map(|step| step.calls.iter().map(|(call, reply)| (call, reply.as_ref())))
+    }
+
     /// Where the whole outputs lie and what edits changed, for screens that show the conversation anew.
     pub fn details(&self) -> Vec<Event> {
         self.details.clone()

@@ -9,6 +9,7 @@
 //!   effect.rs     what goes into it and comes out    tool_task.rs one running call
 //!   history.rs    the conversation in memory         request.rs   what the model is sent
 //!   reply.rs      what comes back from it            path.rs      records from root to head
+//!   kernel.rs     the cells of the notebook
 //!   virtual_machine.rs  opening a session; its machine without a model
 //! ```
 
@@ -21,6 +22,7 @@ pub mod greeting;
 mod handle;
 pub mod history;
 mod job;
+mod kernel;
 pub mod machine;
 mod making;
 mod operation;

@@ -67,6 +67,7 @@ impl Engine {
                 Err(why) => self.emit(Event::Error { message: why, hint: None }),
             },
             Op::Python { make } => Arc::clone(&self.toolbox).python(make),
+            Op::Kernel(change) => self.change_kernel(change),
             Op::Shutdown => {
                 self.stopping = true;
                 self.rest_until = None;
@@ -117,7 +118,10 @@ impl Engine {
                 return Verdict::Refuse(Trouble::new(what, "Press Esc to stop the turn, or wait until it ends."));
             }
         }
-        if self.desk.is_busy() || self.machine.is_closing() { Verdict::Wait } else { Verdict::Go }
+        // Cells that are run again write files.
+        let waits = matches!(op, Op::Submit { .. } | Op::Restore { .. } | Op::Undo | Op::Redo | Op::Snapshot { .. })
+            && self.kernel_works();
+        if waits || self.desk.is_busy() || self.machine.is_closing() { Verdict::Wait } else { Verdict::Go }
     }
 
     fn start(&mut self, op: Op) {
@@ -160,6 +164,7 @@ impl Engine {
             | Op::EndJob { .. }
             | Op::Network(_)
             | Op::Python { .. }
+            | Op::Kernel(_)
             | Op::Shutdown => self.take_op(op),
         }
     }
@@ -266,6 +271,7 @@ impl Engine {
                         Ok(Rolled { report, state, .. }) => {
                             engine.toolbox.restore_state(&state);
                             engine.history = History::of(&facts);
+                            engine.toolbox.conversation_moved(!engine.history.cells().is_empty());
                             engine.emit(Event::Restored(report));
                             engine.tell_conversation();
                         }

@@ -17,11 +17,12 @@ use crate::session::{Record, SessionFolder, SessionLock, SpillRef, find};
 use crate::spec::Bundle;
 use crate::support::clock::{Clock, SystemClock};
 use crate::support::secret::{RedactedStream, Redactor};
-use crate::tools::{CallContext, LazyPython, LazySandbox, SandboxFolders, Toolbox, ToolboxParts};
+use crate::tools::{CallContext, IPYTHON, LazyPython, LazySandbox, SandboxFolders, Toolbox, ToolboxParts};
 use crate::workspace::Workspace;
 
 use super::VmError;
 use super::checkpoint::{Ledger, State};
+use super::kernel::has_cells;
 use super::resume::{LedgerOptions, Resumed};
 use super::tool_task;
 
@@ -104,6 +105,9 @@ impl OpenSession {
             LedgerOptions { snapshots: options.snapshots.clone(), owner, clock: Arc::clone(&options.clock) };
         let (ledger, resumed) = Ledger::open(folder, lock, ledger_options)?;
         toolbox.restore_state(&resumed.state);
+        let by_hand = |record: &Record| matches!(record, Record::ToolFinished { reply, .. } if reply.tool == IPYTHON);
+        toolbox
+            .conversation_opened(has_cells(&resumed.messages) || ledger.open_records().any(|record| by_hand(&record)));
         Ok(Self { ledger, resumed, workspace, toolbox: Arc::new(toolbox) })
     }
 

@@ -6,7 +6,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt as _;
 
-use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Stat, Uid};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, RenameFlags, Stat, Uid};
 use rustix::io::Errno;
 
 use super::confine::ConfinedPath;
@@ -76,6 +76,15 @@ impl Workspace {
     /// existing inode (which may be a hard link to elsewhere) is never written through. The permission bits of an
     /// existing file are kept.
     pub fn write_atomic(&self, path: &ConfinedPath, bytes: &[u8]) -> Result<(), WorkspaceError> {
+        self.write(path, bytes, RenameFlags::empty()).map(drop)
+    }
+
+    /// The same for a file that must not be there yet; false when something is, which stays as it is.
+    pub fn write_new(&self, path: &ConfinedPath, bytes: &[u8]) -> Result<bool, WorkspaceError> {
+        self.write(path, bytes, RenameFlags::NOREPLACE)
+    }
+
+    fn write(&self, path: &ConfinedPath, bytes: &[u8], how: RenameFlags) -> Result<bool, WorkspaceError> {
         let real = self.real(path)?;
         let Some(name) = real.file_name().map(OsStr::to_owned) else {
             return Err(not_a_file(path, FileType::Directory));
@@ -89,6 +98,7 @@ impl Workspace {
         };
         let fail = |error: Errno| io_error("write", path, error);
         let mode = match rustix::fs::statat(&folder, &name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) if how.contains(RenameFlags::NOREPLACE) => return Ok(false),
             Ok(stat) => match FileType::from_raw_mode(stat.st_mode) {
                 FileType::RegularFile => stat.st_mode & 0o777,
                 FileType::Symlink => 0o644,
@@ -100,13 +110,16 @@ impl Workspace {
         let aside = format!(".okcvm-tmp-{}", uuid::Uuid::new_v4().simple());
         let written = self
             .write_aside(&folder, &aside, Mode::from_raw_mode(mode), bytes)
-            .and_then(|()| rustix::fs::renameat(&folder, &aside, &folder, &name).map_err(io::Error::from));
+            .and_then(|()| rustix::fs::renameat_with(&folder, &aside, &folder, &name, how).map_err(io::Error::from));
         if let Err(source) = written {
             // The first error is the one that matters.
             let _ = rustix::fs::unlinkat(&folder, &aside, AtFlags::empty());
+            if source.kind() == io::ErrorKind::AlreadyExists && how.contains(RenameFlags::NOREPLACE) {
+                return Ok(false);
+            }
             return Err(WorkspaceError::Io { action: "write", path: path.shown().to_owned(), source });
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Makes a folder and those above it.

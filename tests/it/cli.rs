@@ -64,7 +64,7 @@ fn the_tool_list_has_24_rows_with_reasons() {
     let home = TestHome::new();
     let ran = home.run(&["tool", "list"]).assert_code(0);
     assert_eq!(ran.out.lines().count(), 24, "{}", ran.out);
-    assert!(ran.out.lines().any(|line| line.starts_with("mshtools-ipython") && line.contains("not built yet")));
+    assert!(ran.out.lines().any(|line| line.starts_with("mshtools-browser_find") && line.contains("not built yet")));
     let rows = home.run(&["tool", "list", "--json"]).assert_code(0).json();
     assert_eq!(rows.as_array().map(Vec::len), Some(24));
     assert_eq!(rows[0]["name"], "mshtools-todo_read");

@@ -22,6 +22,7 @@ mod demo;
 mod headless;
 mod hostile;
 mod journey;
+mod kernel;
 mod keys;
 mod layers;
 mod model;

@@ -3,6 +3,7 @@
 mod edit_file;
 mod files;
 mod image;
+mod ipython;
 pub(super) mod picture;
 mod read_file;
 mod shell;
@@ -11,6 +12,7 @@ mod write_file;
 
 use std::sync::Arc;
 
+use super::IPYTHON;
 use super::tool::Tool;
 
 /// One row of the table.
@@ -43,7 +45,7 @@ const fn not_built(name: &'static str) -> Row {
 pub const TABLE: &[Row] = &[
     built("mshtools-todo_read", || Arc::new(todo::TodoRead)),
     built("mshtools-todo_write", || Arc::new(todo::TodoWrite)),
-    not_built("mshtools-ipython"),
+    built(IPYTHON, || Arc::new(ipython::Ipython)),
     built("mshtools-read_file", || Arc::new(read_file::ReadFile)),
     built("mshtools-edit_file", || Arc::new(edit_file::EditFile)),
     built("mshtools-write_file", || Arc::new(write_file::WriteFile)),

@@ -7,6 +7,7 @@
 //!       Checking formatting...                            the end of a running call's output
 //!  Background                                      1 job   processes that go on after their command
 //!  ● job 1  npm run dev                    :5173 · 3 m
+//!  Kernel  idle                  Python 3.11.2 · 3 cells   what the notebook runs on
 //! ```
 //!
 //! What is kept is bounded: the end of the live output, what the model was given, and so many calls. The whole output
@@ -15,6 +16,7 @@
 mod call;
 mod detail;
 mod job;
+mod kernel;
 mod output;
 mod pane;
 mod rows;
@@ -29,13 +31,14 @@ use serde_json::Value;
 use self::call::{Call, State};
 use self::detail::Detail;
 use self::job::BackgroundJob;
+use self::kernel::KernelRow;
 use self::output::OutputViewer;
 pub use self::rows::jobs_words;
 pub use self::summary::{argument_summary, short_tool_name};
 use super::DrawContext;
 use super::find::Find;
 use super::list::{ListCursor, Scroll};
-use crate::protocol::{CallId, Job, Message, Op, ToolStatus};
+use crate::protocol::{CallId, Job, KernelChange, Message, Op, ToolStatus};
 use crate::support::truncate;
 use crate::tui::effect::{UiEffect, ViewSource};
 
@@ -64,6 +67,9 @@ pub struct CurrentCall {
 pub struct TraceState {
     calls: VecDeque<Call>,
     jobs: Vec<BackgroundJob>,
+    kernel: KernelRow,
+    /// The user was told what a rebuild of the kernel does.
+    rebuild_told: bool,
     turn: usize,
     cursor: ListCursor,
     /// The user moved away from the newest call, which is selected otherwise.
@@ -146,6 +152,20 @@ impl TraceState {
         self.cursor.selected = self.calls.len();
         self.wandered = true;
         true
+    }
+
+    /// The kernel in a sentence.
+    pub fn kernel_words(&self) -> String {
+        self.kernel.words()
+    }
+
+    /// Says what a rebuild of the kernel does, and how to have it; the second time it is done.
+    pub fn rebuild_kernel(&mut self, how: &str) -> Vec<UiEffect> {
+        if std::mem::take(&mut self.rebuild_told) {
+            return vec![UiEffect::Send(Op::Kernel(KernelChange::Rebuild))];
+        }
+        self.rebuild_told = true;
+        vec![UiEffect::Notice(format!("the cells run again, and files that they write are written again; {how}"))]
     }
 
     /// Calls of the latest turn, and how many of them failed.

@@ -148,6 +148,23 @@ impl Output {
         self.trim();
     }
 
+    /// Takes over the colours of lines that say the same, from the beginning and from the end as far as they do: what a
+    /// model is given has none.
+    pub fn coloured_as(&mut self, shown: &Self) {
+        let same = |(line, shown): &mut (&mut OutputLine, &OutputLine)| line.text == shown.text;
+        let take = |(line, shown): (&mut OutputLine, &OutputLine)| line.looks.clone_from(&shown.looks);
+        if !shown.cut {
+            let mut pairs =
+                self.lines.iter_mut().zip(&shown.lines).map_while(|mut pair| same(&mut pair).then_some(pair));
+            pairs.by_ref().for_each(take);
+        }
+        // Notes for the model come last.
+        let after = |line: &OutputLine| shown.lines.back().is_some_and(|last| last.text != line.text);
+        let notes = self.lines.iter().rev().take_while(|line| after(line)).count();
+        let pairs = self.lines.iter_mut().rev().skip(notes).zip(shown.lines.iter().rev());
+        pairs.map_while(|mut pair| same(&mut pair).then_some(pair)).for_each(take);
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
@@ -287,6 +304,22 @@ mod tests {
         assert_eq!(lines(&["one\n"]), ["one"]);
         assert_eq!(lines(&["one", "\n", "two"]), ["one", "two"]);
         assert_eq!(lines(&["a\r\nb\r", "\nc"]), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn a_plain_output_takes_over_the_colours_of_what_was_shown() {
+        let red = |line: &OutputLine| {
+            line.spans(Style::default(), Theme::default()).iter().any(|span| span.style.fg.is_some())
+        };
+        let mut shown = Output::new(LIMIT);
+        shown.push("\x1b[31mone\x1b[0m\ntwo\n-> a.test:443\n\x1b[31mthree\x1b[0m\nfour");
+        let mut plain = Output::whole("one\ntwo\nthree\nfour\n[a note]");
+        plain.coloured_as(&shown);
+        let coloured: Vec<&str> = plain.lines().filter(|line| red(line)).map(OutputLine::text).collect();
+        assert_eq!(coloured, ["one", "three"]);
+        let mut other = Output::whole("else");
+        other.coloured_as(&shown);
+        assert!(!other.lines().any(red));
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub struct Settings {
     pub prompt: String,
     /// A model other than the one behind the endpoint.
     pub model: Option<Arc<dyn ChatModel>>,
+    /// Whether the notebook has a Python.
+    pub notebook: bool,
 }
 
 impl Default for Settings {
@@ -49,6 +51,7 @@ impl Default for Settings {
             timing: Timing::quick(),
             prompt: "You work in /mnt/okcomputer/.".to_owned(),
             model: None,
+            notebook: false,
         }
     }
 }
@@ -87,6 +90,11 @@ pub fn options(home: &TestHome) -> SessionOptions {
     }
 }
 
+fn options_for(home: &TestHome, settings: &Settings) -> SessionOptions {
+    let options = options(home);
+    if settings.notebook { SessionOptions { python: super::machine::python(), ..options } } else { options }
+}
+
 impl TestSession {
     /// A new session whose model gives these answers.
     pub fn start(script: impl IntoIterator<Item = Answer>) -> Self {
@@ -96,7 +104,7 @@ impl TestSession {
     /// A new session.
     pub fn start_with(endpoint: FakeEndpoint, settings: Settings) -> Self {
         let home = TestHome::new();
-        let options = options(&home);
+        let options = options_for(&home, &settings);
         let session = OpenSession::create(&home.sessions(), &options).expect("new session");
         Self::serve(home, endpoint, settings, &options, session)
     }
@@ -223,10 +231,15 @@ pub struct Closed {
 impl Closed {
     /// Serves it again.
     pub fn reopen(self) -> TestSession {
-        let options = options(&self.home);
+        self.reopen_with(Settings::default())
+    }
+
+    /// Serves it again with other settings.
+    pub fn reopen_with(self, settings: Settings) -> TestSession {
+        let options = options_for(&self.home, &settings);
         let folder = SessionFolder::open(&self.root).expect("session");
         let session = OpenSession::open(folder, &options).expect("session opens again");
-        TestSession::serve(self.home, self.endpoint, Settings::default(), &options, session)
+        TestSession::serve(self.home, self.endpoint, settings, &options, session)
     }
 }
 

@@ -84,6 +84,7 @@ impl Call {
         self.state = State::Ended(status, duration_ms);
         self.waiting = false;
         self.output = Output::whole(output);
+        self.output.coloured_as(&self.tail);
         self.exit_code = exit_code(self.output.lines().map(OutputLine::text)).filter(|code| *code != 0);
         // From here on the output says it all.
         self.tail = Output::new(TAIL_BYTES);

@@ -4,6 +4,7 @@ use super::super::find::FindOutcome;
 use super::super::list::{draw_note, mark_row};
 use super::super::{DrawContext, Pane, PaneTitle};
 use super::call::{Call, duration};
+use super::kernel::KernelRow;
 use super::output::OutputViewer;
 use super::{Subject, TraceState};
 use crate::protocol::{Event, ToolStatus};
@@ -38,6 +39,7 @@ impl Pane for TraceState {
                 }
             }
             Event::JobsChanged { jobs } => self.set_jobs(jobs, now_ms),
+            Event::KernelChanged(info) => self.kernel = KernelRow::new(info),
             Event::ToolFinished { call, status, duration_ms, output, .. } => {
                 if let Some(call) = self.find_call(call) {
                     call.end(*status, Some(*duration_ms), output);
@@ -51,6 +53,7 @@ impl Pane for TraceState {
             Event::TurnEnded { .. } | Event::Closed => {
                 if matches!(event, Event::Closed) {
                     self.set_jobs(&[], now_ms);
+                    self.kernel = KernelRow::default();
                 }
                 // Every call has a result by now; a row must not spin for ever if one was missed.
                 for call in self.calls.iter_mut().filter(|call| call.is_running()) {
@@ -68,6 +71,10 @@ impl Pane for TraceState {
     }
 
     fn action(&mut self, action: Action) -> Vec<UiEffect> {
+        if action == Action::RebuildKernel {
+            return self.rebuild_kernel("press the key again to do it");
+        }
+        self.rebuild_told = false;
         if let Some(viewer) = &mut self.viewer {
             if viewer.act(action) {
                 return Vec::new();
@@ -157,7 +164,7 @@ impl Pane for TraceState {
                 buffer.set_line(body.x, y, line, body.width);
                 self.find.mark(&line.to_string(), body, y, cx.theme, buffer);
             }
-        } else if self.count() == 0 {
+        } else if self.count() == 0 && !self.kernel.is_shown() {
             let note = "Every tool call of the model appears here: what it asked, how long it took, what came out. \
                         Send a message to see one.";
             draw_note(note, body, cx.theme, buffer);
@@ -221,6 +228,9 @@ impl Pane for TraceState {
             (None, Some(_)) => &[Action::FullOutput, Action::Search, Action::Copy, Action::Back],
             (None, None) if running => &[Action::Open, Action::EndCall, Action::Fold, Action::Back],
             (None, None) if self.calls.is_empty() => &[Action::Back, Action::Help],
+            (None, None) if self.kernel.wants_rebuild() => {
+                &[Action::Open, Action::RebuildKernel, Action::FullOutput, Action::Back]
+            }
             (None, None) => &[Action::Open, Action::FullOutput, Action::Fold, Action::Copy, Action::Back],
         }
     }

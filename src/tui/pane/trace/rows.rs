@@ -1,4 +1,4 @@
-//! The rows of the list: a call, and the output under it; the background jobs below all calls.
+//! The rows of the list: a call, and the output under it; background jobs and the kernel below all calls.
 
 use ratatui::layout::Size;
 use ratatui::text::{Line, Span};
@@ -44,6 +44,9 @@ impl TraceState {
     pub(super) fn prepare_list(&mut self, size: Size, cx: &DrawContext<'_>) {
         self.low = size.height < LOW;
         let height = usize::from(size.height).saturating_sub(usize::from(self.find.wants_row()));
+        let kernel =
+            (self.kernel.is_shown() && height >= 4).then(|| self.kernel.line(usize::from(size.width), cx.theme));
+        let height = height - usize::from(kernel.is_some());
         let jobs = self.job_rows(usize::from(size.width), height, cx);
         let height = height.saturating_sub(jobs.len());
         let heights: Vec<usize> = (0..self.calls.len()).map(|index| self.height_of(index)).collect();
@@ -74,9 +77,10 @@ impl TraceState {
                 self.rows.push((index, false, Line::from(cut(spans, width, cx.theme))));
             }
         }
-        if !jobs.is_empty() {
+        if !jobs.is_empty() || kernel.is_some() {
             self.rows.resize_with(height, || (usize::MAX, false, Line::default()));
             self.rows.extend(jobs);
+            self.rows.extend(kernel.map(|line| (usize::MAX, false, line)));
         }
     }
 

@@ -1,0 +1,387 @@
+"""Runs inside the sandbox: an IPython kernel whose messages go through standard input, a socket. okcvm sends this text
+over it first.
+
+Why not ports or sockets with paths: nothing has to listen, so it works behind every wall; no path of the session's own
+folders has to be trusted; and okcvm alone decides how much of a message it takes.
+
+Standard input carries frames both ways: a byte for the channel, four lengths, then header, parent, metadata, content.
+"""
+
+import sys
+
+# The workspace must not stand in for the standard library while the kernel starts; IPython adds it again later.
+sys.path[:] = [place for place in sys.path if place]
+
+import os
+import socket
+
+WIRE = socket.socket(fileno=os.dup(0))
+WIRE.setblocking(True)
+os.set_inheritable(WIRE.fileno(), False)
+_nothing = os.open(os.devnull, os.O_RDONLY)
+os.dup2(_nothing, 0)
+os.close(_nothing)
+
+# Nobody debugs here, and the debugger need not say so.
+os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
+
+import array
+import codecs
+import faulthandler
+import fcntl
+import importlib.abc
+import importlib.machinery
+import json
+import signal
+import struct
+import subprocess
+import termios
+import threading
+import time
+
+import zmq
+import ipykernel
+from ipykernel import kernelapp
+from ipykernel.iostream import IOPubThread, OutStream
+
+HEAD = struct.Struct(">BQQQQ")
+SHELL, CONTROL, IOPUB, HELLO = 0, 1, 2, 3
+DELIMITER = b"<IDS|MSG>"
+PID = os.getpid()
+# Text goes out in pieces of this size, and whoever prints more waits until a piece is taken.
+PIECE = 128 << 10
+
+
+class Publisher(IOPubThread):
+    """The thread that publishes. A copy of the process publishes nothing, and no port is opened for it to do so."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **{**kwargs, "pipe": False})
+
+    def _really_send(self, *args, **kwargs):
+        if os.getpid() == PID:
+            super()._really_send(*args, **kwargs)
+
+
+class Stream(OutStream):
+    """Standard output or error of cells. The descriptors themselves are watched by `Descriptors`."""
+
+    def __init__(self, *args, **kwargs):
+        kwargs["watchfd"] = False
+        super().__init__(*args, **kwargs)
+        self.unsent = 0
+
+    def fileno(self):
+        return 1 if self.name == "stdout" else 2
+
+    def close(self):
+        self.pub_thread = None
+
+    def write(self, string):
+        if not isinstance(string, str):
+            raise TypeError(f"write() argument must be str, not {type(string)}")
+        if os.getpid() != PID:
+            # A copy of the process, as multiprocessing makes them: its words come through the descriptors.
+            data = string.encode("utf-8", "replace")
+            while data:
+                data = data[os.write(self.fileno(), data) :]
+            return len(string)
+        for start in range(0, len(string), PIECE):
+            piece = string[start : start + PIECE]
+            super().write(piece)
+            self.unsent += len(piece)
+            if self.unsent >= PIECE and threading.current_thread() is not self.pub_thread.thread:
+                self.unsent = 0
+                self.flush()
+        return len(string)
+
+
+class Descriptors:
+    """What other programs and C code write to descriptors 1 and 2, brought into the streams of cells."""
+
+    def __init__(self):
+        self.pairs = []
+        for number, name in ((1, "stdout"), (2, "stderr")):
+            ours, theirs = os.pipe()
+            os.dup2(theirs, number)
+            os.close(theirs)
+            pair = {"fd": ours, "name": name, "busy": False}
+            self.pairs.append(pair)
+            threading.Thread(target=self.watch, args=(pair,), daemon=True).start()
+
+    def watch(self, pair):
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        while True:
+            pair["busy"] = False
+            some = os.read(pair["fd"], 64 << 10)
+            pair["busy"] = True
+            if not some:
+                return
+            try:
+                getattr(sys, pair["name"]).write(decoder.decode(some))
+            except Exception:
+                # The cell has put something of its own there.
+                pass
+
+    def settle(self, *_):
+        """Waits until what was written so far has been taken, so that it belongs to the cell that wrote it."""
+        until = time.monotonic() + 0.5
+        for pair in self.pairs:
+            left = array.array("i", [1])
+            while time.monotonic() < until:
+                fcntl.ioctl(pair["fd"], termios.FIONREAD, left)
+                if not left[0] and not pair["busy"]:
+                    break
+                time.sleep(0.001)
+
+
+class App(kernelapp.IPKernelApp):
+    """A kernel that listens inside its own process only and leaves no file."""
+
+    bound = 0
+
+    def _bind_socket(self, s, port):
+        if s.socket_type in (zmq.PUB, zmq.XPUB):
+            # What is not taken is waited for, and nothing is dropped.
+            s.setsockopt(zmq.XPUB_NODROP, 1)
+            s.setsockopt(zmq.SNDHWM, 8)
+        App.bound += 1
+        s.bind(f"inproc://okcvm-{App.bound}")
+        return App.bound
+
+    def init_connection_file(self):
+        pass
+
+    def write_connection_file(self, **kwargs):
+        pass
+
+    def cleanup_connection_file(self):
+        pass
+
+    def log_connection_info(self):
+        pass
+
+    def init_heartbeat(self):
+        pass
+
+
+class Bridge(threading.Thread):
+    """Carries messages between the kernel's sockets and the wire."""
+
+    def __init__(self, app):
+        super().__init__(daemon=True, name="okcvm-bridge")
+        self.sockets = {}
+        for channel, kind, number in (
+            (IOPUB, zmq.SUB, app.iopub_port),
+            (SHELL, zmq.DEALER, app.shell_port),
+            (CONTROL, zmq.DEALER, app.control_port),
+        ):
+            peer = app.context.socket(kind)
+            peer.linger = 0
+            if kind == zmq.SUB:
+                peer.setsockopt(zmq.RCVHWM, 8)
+                peer.setsockopt(zmq.SUBSCRIBE, b"")
+            peer.connect(f"inproc://okcvm-{number}")
+            self.sockets[channel] = peer
+
+    def tell(self, channel, parts):
+        WIRE.sendall(HEAD.pack(channel, *map(len, parts)))
+        for part in parts:
+            if len(part):
+                WIRE.sendall(part)
+
+    def run(self):
+        try:
+            self.carry()
+        except BaseException as error:
+            # Without okcvm there is nobody to work for; what else can fail here leaves the kernel deaf.
+            os.write(CRASH, f"the bridge ended: {error!r}\n".encode())
+        os._exit(0)
+
+    def carry(self):
+        poller = zmq.Poller()
+        poller.register(WIRE, zmq.POLLIN)
+        for peer in self.sockets.values():
+            poller.register(peer, zmq.POLLIN)
+        while True:
+            ready = dict(poller.poll())
+            if WIRE.fileno() in ready or WIRE in ready:
+                channel, *sizes = HEAD.unpack(self.read(HEAD.size))
+                parts = [self.read(size) for size in sizes]
+                # Without a key there is no signature; the wire is between these two alone.
+                self.sockets[channel].send_multipart([DELIMITER, b"", *parts])
+            for channel, peer in self.sockets.items():
+                if peer in ready:
+                    frames = peer.recv_multipart()
+                    if DELIMITER in frames:
+                        at = frames.index(DELIMITER) + 2
+                        if len(frames) >= at + 4:
+                            self.tell(channel, frames[at : at + 4])
+
+    def read(self, size):
+        data = bytearray()
+        while len(data) < size:
+            some = WIRE.recv(size - len(data))
+            if not some:
+                raise EOFError
+            data += some
+        return bytes(data)
+
+
+def no_input(*_):
+    __tracebackhide__ = True
+    raise RuntimeError("nobody can type here: give the value in the code instead of asking for it with input()")
+
+
+# What is done to modules of others when they are imported, and not before: nothing is slow that is not used.
+
+
+def with_cjk_font(module):
+    """Characters that the chosen font lacks come from an installed CJK font."""
+    known = ("Noto Sans CJK", "Noto Sans SC", "Noto Sans TC", "Noto Sans JP", "Noto Sans KR", "Source Han Sans")
+    known += ("WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "PingFang", "Hiragino Sans", "Microsoft YaHei", "SimHei")
+    known += ("Droid Sans Fallback", "Noto Serif CJK", "AR PL", "IPAGothic", "IPAexGothic", "NanumGothic")
+    manager = module.FontManager
+    find = manager._find_fonts_by_props
+    chosen = []
+
+    def fallback(self):
+        if not chosen:
+            fonts = {font.name: font.fname for font in self.ttflist}
+            for prefix in known:
+                names = sorted(name for name in fonts if name.startswith(prefix))
+                if names:
+                    simplified = [name for name in names if "SC" in name.split() or name == prefix]
+                    chosen.append(fonts[(simplified or names)[0]])
+                    break
+            else:
+                chosen.append(None)
+        return chosen[0]
+
+    def with_fallback(self, *args, **kwargs):
+        paths = list(find(self, *args, **kwargs))
+        more = fallback(self)
+        if more and more not in paths:
+            paths.append(more)
+        return paths
+
+    manager._find_fonts_by_props = with_fallback
+
+
+def with_shown_images(module):
+    """`Image.show()` shows the picture here instead of looking for a program with a window."""
+    from IPython.display import display
+
+    class Viewer(module.Viewer):
+        def show(self, image, **options):
+            display(image)
+            return 1
+
+    module.register(Viewer(), 0)
+
+
+def with_shown_arrays(module):
+    """`cv2.imshow` shows the picture here; what else belongs to windows does nothing."""
+    if not hasattr(module, "imencode"):
+        return
+
+    def imshow(name, picture):
+        from IPython.display import Image, display
+
+        done, data = module.imencode(".png", module.UMat.get(picture) if isinstance(picture, module.UMat) else picture)
+        if done:
+            display(Image(data=data.tobytes(), format="png"))
+
+    module.imshow = imshow
+    module.waitKey = module.waitKeyEx = module.pollKey = lambda delay=0: -1
+    for name in ("namedWindow", "destroyWindow", "destroyAllWindows", "moveWindow", "resizeWindow", "setWindowTitle"):
+        setattr(module, name, lambda *args, **kwargs: None)
+
+
+ON_IMPORT = {
+    "matplotlib.font_manager": with_cjk_font,
+    "PIL.ImageShow": with_shown_images,
+    "cv2": with_shown_arrays,
+}
+
+
+class OnImport(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        change = ON_IMPORT.get(name)
+        spec = change and importlib.machinery.PathFinder.find_spec(name, path, target)
+        if not spec or not spec.loader:
+            return None
+        run = spec.loader.exec_module
+
+        def exec_module(module):
+            run(module)
+            try:
+                change(module)
+            except Exception:
+                # A version that is made otherwise is used as it is.
+                pass
+
+        spec.loader.exec_module = exec_module
+        return spec
+
+
+def system(command):
+    """`!command`: its output is shown as it comes; an interrupt ends it with all that it started."""
+    __tracebackhide__ = True
+    shell = app.shell
+    # What is written as {name} or $name is a value of the cell.
+    command = shell.var_expand(command, depth=1)
+    process = subprocess.Popen(
+        ["/bin/bash", "-c", command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    try:
+        while True:
+            some = os.read(process.stdout.fileno(), 64 << 10)
+            if not some:
+                break
+            sys.stdout.write(decoder.decode(some))
+        code = process.wait()
+    except BaseException:
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except OSError:
+            pass
+        process.wait()
+        raise
+    finally:
+        process.stdout.close()
+    shell.user_ns["_exit_code"] = code
+
+
+def stay():
+    print("The kernel goes on. Call the tool with restart: true for a fresh one.", file=sys.stderr)
+
+
+if not os.environ.get("MPLBACKEND"):
+    os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+sys.meta_path.insert(0, OnImport())
+sys.argv[:] = ["ipython"]
+# Where a crash is told: what okcvm itself reads, not the streams of cells.
+CRASH = os.dup(2)
+faulthandler.enable(file=CRASH)
+descriptors = Descriptors()
+kernelapp.IOPubThread = Publisher
+app = App.instance(outstream_class="__main__.Stream")
+app.session.key = b""
+app.config.HistoryManager.enabled = False
+app.config.ZMQInteractiveShell.separate_in = ""
+app.initialize([])
+app.shell.system = system
+app.kernel.raw_input = app.kernel.getpass = no_input
+app.shell.ask_exit = stay
+app.shell.events.register("post_execute", descriptors.settle)
+bridge = Bridge(app)
+hello = {"python": ".".join(map(str, sys.version_info[:3])), "ipykernel": ipykernel.__version__}
+bridge.tell(HELLO, [b"", b"", b"", json.dumps(hello).encode()])
+bridge.start()
+app.start()
