@@ -24,6 +24,7 @@ fn app() -> App {
         keys: std::collections::BTreeMap::new(),
         demo: false,
         context_window: None,
+        pictures: okcvm::tui::picture::Pictures::default(),
     };
     let mut app = App::new(&options, wall()).expect("application");
     app.update(Msg::Engine(Event::SessionStarted {

@@ -140,6 +140,15 @@ pub enum Command {
     /// Show, check or start the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Print what a recording says, with the configured speech recognition
+    Transcribe {
+        /// A recording: WAV, MP3, M4A, OGG, FLAC or WebM
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
     /// Look at this machine and say what is missing
     Doctor {
         /// Print a JSON array

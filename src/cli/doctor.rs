@@ -9,6 +9,7 @@ use super::args::GlobalArgs;
 use super::bootstrap::{self, chooser, chooser_of, load_options};
 use super::output;
 use super::report::{Failure, Outcome};
+use super::transcribe;
 use crate::config::{self, LoadOptions, Loaded, NetworkMode, SandboxBackend};
 use crate::kernel::python::{Missing, PACKAGES};
 use crate::sandbox::MachineFacts;
@@ -103,6 +104,7 @@ fn configured(options: &LoadOptions, loaded: &Loaded, findings: &mut Vec<Finding
     findings.push(processes(&MachineFacts::of_host()));
     findings.push(python(options, loaded));
     findings.push(git(options));
+    findings.push(speech(options, loaded));
     findings.push(folder("sessions", &paths.sessions_dir));
     findings.push(folder("log", &paths.log_dir));
 }
@@ -249,6 +251,21 @@ fn git(options: &LoadOptions) -> Finding {
             Some("Install it: apt install git.".to_owned()),
         ),
     }
+}
+
+/// What understands speech, and what would record it. Both are for those who want them.
+fn speech(options: &LoadOptions, loaded: &Loaded) -> Finding {
+    let recorder = transcribe::recorder(loaded.config.voice.recorder.as_deref(), &options.env);
+    let recorder =
+        recorder.as_ref().map_or_else(|| "no recorder".to_owned(), |found| format!("recorder {}", found.name()));
+    let (asr, hint) = match &loaded.config.media.asr {
+        Some(endpoint) => {
+            let hint = (recorder == "no recorder").then(|| transcribe::INSTALL.to_owned());
+            (format!("{} at {}", endpoint.model, endpoint.base_url), hint)
+        }
+        None => ("no speech recognition is configured".to_owned(), Some(transcribe::CONFIGURE.to_owned())),
+    };
+    Finding::new("speech", Status::Ok, format!("{asr}; {recorder}"), hint)
 }
 
 /// Whether a folder can be written, and the free space of its disk; the folder is made if it can be.

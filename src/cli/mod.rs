@@ -9,6 +9,7 @@ pub mod exec;
 mod mistake;
 pub mod output;
 mod panic;
+mod pictures;
 pub mod reference;
 pub mod report;
 mod sandbox_choice;
@@ -18,6 +19,7 @@ pub mod setup_services;
 pub mod snapshot;
 pub mod spec_command;
 pub mod tool;
+pub mod transcribe;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -62,6 +64,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Command::Snapshot(args) => snapshot::run(&global, args),
         Command::Tool(command) => tool::run(&global, command),
         Command::Doctor { json, fix } => doctor::run(&global, json, fix),
+        Command::Transcribe { file, json } => transcribe::run(&global, &file, json),
         Command::Spec(command) => {
             let options = load_options(&global)?;
             let (action, json) = match command {

@@ -7,16 +7,19 @@ use std::sync::Arc;
 
 use super::args::{GlobalArgs, ScreenArgs};
 use super::bootstrap::{Choice, Keys, SCREEN, Setup, load_options, runtime};
+use super::pictures;
 use super::report::{Failure, Outcome};
 use super::sandbox_choice::{self, Settled};
 use super::setup_services;
-use crate::config::schema::LinkMode;
+use super::transcribe;
+use crate::config::schema::{ColourMode, LinkMode};
 use crate::model::ChatModel;
 use crate::sandbox::LazySandbox;
 use crate::session::{self, LockError, SessionFolder, SessionLock};
 use crate::support::clock::SystemClock;
 use crate::tui::pane::sessions::{self, Picked, SessionChoice};
 use crate::tui::pane::setup::{self, SetupOutcome};
+use crate::tui::picture::{PictureFiles, PicturePlan};
 use crate::tui::text::link;
 use crate::tui::{self, Draft, Exit, TuiOptions};
 use crate::vm::{self, EnginePort, VmHandle};
@@ -165,14 +168,23 @@ fn holder(root: &Path) -> Option<String> {
 fn options(setup: &Setup, demo: bool, first_prompt: Option<String>, draft: &Draft) -> TuiOptions {
     let mut ui = setup.loaded.config.ui.clone();
     ui.ascii = ui.ascii || ascii_locale(&setup.options.env);
+    let no_color = no_colour(&setup.options.env);
+    let colours = match ui.colour {
+        ColourMode::Auto => !no_color,
+        ColourMode::Always => true,
+        ColourMode::Never => false,
+    };
     TuiOptions {
         draft: Arc::clone(draft),
-        no_color: no_colour(&setup.options.env),
+        no_color,
         links: match ui.links {
             LinkMode::Auto => link::supported(|name| setup.options.env.get(name).cloned()),
             LinkMode::Always => true,
             LinkMode::Never => false,
         },
+        picture_plan: PicturePlan::new(ui.pictures, colours && !ui.ascii, |name| setup.options.env.get(name).cloned()),
+        picture_files: PictureFiles::none(),
+        voice: transcribe::services(setup),
         first_prompt,
         demo,
         context_window: if demo {
@@ -194,6 +206,7 @@ async fn session(
     demo: bool,
     options: TuiOptions,
 ) -> Result<Exit, Failure> {
+    let options = TuiOptions { picture_files: pictures::files(&folder, &sandbox), ..options };
     let (model, server) = setup.model(demo).await?;
     // The screen gets its handle first and draws; log and store are opened behind it.
     let (handle, port) = VmHandle::pair();

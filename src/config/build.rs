@@ -8,7 +8,7 @@ use super::loaded::ShownValue;
 use super::paths::expand;
 use super::schema::{
     Config, Endpoint, EngineSection, LimitSection, MediaSection, NetworkSection, PythonSection, SandboxSection,
-    SnapshotSection, SpecSection, UiSection, WorkspaceSection,
+    SnapshotSection, SpecSection, UiSection, VoiceSection, WorkspaceSection,
 };
 use super::settings::{Settings, Source};
 use super::value::{self, Typed};
@@ -72,10 +72,12 @@ impl Builder<'_> {
             engine: EngineSection { max_rounds: self.whole("engine.max_rounds") },
             python: PythonSection { path: self.path("python.path") },
             spec: SpecSection { dir: self.path("spec.dir") },
+            voice: VoiceSection { recorder: self.text("voice.recorder") },
             ui: UiSection {
                 colour: self.choice("ui.colour"),
                 ascii: self.flag("ui.ascii"),
                 links: self.choice("ui.links"),
+                pictures: self.choice("ui.pictures"),
                 keys: match self.value("ui.keys") {
                     Some(Typed::Map(keys)) => keys,
                     _ => BTreeMap::new(),
@@ -216,7 +218,7 @@ impl Builder<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::schema::{ColourMode, LinkMode, NetworkMode, SandboxBackend, SandboxScope};
+    use crate::config::schema::{ColourMode, LinkMode, NetworkMode, PictureMode, SandboxBackend, SandboxScope};
 
     #[test]
     fn the_defaults_of_the_table_are_those_of_the_schema() {
@@ -240,6 +242,7 @@ mod tests {
                     }
                     "sandbox.scope" => serde_json::from_value::<SandboxScope>(value).is_ok(),
                     "ui.links" => serde_json::from_value::<LinkMode>(value).is_ok(),
+                    "ui.pictures" => serde_json::from_value::<PictureMode>(value).is_ok(),
                     "ui.colour" => serde_json::from_value::<ColourMode>(value).is_ok(),
                     _ => false,
                 };

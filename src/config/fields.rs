@@ -306,10 +306,22 @@ const ROWS: &[Row] = &[
         "Links of replies open from the screen (OSC 8): auto where the terminal is known to take them, in tmux from 3.4 on.",
     ),
     (
+        "ui.pictures",
+        FieldKind::Choice(&["auto", "kitty", "sixel", "iterm2", "halfblocks", "off"]),
+        "auto",
+        "How pictures are shown: auto asks the terminal and takes half blocks in tmux and where there is no answer, off tells name and size.",
+    ),
+    (
         "ui.keys",
         FieldKind::ChordMap,
         "{}",
         "Key chords by action name, in place of the built-in ones; F1 lists the actions.",
+    ),
+    (
+        "voice.recorder",
+        FieldKind::Text,
+        "[arecord, rec, sox or ffmpeg]",
+        "Command line that records until it is ended: 16 kHz, one channel, 16 bits, raw or WAV, to standard output.",
     ),
 ];
 
@@ -417,7 +429,8 @@ mod tests {
 
     #[test]
     fn blocks_know_their_names() {
-        assert_eq!(names_below(""), ["chat", "media", "workspace", "sandbox", "snapshots", "engine", "spec", "ui"]);
+        let blocks = ["chat", "media", "workspace", "sandbox", "snapshots", "engine", "python", "spec", "ui", "voice"];
+        assert_eq!(names_below(""), blocks);
         assert_eq!(names_below("media"), ["image", "speech", "sound_effects", "asr"]);
         assert!(names_below("chat.model").is_empty());
     }

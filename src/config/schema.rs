@@ -29,6 +29,8 @@ pub struct Config {
     pub spec: SpecSection,
     /// How the screen looks.
     pub ui: UiSection,
+    /// Speech into the composer.
+    pub voice: VoiceSection,
 }
 
 /// One endpoint of a model.
@@ -294,6 +296,13 @@ pub struct SpecSection {
     pub dir: Option<PathBuf>,
 }
 
+/// Speech into the composer.
+#[derive(Debug, Clone, Default)]
+pub struct VoiceSection {
+    /// The command line of the recorder; `None` looks for one.
+    pub recorder: Option<String>,
+}
+
 /// When colours are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -320,6 +329,26 @@ pub enum LinkMode {
     Never,
 }
 
+/// How pictures are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PictureMode {
+    /// As the terminal can; asked where its variables leave a doubt.
+    #[default]
+    Auto,
+    /// With kitty's graphics.
+    Kitty,
+    /// With sixels.
+    Sixel,
+    /// With inline images of iTerm2.
+    #[serde(rename = "iterm2")]
+    Iterm,
+    /// With blocks of two pixels, in any terminal that has colours.
+    Halfblocks,
+    /// By name and size only.
+    Off,
+}
+
 /// How the screen looks.
 #[derive(Debug, Clone, Default)]
 pub struct UiSection {
@@ -329,6 +358,8 @@ pub struct UiSection {
     pub ascii: bool,
     /// When links can be opened.
     pub links: LinkMode,
+    /// How pictures are shown.
+    pub pictures: PictureMode,
     /// Key chords by action name, over the built-in keymap.
     pub keys: std::collections::BTreeMap<String, Vec<String>>,
 }

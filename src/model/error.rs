@@ -8,7 +8,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ModelError {
     /// The configuration cannot work.
-    #[error("{field} of the chat endpoint {problem}")]
+    #[error("{field} of the endpoint {problem}")]
     Configuration {
         /// Which field.
         field: &'static str,
@@ -111,6 +111,9 @@ pub enum ModelError {
         /// What the endpoint named as the reason for the end.
         finish_reason: Option<String>,
     },
+    /// The recording cannot be sent.
+    #[error("{0}")]
+    Recording(String),
     /// Every attempt failed.
     #[error("{last} (tried {attempts} times)")]
     GaveUp {
@@ -253,7 +256,7 @@ impl ModelError {
                 Some("content_filter") => "The endpoint's filter removed the reply: word the request differently.",
                 _ => "Send the message again; if it stays so, choose another model with /setup.",
             },
-            Self::TooLong { .. } | Self::GaveUp { .. } => return None,
+            Self::TooLong { .. } | Self::GaveUp { .. } | Self::Recording(_) => return None,
         };
         Some(words.to_owned())
     }

@@ -1,7 +1,7 @@
 //! Clients of model endpoints.
 //!
 //! [`ChatModel`] is what the engine sees; [`OpenAiChat`] is the one implementation: any endpoint that speaks the
-//! OpenAI-compatible `/chat/completions`. Not here: what goes into a request (`vm::request`) and what becomes of a
+//! OpenAI-compatible `/chat/completions`. [`Transcriber`] is the client of `/audio/transcriptions`. Not here: what goes into a request (`vm::request`) and what becomes of a
 //! reply (`vm::engine`).
 
 mod chat;
@@ -12,4 +12,7 @@ mod retry;
 pub use crate::config::schema::Endpoint;
 pub use chat::{ChatModel, ChatRequest, ModelEvent, Reply};
 pub use error::ModelError;
-pub use openai::{Assembler, Fault, Frame, FrameDecoder, OpenAiChat, Timing, ask_once, list_models};
+pub use openai::{
+    Assembler, Fault, Frame, FrameDecoder, LARGEST_RECORDING, OpenAiChat, Recording, Timing, Transcriber, ask_once,
+    list_models,
+};

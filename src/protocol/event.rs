@@ -232,7 +232,8 @@ pub enum Event {
     RestorePlanned(RestorePlan),
     /// Screens only: what a rollback did.
     Restored(RestoreReport),
-    /// Screens only: more about a finished call: where its whole output lies and, for edits, the difference.
+    /// Screens only: more about a finished call: where its whole output lies, for edits the difference, and the pictures
+    /// that it made or looked at.
     ToolDetail {
         /// The call.
         call: CallId,
@@ -240,6 +241,9 @@ pub enum Event {
         spill: Option<PathBuf>,
         /// Unified diff of the file that the call changed.
         diff: Option<String>,
+        /// Pictures, as paths under the mount.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pictures: Vec<String>,
     },
     /// Screens only: whether a running call waits for somebody to type.
     ToolWaiting {

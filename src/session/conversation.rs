@@ -111,6 +111,7 @@ mod tests {
             duration_ms: 1,
             spill: None,
             diff: None,
+            pictures: Vec::new(),
         }
     }
 

@@ -81,6 +81,9 @@ pub enum Record {
         /// The difference that an edit made.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         diff: Option<String>,
+        /// Pictures that it made or looked at, as paths under the mount.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pictures: Vec<String>,
     },
     /// A participant's state changed between two nodes.
     State {
@@ -291,6 +294,7 @@ mod tests {
                 duration_ms: 12,
                 spill: Some(SpillRef { sha256: "a".repeat(64), bytes: 20_000 }),
                 diff: Some("+x".to_owned()),
+                pictures: Vec::new(),
             },
             Record::State { name: "todo.json".to_owned(), value: serde_json::json!([]) },
             Record::TurnClosed { turn, outcome: TurnOutcome::Completed, reply: "Done.".to_owned() },

@@ -1,4 +1,5 @@
-//! Programs of the host that the user asks for: the editor, the pager, the multiplexer's clipboard, the machine's Python.
+//! Programs of the host that the user asks for: the editor, the pager, the multiplexer's clipboard, the machine's Python,
+//! the recorder.
 //!
 //! These run outside any sandbox, by the user's hand only, and never with arguments that a model or a tool chose: a
 //! text goes in as a file or through standard input.
@@ -12,6 +13,10 @@ use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
+
+mod stream;
+
+pub use stream::HostStream;
 
 /// A command line as users write it into `$EDITOR`: a program and words after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +61,13 @@ impl HostCommand {
     /// Runs it on a file, with the terminal, and waits for its end.
     pub async fn open(&self, file: &Path) -> io::Result<ExitStatus> {
         Command::new(&self.program).args(&self.arguments).arg(file).status().await
+    }
+
+    /// Starts it without a terminal, to read what it writes until it is told to stop.
+    pub fn stream(&self) -> io::Result<HostStream> {
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        HostStream::of(command.process_group(0).kill_on_drop(true).spawn()?)
     }
 
     /// Runs it without a terminal and gives it `input`. Fails when the program does.

@@ -18,6 +18,15 @@ use crate::sandbox::{DecoderError, Encoded};
 pub(super) enum Task {
     /// A picture as a model can take it.
     Picture,
+    /// The pixels of a picture, for the screen.
+    Pixels {
+        /// Columns of them at most.
+        width: u32,
+        /// Rows of them at most.
+        height: u32,
+        /// How many times it may grow.
+        grow: u32,
+    },
 }
 
 /// Does a task in the process that was started for it.
@@ -27,6 +36,7 @@ pub fn decode(task: &str, input: &mut dyn Read) -> Result<Vec<u8>, String> {
     input.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
     match task {
         Task::Picture => picture::shrunk(&bytes),
+        Task::Pixels { width, height, grow } => picture::unpacked(&bytes, (width, height), grow),
     }
 }
 

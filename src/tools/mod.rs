@@ -28,6 +28,7 @@ mod walls;
 pub use crate::kernel::python::LazyPython;
 pub use crate::kernel::{PastCell, PastEnding};
 pub use crate::sandbox::{LazySandbox, SandboxFolders};
+pub use builtin::picture::{Pixels, pixels};
 pub use decode::decode;
 pub use dispatch::{CallContext, Finished, Spill, Still, Toolbox, ToolboxParts};
 pub use registry::{Availability, ToolRegistry, ToolRow};

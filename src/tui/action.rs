@@ -76,6 +76,7 @@ pub enum Action {
     Suspend,
     Setup,
     Answer,
+    Voice,
     Quit,
 
     Submit,
@@ -174,6 +175,7 @@ pub const TABLE: &[ActionRow] = &[
     row(Scope::Global, Action::Suspend, "suspend", &["ctrl+z"], "suspend", "Go back to the shell; fg brings okcvm back"),
     row(Scope::Global, Action::Setup, "setup", &[], "setup", "Change models, keys and endpoints"),
     row(Scope::Global, Action::Answer, "answer", &["alt+i"], "type", "Type into the running call, such as one that waits for input"),
+    row(Scope::Global, Action::Voice, "voice", &["alt+v"], "voice", "Speak a message: begin to record, or end it and write what was said"),
     row(Scope::Global, Action::Quit, "quit", &[], "quit", "Save everything and quit"),
 
     row(Scope::Composer, Action::Submit, "submit", &["enter"], "send", "Send the message"),

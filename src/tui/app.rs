@@ -21,8 +21,10 @@ use super::pane::todo::TodoState;
 use super::pane::trace::TraceState;
 use super::pane::viewer::Viewer;
 use super::pane::{Pane, PaneId};
+use super::picture::Pictures;
 use super::slash::{self, SlashRow};
 use super::theme::Theme;
+use super::voice::VoiceState;
 use super::{Exit, TuiError};
 
 mod command;
@@ -32,6 +34,7 @@ mod msg;
 mod net;
 mod place;
 mod python;
+mod voice;
 
 pub use msg::{AppOptions, Focus, Modal, Msg, Session, Tokens};
 
@@ -61,6 +64,8 @@ pub struct App {
     pub chat: ChatState,
     /// The tool calls.
     pub trace: TraceState,
+    /// The pictures that chat and trace show.
+    pub pictures: Pictures,
     /// The snapshots.
     pub snapshots: SnapshotsState,
     /// The todo list.
@@ -79,10 +84,13 @@ pub struct App {
     pub now_ms: u64,
     /// The time of day.
     pub wall: Zoned,
+    /// Speech that is being recorded or understood.
+    pub voice: VoiceState,
     /// Which suggestion of the slash commands is chosen.
     pub suggestion: usize,
     /// The suggestions were closed; typing opens them again.
     hidden: bool,
+    voice_number: u32,
     notice: Option<(String, u64)>,
     shown: PaneId,
     zoomed: Option<PaneId>,
@@ -107,8 +115,9 @@ impl App {
             session: Session::default(),
             tokens: Tokens::default(),
             activity: Activity::default(),
-            chat: ChatState::new(help),
-            trace: TraceState::new(),
+            chat: ChatState::new(help, options.pictures.clone()),
+            trace: TraceState::showing(options.pictures.clone()),
+            pictures: options.pictures.clone(),
             snapshots: SnapshotsState::new(),
             todo: TodoState::new(),
             composer: Composer::new(),
@@ -118,8 +127,10 @@ impl App {
             layout: Layout::default(),
             now_ms: 0,
             wall,
+            voice: VoiceState::Off,
             suggestion: 0,
             hidden: false,
+            voice_number: 0,
             notice: None,
             shown: PaneId::Chat,
             zoomed: None,
@@ -170,6 +181,11 @@ impl App {
             }
             Msg::View(title, text) => {
                 self.modal = Some(Modal::Viewer(Viewer::of_text(sanitize::line(&title), &sanitize::text(&text))));
+                Vec::new()
+            }
+            Msg::PictureMade => Vec::new(),
+            Msg::Voice(number, event) => {
+                self.on_voice(number, event);
                 Vec::new()
             }
             Msg::NotCopied(text, what) => vec![UiEffect::CopyThrough { text, what }],
@@ -227,7 +243,7 @@ impl App {
     /// When something on the screen changes without any message: the spinner (four times a second), or a deadline.
     pub fn next_tick(&self) -> Option<u64> {
         let deadline = self.closing.map(|(_, since)| since + CLOSE_MS);
-        let moving = self.activity.is_busy() || self.is_leaving() || self.trace.animated();
+        let moving = self.activity.is_busy() || self.voice.is_on() || self.is_leaving() || self.trace.animated();
         let frame = moving.then(|| (self.now_ms / 250 + 1) * 250);
         // The age of background jobs is told in minutes.
         let minute = (self.trace.jobs() > 0).then(|| (self.now_ms / 60_000 + 1) * 60_000);
@@ -264,6 +280,7 @@ impl App {
     pub fn scope(&self) -> Scope {
         match (&self.modal, self.dialog(), self.focus) {
             (Some(Modal::Palette(_) | Modal::TypeIn(_)), ..) => Scope::Text,
+            (Some(Modal::Picture(_)), ..) => Scope::Dialog,
             (Some(Modal::Viewer(viewer)), ..) => {
                 if viewer.is_typing() {
                     Scope::Text
@@ -285,6 +302,9 @@ impl App {
         }
         if matches!(&self.modal, Some(Modal::TypeIn(line)) if !self.trace.is_running(line.call())) {
             self.modal = None;
+        }
+        if matches!(event, Event::ToolFinished { .. } | Event::Restored(_) | Event::ConversationReplaced { .. }) {
+            self.pictures.check_files();
         }
         match event {
             Event::SessionStarted { session, mount, sandbox, network, model, title, .. } => {

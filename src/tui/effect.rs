@@ -6,6 +6,7 @@ use crate::protocol::{CallId, Op};
 
 use super::Exit;
 use super::pane::PaneId;
+use super::voice::VoiceWish;
 
 /// Something for the viewer to show.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +45,13 @@ pub enum UiEffect {
         /// Its text.
         source: ViewSource,
     },
+    /// Show a picture over all panes, and those before and after it.
+    ShowPictures {
+        /// The pictures, as paths under the mount.
+        paths: Vec<String>,
+        /// The one to begin with.
+        at: usize,
+    },
     /// One line of news above the composer, until the next key.
     Notice(String),
     /// Open the line in which one types into a running call.
@@ -61,6 +69,8 @@ pub enum UiEffect {
     Edit(String),
     /// Add a message to the history file.
     Remember(String),
+    /// Record speech, or have it understood; the number comes back with what becomes of it.
+    Voice(u32, VoiceWish),
     /// Forget what the terminal shows and draw everything again.
     Redraw,
     /// Give the terminal back to the shell and stop, until the shell goes on with it.

@@ -20,9 +20,11 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr as _};
 use super::output::Sink;
 
 mod backend;
+mod overlay;
 mod pen;
 mod scroll;
 
+use overlay::Overlays;
 use pen::Pen;
 
 /// A frame of more bytes than this is wrapped into a synchronized update, so that terminals show it at once.
@@ -72,6 +74,8 @@ pub struct FrugalBackend<S> {
     stale: bool,
     /// Whether the terminal takes links.
     links: bool,
+    /// The terminal's own pictures, over the cells that hold their places.
+    overlays: Overlays,
     out: Vec<u8>,
     frames: u64,
 }
@@ -92,6 +96,7 @@ impl<S: Sink> FrugalBackend<S> {
             pen: None,
             stale: true,
             links: false,
+            overlays: Overlays::default(),
             out: Vec::new(),
             frames: 0,
         };
@@ -175,7 +180,10 @@ impl<S: Sink> FrugalBackend<S> {
             return;
         }
         let target = self.target();
-        if let Some(band) = scroll::find(&self.shown, &target, width) {
+        // Whether a picture would move with the text is not the same in all terminals.
+        if !self.overlays.any_placed()
+            && let Some(band) = scroll::find(&self.shown, &target, width)
+        {
             self.scroll(&band);
         }
         for y in 0..usize::from(self.size.height) {
@@ -231,6 +239,7 @@ impl<S: Sink> FrugalBackend<S> {
                     self.go(x, y, target);
                     self.set_pen(Pen::PLAIN);
                     self.out.extend_from_slice(b"\x1b[K");
+                    (x..width).for_each(|x| self.overlays.touch(base + x));
                     self.shown[base + x..base + width].fill(Glyph::blank());
                     return;
                 }
@@ -239,9 +248,11 @@ impl<S: Sink> FrugalBackend<S> {
             let start = if target[x].symbol.is_empty() && x > 0 { x - 1 } else { x };
             self.go(start, y, target);
             self.put(start, y, &target[start]);
+            self.overlays.touch(base + start);
             self.shown[base + start] = target[start].clone();
             x = start + 1;
             if x < width && target[x].symbol.is_empty() {
+                self.overlays.touch(base + x);
                 self.shown[base + x] = target[x].clone();
                 x += 1;
             }
@@ -278,6 +289,7 @@ impl<S: Sink> FrugalBackend<S> {
                     && between.iter().all(|g| g.symbol.len() == 1 && self.looks_right(g))
                     && between.iter().enumerate().all(|(i, g)| self.shown[y * row.len() + from + i] == *g);
                 if again {
+                    (from..x).for_each(|x| self.overlays.touch(y * row.len() + x));
                     for glyph in between {
                         self.out.extend_from_slice(glyph.symbol.as_bytes());
                     }

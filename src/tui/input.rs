@@ -12,6 +12,11 @@ use rustix::pipe::PipeFlags;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
+mod answers;
+mod keys;
+
+use super::picture::TerminalAnswer;
+
 /// Keys closer together than this arrived together: typed by nobody.
 const TOGETHER: Duration = Duration::from_millis(1);
 /// Inputs that are handed over at once.
@@ -26,6 +31,8 @@ pub enum Input {
     Paste(String),
     /// The terminal has another size; the next frame asks for it.
     Resize,
+    /// The terminal has answered what it was asked, or has not for so long that nothing more is awaited.
+    Answer(TerminalAnswer),
     /// The terminal is gone.
     Ended,
 }
@@ -46,7 +53,7 @@ pub trait EventSource {
 /// Not `EventStream`: with its default source a key that comes together with a change of the size stays unread until
 /// the next key (readiness is told once and dropped), and a terminal that hangs up keeps a core busy. Here `poll(2)` is
 /// asked anew each time, so nothing that is there can be overlooked.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct TerminalSource {
     reader: Option<Reader>,
     resized: Option<Signal>,
@@ -57,9 +64,24 @@ pub struct TerminalSource {
 impl TerminalSource {
     /// Starts to read the terminal. Within a Tokio runtime.
     pub fn new() -> Self {
+        Self::start(false)
+    }
+
+    /// The same for a terminal that is about to be asked something: its answer comes as [`Input::Answer`].
+    pub fn asking() -> Self {
+        Self::start(true)
+    }
+
+    fn start(asks: bool) -> Self {
         // Without the signal the size is still looked up with each frame.
         let resized = signal(SignalKind::window_change()).ok();
-        Self { reader: Some(Reader::start()), resized, waiting: VecDeque::new() }
+        Self { reader: Some(Reader::start(asks)), resized, waiting: VecDeque::new() }
+    }
+}
+
+impl Default for TerminalSource {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -96,7 +118,7 @@ impl EventSource for TerminalSource {
     }
 
     fn reclaim(&mut self) {
-        self.reader = Some(Reader::start());
+        self.reader = Some(Reader::start(false));
     }
 }
 
@@ -110,11 +132,11 @@ struct Reader {
 }
 
 impl Reader {
-    fn start() -> Self {
+    fn start(asks: bool) -> Self {
         let (send, batches) = mpsc::unbounded_channel();
         let started =
             rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(std::io::Error::from).and_then(|(end, stop)| {
-                let body = move || read_keys(&end, &send);
+                let body = move || read_keys(&end, &send, asks);
                 Ok((stop, std::thread::Builder::new().name("okcvm-keys".to_owned()).spawn(body)?))
             });
         // Without the thread the channel is closed, which reads as the end of the terminal.
@@ -140,12 +162,15 @@ impl Drop for Reader {
 /// Looks in vain, after which no key is left in crossterm's own buffer.
 const LOOKS: u32 = 3;
 
-/// Reads keys until told to stop or until the terminal is gone.
-fn read_keys(stop: &OwnedFd, send: &mpsc::UnboundedSender<Vec<Input>>) {
+/// Reads keys until told to stop or until the terminal is gone; where it is asked something, its answer comes first.
+fn read_keys(stop: &OwnedFd, send: &mpsc::UnboundedSender<Vec<Input>>, asks: bool) {
     let stdin = rustix::stdio::stdin();
     // As crossterm chooses it.
     let other = if rustix::termios::isatty(stdin) { None } else { std::fs::File::open("/dev/tty").ok() };
     let tty = other.as_ref().map_or(stdin, AsFd::as_fd);
+    if asks && !answers::listen(tty, stop, send) {
+        return;
+    }
     loop {
         let mut fds = [PollFd::new(&tty, PollFlags::IN), PollFd::new(stop, PollFlags::IN)];
         match rustix::event::poll(&mut fds, None) {

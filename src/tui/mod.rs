@@ -21,14 +21,19 @@ pub mod keymap;
 pub mod layout;
 pub mod output;
 pub mod pane;
+pub mod picture;
 pub mod run;
 pub mod slash;
 pub mod terminal;
 pub mod text;
 pub mod theme;
 pub mod view;
+pub mod voice;
 
 pub use run::run;
+
+use picture::{PictureFiles, PicturePlan};
+use voice::VoiceServices;
 
 use crate::config::schema::{ColourMode, UiSection};
 use crate::support::clock::Clock;
@@ -42,6 +47,12 @@ pub struct TuiOptions {
     pub no_color: bool,
     /// Whether links of replies can be opened (OSC 8).
     pub links: bool,
+    /// How pictures are shown in this terminal.
+    pub picture_plan: PicturePlan,
+    /// Opens the session's pictures.
+    pub picture_files: PictureFiles,
+    /// Records and understands speech.
+    pub voice: VoiceServices,
     /// A message to send at once.
     pub first_prompt: Option<String>,
     /// Whether the model is the scripted one; the screen says so.

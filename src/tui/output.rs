@@ -16,6 +16,10 @@ use tokio::sync::Notify;
 pub trait Sink {
     /// The size of the screen.
     fn size(&self) -> io::Result<Size>;
+    /// The size of a cell in pixels, where it is known.
+    fn cell_size(&self) -> Option<(u16, u16)> {
+        None
+    }
     /// Takes bytes; does not wait until they are written.
     fn submit(&mut self, bytes: Vec<u8>) -> io::Result<()>;
     /// Whether earlier bytes are still being written.
@@ -84,6 +88,13 @@ impl Sink for TerminalSink {
             _ => terminal::size()?,
         };
         Ok(Size { width, height })
+    }
+
+    fn cell_size(&self) -> Option<(u16, u16)> {
+        let size = rustix::termios::tcgetwinsize(rustix::stdio::stdout()).ok()?;
+        let width = size.ws_xpixel.checked_div(size.ws_col)?;
+        let height = size.ws_ypixel.checked_div(size.ws_row)?;
+        (width > 1 && height > 1).then_some((width, height))
     }
 
     fn submit(&mut self, bytes: Vec<u8>) -> io::Result<()> {

@@ -21,14 +21,18 @@ use super::effect::{UiEffect, ViewSource};
 use super::frame::{FrameClock, Urgency};
 use super::input::{EventSource, Input, TerminalSource};
 use super::output::Sink;
+use super::picture::{Graphics, Pictures};
 use super::terminal::Screen;
 use super::text::highlight;
 use super::{Exit, TuiError, TuiOptions, history, view};
 
 mod outside;
+mod pictures;
 mod signals;
+mod voice;
 
 pub use signals::Signals;
+use voice::VoiceTask;
 
 /// Events that are taken before the keys are looked at again.
 const EVENTS_AT_ONCE: usize = 4096;
@@ -40,7 +44,9 @@ pub async fn run(handle: VmHandle, options: TuiOptions) -> Result<Exit, TuiError
     let signals = Signals::listen().map_err(TuiError::Terminal)?;
     let app = new_app(&options)?;
     let screen = Screen::open()?.links(options.links);
-    Loop::new(handle, app, options, screen, TerminalSource::new(), signals).run().await
+    let asks = options.picture_plan.question.is_some();
+    let source = if asks { TerminalSource::asking() } else { TerminalSource::new() };
+    Loop::new(handle, app, options, screen, source, signals).run().await
 }
 
 /// Runs it with a screen and keys of a test.
@@ -61,6 +67,7 @@ fn new_app(options: &TuiOptions) -> Result<App, TuiError> {
         keys: options.ui.keys.clone(),
         demo: options.demo,
         context_window: options.context_window,
+        pictures: Pictures::new(options.picture_files.clone(), options.picture_plan.drawn, options.picture_plan.depth),
     };
     App::new(&app_options, options.clock.now())
 }
@@ -76,6 +83,10 @@ struct Loop<S: Sink, E> {
     began: Instant,
     frames: FrameClock,
     jobs: (mpsc::UnboundedSender<Msg>, mpsc::UnboundedReceiver<Msg>),
+    /// What the terminal has turned out to take.
+    graphics: Option<Graphics>,
+    /// Speech that is being recorded or understood.
+    voice: Option<VoiceTask>,
     engine_open: bool,
     input_open: bool,
     /// The terminal takes nothing any more.
@@ -84,6 +95,7 @@ struct Loop<S: Sink, E> {
 
 impl<S: Sink, E: EventSource> Loop<S, E> {
     fn new(handle: VmHandle, app: App, options: TuiOptions, screen: Screen<S>, source: E, signals: Signals) -> Self {
+        let screen = screen.pictures(app.pictures.clone());
         Self {
             handle,
             app,
@@ -95,6 +107,8 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
             began: Instant::now(),
             frames: FrameClock::default(),
             jobs: mpsc::unbounded_channel(),
+            graphics: None,
+            voice: None,
             engine_open: true,
             input_open: true,
             blind: false,
@@ -111,8 +125,10 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
         }
         self.tell_time();
         self.frames.request(Urgency::AtOnce);
+        self.fit_pictures(None);
         self.draw();
         // The first frame is out; now what may be slow.
+        self.ask_terminal();
         let wake = Arc::new(Notify::new());
         let waker = Arc::clone(&wake);
         highlight::on_ready(move || waker.notify_one());
@@ -128,7 +144,8 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
         loop {
             // Looked at first: a frame that gets through meanwhile must not leave the next one without anybody to wake it.
             let waits_for_screen = self.frames.wants() && self.screen.busy();
-            let tick = [self.app.next_tick(), self.frame_due()].into_iter().flatten().min();
+            let settles = self.screen.settles_at().map(|at| at.duration_since(self.began).as_millis() as u64 + 1);
+            let tick = [self.app.next_tick(), self.frame_due(), settles].into_iter().flatten().min();
             let deadline = tick.map(|at| tokio::time::Instant::from_std(self.began + Duration::from_millis(at)));
             // While a frame is about to be drawn, what comes in meanwhile is taken together, just before it.
             let listens = self.engine_open && self.frame_due().is_none();
@@ -151,7 +168,7 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
             self.tell_time();
             for (msg, urgency) in messages {
                 // A tick is a message only for what moves by itself.
-                if !matches!(msg, Msg::Tick) || self.app.next_tick().is_some() {
+                if !matches!(msg, Msg::Tick) || self.app.next_tick().is_some() || settles.is_some() {
                     self.frames.request(urgency);
                 }
                 let effects = self.app.update(msg);
@@ -182,6 +199,7 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
             self.terminal_gone();
         }
         self.frames.drawn(self.now_ms());
+        self.make_pictures();
     }
 
     /// The engine still has to close the turn; nothing is drawn any more.
@@ -215,7 +233,14 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
             match input {
                 Input::Key(key) => messages.push((Msg::Key(key), Urgency::AtOnce)),
                 Input::Paste(text) => messages.push((Msg::Paste(text), Urgency::AtOnce)),
-                Input::Resize => self.frames.request(Urgency::AtOnce),
+                Input::Resize => {
+                    self.fit_pictures(None);
+                    self.frames.request(Urgency::AtOnce);
+                }
+                Input::Answer(answer) => {
+                    self.fit_pictures(Some(&answer));
+                    self.frames.request(Urgency::Paced);
+                }
                 Input::Ended => self.terminal_gone(),
             }
         }
@@ -259,6 +284,7 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
                     self.screen.forget();
                     self.frames.request(Urgency::AtOnce);
                 }
+                UiEffect::Voice(number, wish) => self.voice(number, wish),
                 UiEffect::Suspend => self.stop_here().await?,
                 UiEffect::Quit(exit) => {
                     if let Ok(mut draft) = self.options.draft.lock() {
@@ -267,7 +293,11 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
                     return Ok(Some(exit));
                 }
                 // The application has performed these itself.
-                UiEffect::Notice(_) | UiEffect::TypeInto { .. } | UiEffect::Focus(_) | UiEffect::Leave => {}
+                UiEffect::ShowPictures { .. }
+                | UiEffect::Notice(_)
+                | UiEffect::TypeInto { .. }
+                | UiEffect::Focus(_)
+                | UiEffect::Leave => {}
             }
         }
         Ok(None)

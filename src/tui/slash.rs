@@ -22,6 +22,8 @@ pub enum Slash {
     Net,
     Python,
     Kernel,
+    Voice,
+    Transcribe,
     Quit,
 }
 
@@ -69,6 +71,8 @@ pub const TABLE: &[SlashRow] = &[
     row(Slash::Net, "net", Argument::Optional("[off|proxy|host|allow HOST|deny HOST]"), "Show or change what the tools may reach"),
     row(Slash::Python, "python", Argument::Optional("[make]"), "Show the Python of notebook cells, or have its packages installed"),
     row(Slash::Kernel, "kernel", Argument::Optional("[restart|rebuild|stop]"), "Show the kernel of the notebook, or change it"),
+    row(Slash::Voice, "voice", Argument::No, "Speak a message: begin to record, or end it and write what was said"),
+    row(Slash::Transcribe, "transcribe", Argument::Required("FILE"), "Write what a recording of this machine says into the message"),
     row(Slash::Chat, "chat", Argument::No, "Show the chat"),
     row(Slash::Trace, "trace", Argument::No, "Show the tool trace"),
     row(Slash::Snapshots, "snapshots", Argument::No, "Show the snapshots"),

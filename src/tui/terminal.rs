@@ -5,6 +5,7 @@
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use ratatui::layout::{Rect, Size};
 use ratatui::{Frame, Terminal};
@@ -12,6 +13,7 @@ use ratatui::{Frame, Terminal};
 use super::TuiError;
 use super::frugal::FrugalBackend;
 use super::output::{Sink, TerminalSink};
+use super::picture::Pictures;
 
 /// Alternate screen, bracketed paste; the wheel is not turned into arrow keys, which would walk through the history.
 const ENTER: &[u8] = b"\x1b[?1049h\x1b[?2004h\x1b[?1007s\x1b[?1007l";
@@ -101,6 +103,23 @@ impl<S: Sink> Screen<S> {
         self
     }
 
+    /// Says where the terminal's own pictures come from.
+    #[must_use]
+    pub fn pictures(mut self, pictures: Pictures) -> Self {
+        self.terminal.backend_mut().set_pictures(pictures);
+        self
+    }
+
+    /// When a picture that has just moved is to be looked at again.
+    pub fn settles_at(&self) -> Option<Instant> {
+        self.terminal.backend().settles_at()
+    }
+
+    /// The size of a cell in pixels, where it is known.
+    pub fn cell_size(&self) -> Option<(u16, u16)> {
+        self.terminal.backend().sink().cell_size()
+    }
+
     /// The size that the next frame will have.
     pub fn size(&self) -> Size {
         self.terminal.size().unwrap_or(Size { width: 80, height: 24 })
@@ -148,6 +167,7 @@ impl<S: Sink> Screen<S> {
     /// Gives the terminal to another program for a while.
     pub fn suspend(&mut self) {
         if std::mem::take(&mut self.entered) {
+            self.terminal.backend_mut().take_pictures_away();
             self.terminal.backend_mut().sink_mut().leave(LEAVE);
         }
     }

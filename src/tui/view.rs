@@ -2,7 +2,6 @@
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Clear;
 
@@ -113,6 +112,10 @@ fn draw_activity(app: &App, frame: &mut Frame<'_>) {
             Span::styled(super::pane::spinner(theme, app.now_ms), theme.agent()),
             Span::raw(" saving the session"),
         ])
+    } else if app.voice.is_on() {
+        let key = app.keymap.chord(Action::Voice).map_or_else(|| "/voice".to_owned(), |chord| chord.to_string());
+        let room = usize::from(area.width).saturating_sub(3 + kept_width);
+        Line::from(clip(app.voice.words(&key, app.now_ms, theme), room, theme.glyphs().ellipsis))
     } else if let Some(notice) = app.notice() {
         let room = usize::from(area.width).saturating_sub(3 + kept_width);
         Line::from(clip(vec![Span::styled(notice.to_owned(), theme.hint())], room, theme.glyphs().ellipsis))
@@ -202,7 +205,7 @@ fn draw_suggestions(app: &App, above: Rect, frame: &mut Frame<'_>) {
 fn hints(app: &App) -> Vec<Action> {
     let pane = match (&app.modal, app.dialog(), app.focus) {
         (Some(Modal::Palette(_) | Modal::TypeIn(_)), ..) => return vec![],
-        (Some(Modal::Viewer(_)), ..) => return vec![Action::Dismiss],
+        (Some(Modal::Viewer(_) | Modal::Picture(_)), ..) => return vec![Action::Dismiss],
         (None, Some(pane), _) | (None, None, Focus::Pane(pane)) => pane,
         (None, None, Focus::Composer) => {
             let mut hints = Vec::new();
@@ -311,6 +314,19 @@ fn open_box(app: &App, area: Rect, title: &str, frame: &mut Frame<'_>) -> Rect {
     layout::inside(area)
 }
 
+/// Takes the place of all panes, under a title; gives back what is left.
+fn open_whole(app: &App, (left, right): (String, String), frame: &mut Frame<'_>) -> Rect {
+    let (area, inner) = (app.layout.area, app.overlay_area());
+    let top = inner.y.saturating_sub(1);
+    frame.render_widget(Clear, Rect { x: 0, y: top, width: area.width, height: area.height - top });
+    if inner.y > 0 {
+        let row = Rect { x: 0, y: top, width: area.width, height: 1 };
+        let style = app.theme.hint().patch(app.theme.strong());
+        draw_row(row, Line::styled(left, style), vec![Span::styled(right, app.theme.dim())], frame);
+    }
+    inner
+}
+
 fn draw_over(app: &App, frame: &mut Frame<'_>) {
     let cx = context(app, true);
     let area = app.layout.area;
@@ -321,16 +337,11 @@ fn draw_over(app: &App, frame: &mut Frame<'_>) {
             palette.draw(inner, &cx, frame);
         }
         Some(Modal::Viewer(viewer)) => {
-            let inner = app.overlay_area();
-            let top = inner.y.saturating_sub(1);
-            let whole = Rect { x: 0, y: top, width: area.width, height: area.height - top };
-            frame.render_widget(Clear, whole);
-            let (left, right) = viewer.title();
-            if inner.y > 0 {
-                let row = Rect { x: 0, y: top, width: area.width, height: 1 };
-                let style = app.theme.hint().patch(Style::new()).patch(app.theme.strong());
-                draw_row(row, Line::styled(left, style), vec![Span::styled(right, app.theme.dim())], frame);
-            }
+            let inner = open_whole(app, viewer.title(), frame);
+            viewer.draw(inner, &cx, frame);
+        }
+        Some(Modal::Picture(viewer)) => {
+            let inner = open_whole(app, viewer.title(app.theme), frame);
             viewer.draw(inner, &cx, frame);
         }
         // Drawn in the composer's place.

@@ -6,7 +6,9 @@
 
 use std::path::PathBuf;
 
-use crate::protocol::{Artifact, Attachment, CallId, Event, TodoItem, ToolCall, ToolReply, TurnId, TurnOutcome};
+use crate::protocol::{
+    Artifact, ArtifactKind, Attachment, CallId, Event, TodoItem, ToolCall, ToolReply, TurnId, TurnOutcome,
+};
 
 /// A tool call of a reply, with the one thing that its scheduling depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +53,19 @@ impl ToolResult {
     /// A result without any extras.
     pub fn plain(reply: ToolReply, duration_ms: u64) -> Self {
         Self { reply, duration_ms, artifacts: Vec::new(), todos: None, spill: None, diff: None, fatal: None }
+    }
+
+    /// The pictures that the call made or looked at, as paths under the mount.
+    pub fn pictures(&self) -> Vec<String> {
+        let made = self.artifacts.iter().filter(|artifact| artifact.kind == ArtifactKind::Image);
+        let made = made.filter_map(|artifact| artifact.path.as_ref());
+        let mut paths: Vec<String> = Vec::new();
+        for path in made.chain(self.reply.images.iter().filter_map(|image| image.path.as_ref())) {
+            if !paths.contains(path) {
+                paths.push(path.clone());
+            }
+        }
+        paths
     }
 }
 
@@ -163,6 +178,8 @@ pub enum Fact {
         spill: Option<SpilledOutput>,
         /// Unified difference of the file that the call changed.
         diff: Option<String>,
+        /// Pictures that it made or looked at, as paths under the mount.
+        pictures: Vec<String>,
     },
     /// The turn is over.
     TurnClosed {

@@ -331,9 +331,9 @@ impl Engine {
             Fact::ToolStarted { call } => {
                 Record::ToolStarted { turn, call: call.id, tool: call.name, arguments: call.arguments }
             }
-            Fact::ToolFinished { reply, duration_ms, spill, diff } => {
+            Fact::ToolFinished { reply, duration_ms, spill, diff, pictures } => {
                 let spill = spill.map(|spill| SpillRef { sha256: spill.sha256, bytes: spill.bytes });
-                Record::ToolFinished { turn, reply, duration_ms, spill, diff }
+                Record::ToolFinished { turn, reply, duration_ms, spill, diff, pictures }
             }
             // The ledger writes these itself, with what belongs to them.
             Fact::TurnOpened { .. } | Fact::TurnClosed { .. } => return None,

@@ -76,10 +76,11 @@ impl History {
                 self.latest().steps.push(step);
             }
             Fact::ToolStarted { .. } => {}
-            Fact::ToolFinished { reply, spill, diff, .. } => {
-                if spill.is_some() || diff.is_some() {
+            Fact::ToolFinished { reply, spill, diff, pictures, .. } => {
+                if spill.is_some() || diff.is_some() || !pictures.is_empty() {
                     let spill = spill.as_ref().map(|spill| spill.path.clone());
-                    self.details.push(Event::ToolDetail { call: reply.call.clone(), spill, diff: diff.clone() });
+                    let (diff, pictures) = (diff.clone(), pictures.clone());
+                    self.details.push(Event::ToolDetail { call: reply.call.clone(), spill, diff, pictures });
                 }
                 let steps = self.entries.iter_mut().rev().flat_map(|entry| entry.steps.iter_mut().rev());
                 let slot = steps.flat_map(|step| step.calls.iter_mut()).find(|(call, _)| call.id == reply.call);
@@ -211,8 +212,8 @@ pub(super) fn facts(records: Vec<Record>, spill: &Path) -> Vec<Fact> {
         Record::TurnOpened { turn, text, attachments, .. } => Some(Fact::TurnOpened { turn, text, attachments }),
         Record::Assistant { text, reasoning, tool_calls, .. } => Some(Fact::Assistant { text, reasoning, tool_calls }),
         // Calls by hand answer no reply.
-        Record::ToolFinished { turn: Some(_), reply, duration_ms, spill, diff } => {
-            Some(Fact::ToolFinished { reply, duration_ms, spill: spill.and_then(whole), diff })
+        Record::ToolFinished { turn: Some(_), reply, duration_ms, spill, diff, pictures } => {
+            Some(Fact::ToolFinished { reply, duration_ms, spill: spill.and_then(whole), diff, pictures })
         }
         Record::TurnClosed { outcome, .. } => Some(Fact::TurnClosed { outcome }),
         _ => None,
@@ -284,7 +285,7 @@ mod tests {
             output: output.to_owned(),
             images: Vec::new(),
         };
-        Fact::ToolFinished { reply, duration_ms: 1, spill: None, diff: None }
+        Fact::ToolFinished { reply, duration_ms: 1, spill: None, diff: None, pictures: Vec::new() }
     }
 
     fn closed(outcome: TurnOutcome) -> Fact {

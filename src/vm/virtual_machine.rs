@@ -232,6 +232,7 @@ impl VirtualMachine {
         }
         show(clean.finish());
         let result = tool_task::result(call.id, call.name, finished, &self.redactor);
+        let pictures = result.pictures();
         let outcome = ToolOutcome {
             tool: result.reply.tool.clone(),
             status: result.reply.status,
@@ -245,6 +246,7 @@ impl VirtualMachine {
             duration_ms: result.duration_ms,
             spill: result.spill.map(|spill| SpillRef { sha256: spill.sha256, bytes: spill.bytes }),
             diff: result.diff,
+            pictures,
         })?;
         self.remember()?;
         Ok(outcome)

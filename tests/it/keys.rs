@@ -11,8 +11,10 @@ use okcvm::protocol::{Event, Op, Phase, SessionId, TurnId, TurnOutcome};
 use okcvm::support::clock::FixedClock;
 use okcvm::tui::input::{FakeSource, Input};
 use okcvm::tui::output::{MemorySink, Sink};
+use okcvm::tui::picture::{PictureFiles, PicturePlan};
 use okcvm::tui::run::{Signals, run_with};
 use okcvm::tui::terminal::Screen;
+use okcvm::tui::voice::VoiceServices;
 use okcvm::tui::{Exit, TuiError, TuiOptions};
 use okcvm::vm::{EnginePort, VmHandle};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -33,6 +35,9 @@ fn options(history_file: Option<PathBuf>) -> TuiOptions {
         first_prompt: None,
         demo: false,
         context_window: None,
+        picture_plan: PicturePlan::default(),
+        picture_files: PictureFiles::none(),
+        voice: VoiceServices::none("none here"),
         clock: Arc::new(FixedClock(wall)),
         history_file,
         draft: okcvm::tui::Draft::default(),
@@ -40,21 +45,21 @@ fn options(history_file: Option<PathBuf>) -> TuiOptions {
 }
 
 /// The application at work, with hands on its keys and the engine's side of its channels.
-struct Bench {
+pub struct Bench {
     keys: UnboundedSender<Input>,
     port: EnginePort,
-    sink: MemorySink,
+    pub sink: MemorySink,
     task: JoinHandle<Result<Exit, TuiError>>,
     size: (u16, u16),
     _home: tempfile::TempDir,
 }
 
 impl Bench {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         Self::start_with(|_| {}).await
     }
 
-    async fn start_with(change: impl FnOnce(&mut TuiOptions)) -> Self {
+    pub async fn start_with(change: impl FnOnce(&mut TuiOptions)) -> Self {
         let home = tempfile::tempdir().expect("folder");
         let (handle, port) = VmHandle::pair();
         let (source, keys) = FakeSource::new();
@@ -79,36 +84,36 @@ impl Bench {
         bench
     }
 
-    fn tell(&mut self, event: Event) {
+    pub fn tell(&mut self, event: Event) {
         self.port.events.send(event).expect("the screen listens");
     }
 
-    fn press(&mut self, code: KeyCode) {
+    pub fn press(&mut self, code: KeyCode) {
         self.chord(code, KeyModifiers::NONE);
     }
 
-    fn chord(&mut self, code: KeyCode, modifiers: KeyModifiers) {
+    pub fn chord(&mut self, code: KeyCode, modifiers: KeyModifiers) {
         self.keys.send(Input::Key(KeyEvent::new(code, modifiers))).expect("the screen listens");
     }
 
-    fn write(&mut self, text: &str) {
+    pub fn write(&mut self, text: &str) {
         for c in text.chars() {
             self.press(KeyCode::Char(c));
         }
     }
 
-    fn screen(&self) -> vt100::Parser {
+    pub fn screen(&self) -> vt100::Parser {
         let size = |n: u16| NonZeroU16::new(n).expect("a size");
         let mut parser = vt100::Parser::new(size(self.size.1), size(self.size.0), 0);
         parser.process(&self.sink.bytes());
         parser
     }
 
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         self.screen().screen().contents()
     }
 
-    async fn wait_until(&mut self, what: &str, mut done: impl FnMut(&str) -> bool) -> String {
+    pub async fn wait_until(&mut self, what: &str, mut done: impl FnMut(&str) -> bool) -> String {
         let waited = timeout(DEADLINE, async {
             loop {
                 let text = self.text();
@@ -123,26 +128,26 @@ impl Bench {
         waited.unwrap_or_default()
     }
 
-    async fn wait_for(&mut self, text: &str) -> String {
+    pub async fn wait_for(&mut self, text: &str) -> String {
         self.wait_until(&format!("{text:?}"), |screen| screen.contains(text)).await
     }
 
-    async fn op(&mut self) -> Op {
+    pub async fn op(&mut self) -> Op {
         timeout(DEADLINE, self.port.ops.recv()).await.expect("an op in time").expect("an op")
     }
 
-    async fn exit(self) -> Exit {
+    pub async fn exit(self) -> Exit {
         timeout(DEADLINE, self.task).await.expect("an end in time").expect("no panic").expect("no error")
     }
 
-    fn begin_turn(&mut self) -> TurnId {
+    pub fn begin_turn(&mut self) -> TurnId {
         let turn = TurnId::now();
         self.tell(Event::TurnStarted { turn });
         self.tell(Event::PhaseChanged(Phase::Waiting));
         turn
     }
 
-    fn end_turn(&mut self, turn: TurnId, outcome: TurnOutcome) {
+    pub fn end_turn(&mut self, turn: TurnId, outcome: TurnOutcome) {
         self.tell(Event::TurnEnded { turn, outcome, reply: String::new() });
         self.tell(Event::PhaseChanged(Phase::Idle));
     }

@@ -27,6 +27,7 @@ mod keys;
 mod layers;
 mod model;
 mod model_shapes;
+mod pictures;
 mod python;
 mod readme;
 mod resume;
@@ -37,6 +38,7 @@ mod sandbox_nested;
 mod sandbox_network;
 mod screens;
 mod snapshot;
+mod speech;
 mod start;
 #[allow(dead_code, unused_imports, reason = "each helper serves some of the tests")]
 mod support;

@@ -57,12 +57,17 @@ async fn a_session_goes_on_where_it_was_with_the_same_prefix() {
     session.close().await;
 }
 
+/// A PNG picture of one red pixel.
+const DOT: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC";
+
 #[tokio::test(flavor = "multi_thread")]
-async fn whole_outputs_and_differences_can_be_opened_after_a_restart_and_a_rollback() {
+async fn whole_outputs_differences_and_pictures_can_be_opened_after_a_restart_and_a_rollback() {
     let script = [
         Answer::calls(&[
             ("s", "mshtools-shell", json!({"command": "seq 1 5000"})),
             ("w", "mshtools-write_file", json!({"file_path": "a.txt", "content": "A\n"})),
+            ("d", "mshtools-shell", json!({"command": format!("echo {DOT} | base64 -d > dot.png")})),
+            ("p", "mshtools-read_file", json!({"file_path": "dot.png"})),
         ]),
         Answer::text("Counted."),
         Answer::text("Bye."),
@@ -81,13 +86,18 @@ async fn whole_outputs_and_differences_can_be_opened_after_a_restart_and_a_rollb
         let is_edit = |event: &Event| matches!(event, Event::ToolDetail { call, diff: Some(_), .. } if call.0 == "w");
         events.iter().any(is_edit)
     };
+    let seen = |events: &[Event]| {
+        let is_picture = |event: &Event| matches!(event, Event::ToolDetail { call, pictures, .. } if call.0 == "p" && pictures[0].ends_with("/dot.png"));
+        events.iter().any(is_picture)
+    };
     let events = session.until_idle().await;
+    assert!(seen(&events), "{events:?}");
     let text = std::fs::read_to_string(whole(&events).expect("a whole output")).expect("read");
     assert!(text.contains("\n2500\n") && text.contains("\n5000"), "{}", text.len());
     assert!(edit(&events), "{events:?}");
     session.send(Op::Undo);
     let events = session.until_idle().await;
-    assert!(whole(&events).is_some_and(|path| path.is_file()) && edit(&events), "{events:?}");
+    assert!(whole(&events).is_some_and(|path| path.is_file()) && edit(&events) && seen(&events), "{events:?}");
     session.close().await;
 }
 

@@ -7,6 +7,7 @@ use okcvm::protocol::{
 };
 use okcvm::tui::app::{App, AppOptions, Msg};
 use okcvm::tui::effect::UiEffect;
+use okcvm::tui::picture::Pictures;
 use okcvm::tui::theme::Theme;
 use okcvm::tui::view;
 use ratatui::Terminal;
@@ -34,6 +35,7 @@ impl Stage {
             keys: std::collections::BTreeMap::default(),
             demo: false,
             context_window: Some(100_000),
+            pictures: Pictures::default(),
         };
         let mut stage = Self { app: App::new(&options, wall()).expect("application"), now: 0 };
         stage.tell(started("bubblewrap", "off"));

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION};
+use reqwest::multipart::Form;
 use reqwest::{Client, Response, StatusCode, Url, redirect};
 
 use super::Timing;
@@ -62,7 +63,8 @@ impl Connection {
         }
         let path = base.path().trim_end_matches('/');
         // People paste the whole address from the documentation.
-        let path = path.strip_suffix("/chat/completions").unwrap_or(path).to_owned();
+        let known = ["/chat/completions", "/audio/transcriptions"];
+        let path = known.iter().find_map(|operation| path.strip_suffix(operation)).unwrap_or(path).to_owned();
         base.set_path(&path);
         base.set_fragment(None);
         let key = match endpoint.api_key.as_ref().map(|key| key.expose().trim()).filter(|key| !key.is_empty()) {
@@ -122,11 +124,28 @@ impl Connection {
         self.send(operation, request, silence).await
     }
 
+    /// Sends a form with a file and waits for the head of a good answer.
+    pub(super) async fn post_form(
+        &self,
+        operation: &'static str,
+        form: Form,
+        silence: Duration,
+    ) -> Result<Response, Failure> {
+        let client = self.client().await?;
+        let request = client.post(self.url(operation)).header(ACCEPT, "application/json").multipart(form);
+        self.send(operation, request, silence).await
+    }
+
     /// Fetches a whole body.
     pub(super) async fn get(&self, operation: &'static str) -> Result<Vec<u8>, ModelError> {
         let client = self.client().await?;
         let request = client.get(self.url(operation)).header(ACCEPT, "application/json");
-        let mut response = self.send(operation, request, self.timing.idle).await.map_err(|failure| failure.error)?;
+        let response = self.send(operation, request, self.timing.idle).await.map_err(|failure| failure.error)?;
+        self.body(operation, response).await
+    }
+
+    /// The whole body of a good answer.
+    pub(super) async fn body(&self, operation: &'static str, mut response: Response) -> Result<Vec<u8>, ModelError> {
         let mut body = Vec::new();
         loop {
             match tokio::time::timeout(self.timing.idle, response.chunk()).await {

@@ -27,7 +27,7 @@ const CHAT: &str = "chat/completions";
 /// After a reason for the end, how long token counts and `[DONE]` may still take.
 const EPILOGUE: Duration = Duration::from_secs(5);
 /// An endpoint that does not stream is silent until the whole reply is made: so many idle timeouts.
-const WHOLE_REPLY_FACTOR: u32 = 10;
+pub(super) const WHOLE_REPLY_FACTOR: u32 = 10;
 /// How much of a web page is read.
 const PAGE_START: usize = 16 << 10;
 
@@ -76,7 +76,7 @@ impl Exchange {
             }
             failed += 1;
             tracing::debug!(error = %failure.error, failed, "a request to the model failed");
-            match self.after_failure(failure, failed, backoff) {
+            match after_failure(failure, failed, backoff, self.endpoint.max_retries) {
                 Err(error) => {
                     drop(out.send(Err(error)));
                     return;
@@ -90,27 +90,6 @@ impl Exchange {
                 }
             }
         }
-    }
-
-    /// How long to wait and why, or the error that ends it.
-    fn after_failure(&self, failure: Failure, failed: u32, backoff: Backoff) -> Result<(Duration, String), ModelError> {
-        let Failure { error, asked } = failure;
-        if !error.is_passing() {
-            return Err(error);
-        }
-        if let Some(wait) = asked.filter(|wait| *wait > LONGEST_ASKED)
-            && let ModelError::Status { url, status, message, .. } = error
-        {
-            return Err(ModelError::WaitTooLong { url, status, wait, message });
-        }
-        if failed > self.endpoint.max_retries {
-            return Err(if failed == 1 {
-                error
-            } else {
-                ModelError::GaveUp { attempts: failed, last: Box::new(error) }
-            });
-        }
-        Ok((backoff.wait_at_least(failed, asked), error.to_string()))
     }
 
     /// Whether the refusal is about `stream_options`, which old servers do not know; they are left out from now on.
@@ -159,6 +138,28 @@ impl Exchange {
         }
         Ok(reply)
     }
+}
+
+/// How long to wait and why, or the error that ends it.
+pub(super) fn after_failure(
+    failure: Failure,
+    failed: u32,
+    backoff: Backoff,
+    max_retries: u32,
+) -> Result<(Duration, String), ModelError> {
+    let Failure { error, asked } = failure;
+    if !error.is_passing() {
+        return Err(error);
+    }
+    if let Some(wait) = asked.filter(|wait| *wait > LONGEST_ASKED)
+        && let ModelError::Status { url, status, message, .. } = error
+    {
+        return Err(ModelError::WaitTooLong { url, status, wait, message });
+    }
+    if failed > max_retries {
+        return Err(if failed == 1 { error } else { ModelError::GaveUp { attempts: failed, last: Box::new(error) } });
+    }
+    Ok((backoff.wait_at_least(failed, asked), error.to_string()))
 }
 
 /// What a body turns out to be. Headers are not asked: endpoints send streams as `text/plain`, errors and whole

@@ -5,6 +5,7 @@
 //!                               exchange: sends, reads, waits, sends again
 //! ```
 
+mod asr;
 mod assemble;
 mod calls;
 mod client;
@@ -22,6 +23,7 @@ use futures::stream::{self, BoxStream, StreamExt as _};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+pub use asr::{LARGEST_RECORDING, Recording, Transcriber};
 pub use assemble::Assembler;
 pub(super) use client::is_loopback;
 pub use fault::Fault;

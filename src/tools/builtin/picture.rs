@@ -6,6 +6,7 @@
 //! ```
 
 mod header;
+mod pixels;
 mod shrink;
 
 use std::fmt::Write as _;
@@ -21,6 +22,8 @@ use crate::tools::decode::{self, Task};
 use crate::tools::dispatch::Machine;
 use crate::tools::tool::ToolError;
 
+pub(in crate::tools) use pixels::unpacked;
+pub use pixels::{Pixels, pixels};
 pub(in crate::tools) use shrink::shrunk;
 
 /// The longest edge that models are given; larger ones are made smaller by most endpoints anyway.

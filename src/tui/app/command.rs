@@ -88,6 +88,8 @@ impl App {
             Slash::Net => self.net(argument),
             Slash::Python => self.python(argument),
             Slash::Kernel => self.kernel(argument),
+            Slash::Voice => self.toggle_voice(),
+            Slash::Transcribe => self.transcribe(argument),
             Slash::Undo | Slash::Redo | Slash::Restore | Slash::Snapshot if self.activity.is_running() => {
                 self.say("a turn is running; stop it or wait until it ends, and give the command again");
                 Vec::new()

@@ -9,6 +9,7 @@ use crate::tui::chord::Chord;
 use crate::tui::effect::{UiEffect, ViewSource};
 use crate::tui::pane::composer::DOUBLE_PRESS;
 use crate::tui::pane::palette::{Choice, Outcome, Palette};
+use crate::tui::pane::picture::PictureViewer;
 use crate::tui::pane::type_in::{TypeIn, Typed};
 use crate::tui::pane::viewer::Viewer;
 use crate::tui::pane::{PaneId, help};
@@ -86,6 +87,8 @@ impl App {
                 viewer.text_key(key);
                 Vec::new()
             }
+            // No line of text is typed there.
+            Some(Modal::Picture(_)) => Vec::new(),
             Some(Modal::TypeIn(line)) => match line.key(key) {
                 Typed::Stay => Vec::new(),
                 Typed::Close => {
@@ -189,12 +192,16 @@ impl App {
                 let lines = help::lines(&self.keymap, width, self.theme);
                 self.modal = Some(Modal::Viewer(Viewer::of_lines("Help".to_owned(), lines, help::hang(width))));
             }
-            Action::Redraw => return vec![UiEffect::Redraw],
+            Action::Redraw => {
+                self.pictures.check_files();
+                return vec![UiEffect::Redraw];
+            }
             Action::Cancel => return self.cancel(),
             Action::AskQuit if self.composer.is_empty() => return self.cancel(),
             Action::AskQuit => {}
             Action::Suspend => return vec![UiEffect::Suspend],
             Action::Answer => self.answer(),
+            Action::Voice => return self.toggle_voice(),
             Action::Setup if self.activity.is_busy() => {
                 self.say("a turn is running; stop it, or wait until it ends, and then change the setup");
             }
@@ -230,6 +237,14 @@ impl App {
             }
             return Vec::new();
         }
+        if let Some(Modal::Picture(viewer)) = &mut self.modal {
+            if action == Action::Dismiss || action == Action::Confirm {
+                self.modal = None;
+            } else {
+                viewer.action(action);
+            }
+            return Vec::new();
+        }
         let pane = match (self.dialog(), self.focus) {
             (Some(pane), _) | (None, Focus::Pane(pane)) => pane,
             (None, Focus::Composer) => return Vec::new(),
@@ -249,6 +264,9 @@ impl App {
             match effect {
                 UiEffect::Notice(text) => self.say(&text),
                 UiEffect::TypeInto { call, tool } => self.modal = Some(Modal::TypeIn(TypeIn::new(call, tool))),
+                UiEffect::ShowPictures { paths, at } => {
+                    self.modal = PictureViewer::new(self.pictures.clone(), paths, at).map(Modal::Picture);
+                }
                 UiEffect::Focus(pane) => self.show(pane),
                 UiEffect::Leave => self.leave(),
                 UiEffect::View { title, source: ViewSource::Text(text) } => {
@@ -336,6 +354,9 @@ impl App {
         if let Some((exit, _)) = self.closing {
             return vec![UiEffect::Quit(exit)];
         }
+        if let Some(effects) = self.discard_voice() {
+            return effects;
+        }
         if !self.composer.is_empty() {
             self.composer.put_away();
             self.composer.take_up();
@@ -351,6 +372,9 @@ impl App {
     }
 
     fn escape(&mut self) -> Vec<UiEffect> {
+        if let Some(effects) = self.discard_voice() {
+            return effects;
+        }
         if self.activity.is_running() {
             self.last_escape = None;
             return self.interrupt();

@@ -7,9 +7,12 @@ use ratatui::crossterm::event::KeyEvent;
 use crate::protocol::{Event, Op};
 use crate::tui::pane::PaneId;
 use crate::tui::pane::palette::Palette;
+use crate::tui::pane::picture::PictureViewer;
 use crate::tui::pane::type_in::TypeIn;
 use crate::tui::pane::viewer::Viewer;
+use crate::tui::picture::Pictures;
 use crate::tui::theme::Theme;
+use crate::tui::voice::VoiceEvent;
 
 /// A message to the screen.
 #[derive(Debug)]
@@ -36,6 +39,10 @@ pub enum Msg {
     View(String, String),
     /// An op was not taken.
     NotSent(Op, String),
+    /// What became of a recording or a file of this number.
+    Voice(u32, VoiceEvent),
+    /// A picture is there, or something of it.
+    PictureMade,
     /// One line of news.
     Notice(String),
     /// The multiplexer took no text (what, and what it is); the terminal may.
@@ -93,6 +100,8 @@ pub enum Modal {
     Palette(Palette),
     /// A text.
     Viewer(Viewer),
+    /// A picture.
+    Picture(PictureViewer),
     /// The line in which one types into a running call; it takes the composer's place.
     TypeIn(TypeIn),
 }
@@ -108,4 +117,6 @@ pub struct AppOptions {
     pub demo: bool,
     /// Size of the model's context in tokens.
     pub context_window: Option<u64>,
+    /// The pictures of the session.
+    pub pictures: Pictures,
 }

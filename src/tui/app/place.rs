@@ -12,6 +12,7 @@ const GROWTH_STEP: usize = 4;
 impl App {
     /// Fits everything to an area, just before it is drawn.
     pub fn prepare(&mut self, area: Rect) {
+        self.pictures.begin_frame();
         let size = Size { width: area.width, height: area.height };
         let width = if size.width >= layout::THREE_PANES && self.zoomed.is_none() {
             self.layout.composer.width
@@ -48,8 +49,10 @@ impl App {
             self.pane_mut(pane).prepare_overlay(size, &cx);
         }
         let over = self.overlay_area();
-        if let Some(Modal::Viewer(viewer)) = &mut self.modal {
-            viewer.prepare(over);
+        match &mut self.modal {
+            Some(Modal::Viewer(viewer)) => viewer.prepare(over),
+            Some(Modal::Picture(viewer)) => viewer.prepare(over),
+            _ => {}
         }
     }
 

@@ -76,7 +76,9 @@ impl<S: Sink> Backend for FrugalBackend<S> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        self.lift_pictures();
         self.write_frame();
+        self.place_pictures();
         if !self.out.is_empty() {
             // Cells were written: the plain pen between frames keeps foreign output, such as a crash's, readable.
             self.set_pen(Pen::PLAIN);

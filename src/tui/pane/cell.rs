@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 
+use ratatui::layout::Size;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
@@ -13,6 +14,7 @@ use crate::tui::text::stream::{CleanStream, StreamedMarkdown};
 use crate::tui::text::wrap::{self, Indent};
 use crate::tui::theme::Theme;
 
+use super::picture::Strip;
 use super::welcome::welcome;
 
 mod call_mark;
@@ -87,6 +89,8 @@ pub enum Body {
         /// Cleans thoughts that still come in.
         clean: CleanStream,
     },
+    /// Pictures that a call has made or looked at.
+    Pictures(Strip),
     /// Something failed.
     Error {
         /// What and where.
@@ -121,6 +125,11 @@ impl Cell {
         Self { body, open: false, look: None, rendered: false, lines: Vec::new() }
     }
 
+    /// An unfolded cell.
+    pub fn opened(body: Body) -> Self {
+        Self { open: true, ..Self::new(body) }
+    }
+
     /// A piece of a reply that is whole.
     pub fn text(text: &str) -> Self {
         Self::new(Body::Text { markdown: StreamedMarkdown::whole(text), clean: CleanStream::default() })
@@ -139,9 +148,13 @@ impl Cell {
         self.rendered = false;
         self.look = None;
         self.lines = Vec::new();
-        if let Body::Text { markdown, .. } = &mut self.body {
-            let source = markdown.source().to_owned();
-            *markdown = StreamedMarkdown::whole(&source);
+        match &mut self.body {
+            Body::Text { markdown, .. } => {
+                let source = markdown.source().to_owned();
+                *markdown = StreamedMarkdown::whole(&source);
+            }
+            Body::Pictures(strip) => strip.drop_lines(),
+            _ => {}
         }
     }
 
@@ -157,14 +170,15 @@ impl Cell {
     /// Whether there is something to unfold.
     pub fn folds(&self) -> bool {
         match &self.body {
-            Body::Work { .. } => true,
+            Body::Work { .. } | Body::Pictures(_) => true,
             Body::User(text) => text.lines().nth(FOLDED_ROWS).is_some() || text.len() > 2000,
             _ => false,
         }
     }
 
-    /// How it looks at this width.
-    pub fn lines(&mut self, width: u16, theme: Theme) -> &[Line<'static>] {
+    /// How it looks at this width; pictures have so many rows at most.
+    pub fn lines(&mut self, room: Size, theme: Theme) -> &[Line<'static>] {
+        let width = room.width;
         self.rendered = true;
         if self.look != Some((width, theme)) {
             self.lines = self.render(width, theme);
@@ -172,6 +186,7 @@ impl Cell {
         }
         match &mut self.body {
             Body::Text { markdown, .. } => markdown.lines(width, theme),
+            Body::Pictures(strip) => strip.lines(room, theme, self.open),
             _ => &self.lines,
         }
     }
@@ -182,6 +197,7 @@ impl Cell {
             Body::Welcome { facts, .. } => facts.clone(),
             Body::User(text) | Body::Notice { text, .. } => text.clone(),
             Body::Head { .. } => String::new(),
+            Body::Pictures(strip) => strip.plain(),
             Body::Text { markdown, .. } => markdown.source().trim().to_owned(),
             Body::Work { steps, .. } => {
                 let mut out = String::new();
@@ -214,8 +230,8 @@ impl Cell {
                 let time = duration_ms.map(duration).unwrap_or_default();
                 vec![justify(name, Span::styled(time, theme.dim()), width)]
             }
-            // Rendered by itself.
-            Body::Text { .. } => Vec::new(),
+            // Rendered by themselves.
+            Body::Text { .. } | Body::Pictures(_) => Vec::new(),
             Body::Work { steps, .. } => self.render_work(steps, width, theme),
             Body::Error { message, hint } => {
                 let mut lines = marked(theme.glyphs().failed, message, theme.error(), width);

@@ -8,10 +8,11 @@ use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::{Rect, Size};
 use ratatui::text::{Line, Span};
 
-use crate::protocol::{Event, Op, Phase};
+use crate::protocol::{ArtifactKind, Event, Op, Phase};
 use crate::support::sanitize;
 use crate::tui::action::{Action, Scope};
 use crate::tui::effect::UiEffect;
+use crate::tui::picture::Pictures;
 use crate::tui::theme::Theme;
 
 use super::cell::{Body, Cell, NoticeKind, Step};
@@ -55,6 +56,7 @@ pub struct ChatState {
     facts: Option<(String, bool)>,
     size: Size,
     theme: Theme,
+    pictures: Pictures,
     visible: Vec<Row>,
     /// Rows by which a growing reply moves up at once (see [`ChatState::set_step`]).
     step: usize,
@@ -80,7 +82,7 @@ struct Row {
 
 impl ChatState {
     /// An empty conversation. `help_key` is named in the welcome.
-    pub fn new(help_key: String) -> Self {
+    pub fn new(help_key: String, pictures: Pictures) -> Self {
         Self {
             cells: Vec::new(),
             position: Position::Follow,
@@ -94,6 +96,7 @@ impl ChatState {
             facts: None,
             size: Size::ZERO,
             theme: Theme::default(),
+            pictures,
             visible: Vec::new(),
             step: 1,
             held: Anchor::default(),
@@ -207,6 +210,7 @@ impl Pane for ChatState {
             Event::ToolFinished { call, status, output, .. } => {
                 self.change_call(call, |mark| mark.end(*status, output));
             }
+            Event::ToolDetail { call, pictures, .. } => self.show_pictures(call, pictures),
             Event::PhaseChanged(phase) => self.retrying = matches!(phase, Phase::Retrying { .. }),
             Event::Warning { message } => {
                 self.notice(if self.retrying { NoticeKind::Retry } else { NoticeKind::Warning }, message);
@@ -217,6 +221,8 @@ impl Pane for ChatState {
                 let (message, hint) = (sanitize::text(message), hint.as_deref().map(sanitize::text));
                 self.cells.push(Cell::new(Body::Error { message, hint }));
             }
+            // Shown with its call.
+            Event::Artifact(artifact) if artifact.kind == ArtifactKind::Image && artifact.path.is_some() => {}
             Event::Artifact(artifact) => {
                 let host = artifact.host_path.as_ref().map(|path| path.display().to_string());
                 let what = artifact.url.as_deref().or(artifact.path.as_deref()).or(host.as_deref()).unwrap_or("a file");
@@ -252,6 +258,7 @@ impl Pane for ChatState {
                 self.position = Position::Follow;
                 self.selected = self.cells.len().checked_sub(1);
             }
+            Action::Open | Action::OpenOutside if self.selected_pictures().is_some() => return self.view_pictures(),
             Action::Open | Action::Fold => self.toggle(),
             Action::Search => {
                 self.search = Some(Search { query: String::new(), at: None, typing: Some(LineInput::new("")) });
@@ -332,7 +339,7 @@ impl Pane for ChatState {
         };
         self.below = top < limit;
         let height = self.text_height();
-        let (width, theme) = (self.text_width(), self.theme);
+        let (room, theme) = (self.text_room(), self.theme);
         self.visible.clear();
         let mut skip = top.row;
         let mut item = top.item;
@@ -345,9 +352,9 @@ impl Pane for ChatState {
                     skip -= 1;
                 }
             }
-            let room = height - self.visible.len();
-            let lines = self.cells[item].lines(width, theme);
-            let shown = lines.iter().skip(skip).take(room).cloned();
+            let left = height - self.visible.len();
+            let lines = self.cells[item].lines(room, theme);
+            let shown = lines.iter().skip(skip).take(left).cloned();
             self.visible.extend(shown.map(|line| Row { line, cell: item, gap: false }));
             skip = 0;
             item += 1;
@@ -395,6 +402,7 @@ impl Pane for ChatState {
     fn hints(&self) -> &'static [Action] {
         match &self.search {
             Some(Search { typing: None, .. }) => &[Action::SearchNext, Action::SearchPrevious, Action::Back],
+            _ if self.selected_pictures().is_some() => &[Action::Open, Action::Fold, Action::Copy, Action::Back],
             _ => &[Action::Copy, Action::Fold, Action::Search, Action::Zoom, Action::Back],
         }
     }

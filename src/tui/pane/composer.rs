@@ -180,6 +180,17 @@ impl Composer {
         self.measured = None;
     }
 
+    /// Puts a text in at the caret, with a blank before it where a word stands.
+    pub fn insert(&mut self, text: &str) {
+        let cursor = self.area.cursor();
+        let before = self.area.lines().get(cursor.0).and_then(|line| line.chars().take(cursor.1).last());
+        if before.is_some_and(|c| !c.is_whitespace()) {
+            self.area.insert_str(" ");
+        }
+        self.area.insert_str(clean(text));
+        self.measured = None;
+    }
+
     /// Starts a new line.
     pub fn newline(&mut self) {
         self.area.insert_newline();

@@ -23,6 +23,7 @@ pub mod help;
 pub mod line_input;
 pub(crate) mod list;
 pub mod palette;
+pub mod picture;
 pub mod sandbox;
 pub mod scroll;
 pub mod sessions;

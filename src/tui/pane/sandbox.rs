@@ -100,7 +100,7 @@ pub async fn ask_with<S: Sink, E: EventSource>(
                 page.paste(&text);
                 None
             }
-            Input::Resize => None,
+            Input::Resize | Input::Answer(_) => None,
             Input::Ended => Some(Step::Answer(SandboxAnswer::Signal(1))),
         };
         match step {

@@ -84,7 +84,7 @@ pub async fn pick_with<S: Sink, E: EventSource>(
                 }
             }
             Input::Paste(text) => picker.paste(&text),
-            Input::Resize => {}
+            Input::Resize | Input::Answer(_) => {}
             Input::Ended => return Ok(Picked::Signal(1)),
         }
     }

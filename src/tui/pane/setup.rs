@@ -170,7 +170,7 @@ pub async fn run_with<S: Sink, E: EventSource>(
                     state.paste(&text);
                     Next::Stay
                 }
-                Input::Resize => Next::Stay,
+                Input::Resize | Input::Answer(_) => Next::Stay,
                 Input::Ended => Next::End(SetupOutcome::Signal(1)),
             },
             done = running(&mut job) => {

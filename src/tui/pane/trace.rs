@@ -41,6 +41,7 @@ use super::list::{ListCursor, Scroll};
 use crate::protocol::{CallId, Job, KernelChange, Message, Op, ToolStatus};
 use crate::support::truncate;
 use crate::tui::effect::{UiEffect, ViewSource};
+use crate::tui::picture::Pictures;
 
 /// Calls that are kept.
 const MOST_CALLS: usize = 2_000;
@@ -80,6 +81,7 @@ pub struct TraceState {
     /// The visible rows: number of the call (jobs are numbered after the calls), whether it is its first row, the line.
     rows: Vec<(usize, bool, Line<'static>)>,
     low: bool,
+    pictures: Pictures,
 }
 
 /// What is open.
@@ -112,6 +114,11 @@ impl TraceState {
     /// No calls.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// No calls; pictures come from there.
+    pub fn showing(pictures: Pictures) -> Self {
+        Self { pictures, ..Self::default() }
     }
 
     /// The call that waits for input, else the newest running one.
@@ -322,6 +329,9 @@ impl TraceState {
 
     fn outside(&self) -> Vec<UiEffect> {
         let (title, text) = match self.subject() {
+            Some(Subject::Call(call)) if !call.pictures.is_empty() && self.viewer.is_none() => {
+                return vec![UiEffect::ShowPictures { paths: call.pictures.clone(), at: 0 }];
+            }
             Some(Subject::Call(call)) => {
                 if let Some(path) = call.spill.as_ref().filter(|path| path.is_file()) {
                     return vec![UiEffect::OpenPager(path.clone())];
@@ -397,7 +407,8 @@ impl TraceState {
                 let Some(call) = call else { return };
                 let file = call.spill.as_ref().and_then(|path| path.metadata().ok());
                 let whole = file.map(|file| truncate::bytes(file.len()));
-                (detail::lines(call, size.width, cx.theme, cx.now_ms, whole.as_deref()), call.is_running())
+                let shown = detail::Shown { size, theme: cx.theme, now_ms: cx.now_ms, pictures: &self.pictures };
+                (detail::lines(call, &shown, whole.as_deref()), call.is_running())
             }
             What::Job(id) => {
                 let Some(job) = self.jobs.iter().find(|job| job.id == *id) else { return };

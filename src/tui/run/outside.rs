@@ -22,6 +22,7 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
     /// program's first keys.
     /// Whether the program was content.
     pub(super) async fn outside(&mut self, command: &HostCommand, file: &Path) -> Result<bool, TuiError> {
+        self.end_recording();
         self.source.release();
         self.screen.suspend();
         let status = command.open(file).await;
@@ -46,6 +47,7 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
     /// Stops the program as Ctrl+Z does, with the terminal as it was, until the shell goes on with it.
     pub(super) async fn stop_here(&mut self) -> Result<(), TuiError> {
         let mut goes_on = signal(SignalKind::from_raw(Number::CONT.as_raw())).map_err(TuiError::Terminal)?;
+        self.end_recording();
         self.source.release();
         self.screen.suspend();
         let stopped = rustix::process::kill_current_process_group(Number::TSTP);

@@ -62,7 +62,8 @@ fn number(address: &str) -> Option<u32> {
 /// The number that a cell of this underline colour carries; nought for none.
 pub fn number_in(colour: Color) -> u32 {
     match colour {
-        Color::Rgb(r, g, b) => u32::from_be_bytes([0, r, g, b]),
+        // Larger numbers are those of pictures.
+        Color::Rgb(r, g, b) if r < 0x80 => u32::from_be_bytes([0, r, g, b]),
         _ => 0,
     }
 }

@@ -29,13 +29,20 @@ pub(super) fn finish(turn: &mut Turn, mut result: ToolResult, out: &mut Vec<Effe
              change anything: try something else, or tell the user what stands in the way.]"
         );
     }
+    let pictures = result.pictures();
     let ToolResult { reply, duration_ms, artifacts, todos, spill, diff, fatal: _ } = result;
-    let (spilled, changed) = (spill.clone(), diff.clone());
-    out.push(Effect::Persist(Fact::ToolFinished { reply: reply.clone(), duration_ms, spill: spilled, diff: changed }));
+    out.push(Effect::Persist(Fact::ToolFinished {
+        reply: reply.clone(),
+        duration_ms,
+        spill: spill.clone(),
+        diff: diff.clone(),
+        pictures: pictures.clone(),
+    }));
     let id = reply.call.clone();
     out.push(Effect::Emit(finished(reply, duration_ms)));
-    if spill.is_some() || diff.is_some() {
-        out.push(Effect::Emit(Event::ToolDetail { call: id, spill: spill.map(|spill| spill.path), diff }));
+    if spill.is_some() || diff.is_some() || !pictures.is_empty() {
+        let spill = spill.map(|spill| spill.path);
+        out.push(Effect::Emit(Event::ToolDetail { call: id, spill, diff, pictures }));
     }
     if let Some(todos) = todos {
         out.push(Effect::Emit(Event::TodoChanged { todos }));
@@ -58,7 +65,13 @@ pub(super) fn never_ran(call: &ToolCall, why: &str, out: &mut Vec<Effect>) {
 
 fn gave_up(call: &ToolCall, why: &str, out: &mut Vec<Effect>) {
     let reply = cancelled(call.id.clone(), call.name.clone(), why);
-    out.push(Effect::Persist(Fact::ToolFinished { reply: reply.clone(), duration_ms: 0, spill: None, diff: None }));
+    out.push(Effect::Persist(Fact::ToolFinished {
+        reply: reply.clone(),
+        duration_ms: 0,
+        spill: None,
+        diff: None,
+        pictures: Vec::new(),
+    }));
     out.push(Effect::Emit(finished(reply, 0)));
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::protocol::{CallId, ToolCall, ToolReply, ToolStatus};
+use crate::protocol::{Artifact, ArtifactKind, CallId, ImageData, ToolCall, ToolReply, ToolStatus};
 use crate::vm::effect::{SpilledOutput, ToolResult};
 
 fn turn() -> TurnId {
@@ -160,10 +160,21 @@ fn extras_of_a_result_are_told_after_it() {
     extras.todos = Some(Vec::new());
     extras.diff = Some("-a\n+b\n".to_owned());
     extras.spill = Some(SpilledOutput { path: "/s/x".into(), sha256: "00".to_owned(), bytes: 4 });
+    let picture = |path: &str| Some(path.to_owned());
+    extras.artifacts =
+        vec![Artifact { kind: ArtifactKind::Image, path: picture("/m/a.png"), url: None, host_path: None }];
+    for path in ["/m/a.png", "/m/b.png"] {
+        let (media_type, base64) = ("image/png".to_owned(), String::new());
+        extras.reply.images.push(ImageData { media_type, base64, path: picture(path) });
+    }
     let effects = machine.step(Input::ToolFinished(extras));
-    assert!(matches!(&effects[0], Effect::Persist(Fact::ToolFinished { spill: Some(_), .. })));
+    assert!(
+        matches!(&effects[0], Effect::Persist(Fact::ToolFinished { spill: Some(_), pictures, .. }) if pictures.len() == 2)
+    );
     assert!(matches!(&effects[1], Effect::Emit(Event::ToolFinished { .. })));
-    assert!(matches!(&effects[2], Effect::Emit(Event::ToolDetail { spill: Some(_), diff: Some(_), .. })));
+    assert!(
+        matches!(&effects[2], Effect::Emit(Event::ToolDetail { spill: Some(_), diff: Some(_), pictures, .. }) if *pictures == ["/m/a.png", "/m/b.png"])
+    );
     assert!(matches!(&effects[3], Effect::Emit(Event::TodoChanged { .. })));
 }
 

@@ -9,6 +9,7 @@ use okcvm::tui::app::{App, AppOptions, Msg};
 use okcvm::tui::effect::{UiEffect, ViewSource};
 use okcvm::tui::output::MemorySink;
 use okcvm::tui::pane::sandbox::SandboxQuestion;
+use okcvm::tui::picture::Pictures;
 use okcvm::tui::terminal::Screen;
 use okcvm::tui::theme::Theme;
 use okcvm::tui::view;
@@ -97,7 +98,7 @@ fn facts(text: &str) -> Vec<Event> {
         Event::PhaseChanged(Phase::Tools),
         Event::ToolStarted { call: call("a"), tool: t(), arguments: json!(text) },
         Event::ToolFinished { call: call("a"), tool: t(), status: ToolStatus::Error, duration_ms: 1, output: t() },
-        Event::ToolDetail { call: call("a"), spill: None, diff: Some(file.patch.clone()) },
+        Event::ToolDetail { call: call("a"), spill: None, diff: Some(file.patch.clone()), pictures: vec![t()] },
         Event::ToolStarted { call: call("b"), tool: "mshtools-shell".to_owned(), arguments },
     ]);
     events.extend(pieces(text).into_iter().map(|chunk| Event::ToolOutput { call: call("b"), chunk }));
@@ -167,6 +168,7 @@ impl Stage {
             keys: std::collections::BTreeMap::default(),
             demo: false,
             context_window: None,
+            pictures: Pictures::default(),
         };
         let wall = "2026-11-22T12:00:00+00:00[UTC]".parse().expect("a time");
         let sink = MemorySink::new(width, height);

@@ -7,7 +7,7 @@
 mod corpus;
 mod facts;
 mod program;
-mod strict;
+pub mod strict;
 
 use corpus::{Row, rows};
 use strict::{Writer, faults};

@@ -124,7 +124,10 @@ impl<'a> Reader<'a> {
         let length = match rest.get(1) {
             Some(b'M') => Some(2),
             Some(b'[') => self.control(rest),
+            Some(b']') if rest.starts_with(b"\x1b]1337;") => iterm_picture(rest),
             Some(b']') => self.link(rest),
+            Some(b'P') => sixel_picture(rest),
+            Some(b'_') => kitty_picture(rest),
             _ => None,
         };
         if length.is_none() {
@@ -147,7 +150,10 @@ impl<'a> Reader<'a> {
             b'm' => is_sgr(parameters),
             b'H' | b'r' => numbers(2),
             b'C' => numbers(1),
-            b'K' => parameters.is_empty(),
+            // The rest of a line is blank; or the question for the device's attributes.
+            b'K' | b'c' => parameters.is_empty(),
+            // The question for the size of a cell.
+            b't' => parameters == "16",
             // The whole screen is cleared after the margins and the pen were reset, and never else.
             b'J' => parameters == "2" && self.bytes[..self.at].ends_with(b"\x1b[r\x1b[m"),
             b'h' | b'l' if parameters == "?25" => true,
@@ -176,6 +182,59 @@ impl<'a> Reader<'a> {
         }
         Some(end + 2)
     }
+}
+
+fn is_base64(text: &[u8]) -> bool {
+    text.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'='))
+}
+
+/// `name=number` in this order and no other.
+fn fields(text: &str, names: &[&str]) -> bool {
+    let parts: Vec<&str> = text.split(',').collect();
+    let fits = |(part, name): (&&str, &&str)| match (part.split_once('='), name.split_once('=')) {
+        (Some(own), Some(fixed)) => own == fixed,
+        (Some((own, number)), None) => own == *name && number.len() < 11 && number.parse::<u32>().is_ok(),
+        _ => false,
+    };
+    parts.len() == names.len() && parts.iter().zip(names).all(fits)
+}
+
+/// A picture for kitty: the question, a piece of a file, a placement, or the end of one.
+fn kitty_picture(rest: &[u8]) -> Option<usize> {
+    let end = rest.windows(2).position(|pair| pair == b"\x1b\\")?;
+    let body = std::str::from_utf8(rest[..end].strip_prefix(b"\x1b_G")?).ok()?;
+    let known = match body.split_once(';') {
+        Some((keys, "AAAA")) if keys.starts_with("i=31") => keys == "i=31,s=1,v=1,a=q,t=d,f=24",
+        Some((keys, data)) => {
+            let piece = fields(keys, &["a=t", "f=100", "q=2", "i", "m"]) || fields(keys, &["q=2", "m"]);
+            piece && data.len() <= 4096 && is_base64(data.as_bytes())
+        }
+        None => {
+            fields(body, &["a=p", "q=2", "i", "p", "x", "y", "w", "h", "c", "r", "C=1"])
+                || fields(body, &["a=d", "d=i", "q=2", "i", "p"])
+                || fields(body, &["a=d", "d=I", "q=2", "i"])
+                || body == "a=d,d=A,q=2"
+        }
+    };
+    known.then_some(end + 2)
+}
+
+/// A sixel picture with its size and its colours.
+fn sixel_picture(rest: &[u8]) -> Option<usize> {
+    let end = rest.windows(2).position(|pair| pair == b"\x1b\\")?;
+    let body = rest[..end].strip_prefix(b"\x1bP0;1;0q\"1;1;")?;
+    let sixels = |byte: &u8| matches!(byte, b'0'..=b'9' | b';' | b'#' | b'!' | b'$' | b'-' | b'?'..=b'~');
+    body.iter().all(sixels).then_some(end + 2)
+}
+
+/// A picture for iTerm2, to be shown and not to be saved.
+fn iterm_picture(rest: &[u8]) -> Option<usize> {
+    let end = rest.iter().position(|byte| *byte == 7)?;
+    let body = rest[..end].strip_prefix(b"\x1b]1337;File=")?;
+    let colon = body.iter().position(|byte| *byte == b':')?;
+    let head = std::str::from_utf8(&body[..colon]).ok()?.replace(';', ",");
+    let known = fields(&head, &["inline=1", "size", "width", "height", "preserveAspectRatio=0", "doNotMoveCursor=1"]);
+    (known && is_base64(&body[colon + 1..])).then_some(end + 1)
 }
 
 /// Colours and attributes that the screen uses.
@@ -216,6 +275,10 @@ fn the_reader_takes_the_screens_own_sequences_and_no_other() {
         b"\x1b[0;1;31mtext\x1b[m \x1b[38;5;208;48;2;1;2;3mx\x1b[H\x1b[3;4H\x1b[12C\x1b[K\x1b[2;9r\x1b[9H\n\x1bM\x1b[r\x1b[?25l",
         b"\x1b[?2026h\x1b[r\x1b[m\x1b[2Jx\x1b[?2026l",
         "\x1b]8;id=3;https://e.x/a;b\x1b\\日本\x1b]8;;\x1b\\".as_bytes(),
+        b"\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b[16t\x1b[c",
+        b"\x1b_Ga=t,f=100,q=2,i=7,m=1;aGk=\x1b\\\x1b_Gq=2,m=0;aGk=\x1b\\\x1b_Ga=d,d=i,q=2,i=7,p=1\x1b\\\x1b_Ga=d,d=A,q=2\x1b\\",
+        b"\x1b_Ga=p,q=2,i=7,p=1,x=0,y=0,w=8,h=8,c=1,r=1,C=1\x1b\\\x1bP0;1;0q\"1;1;8;6#0;2;100;0;0#0!7~$-\x1b\\",
+        b"\x1b]1337;File=inline=1;size=2;width=1;height=1;preserveAspectRatio=0;doNotMoveCursor=1:aGk=\x07",
     ];
     for bytes in own {
         assert_eq!(faults(Writer::Frames, bytes), Vec::<String>::new());
@@ -227,6 +290,15 @@ fn the_reader_takes_the_screens_own_sequences_and_no_other() {
         b"\x1b]0;x\x07",
         b"\x1b]52;c;aGk=\x07",
         b"\x1bPq\x1b\\",
+        b"\x1bP0;1;0q\"1;1;8;6\x18\x1b\\",
+        b"\x1bP1$r0m\x1b\\",
+        b"\x1b_Ga=t,f=100,t=f,q=2,i=7,m=0;L2V0Yy9wYXNzd2Q=\x1b\\",
+        b"\x1b_Ga=q,i=31;AAAA\x1b\\",
+        b"\x1b_Ga=p,i=7\x1b\\",
+        b"\x1b]1337;File=inline=0;size=2;width=1;height=1;preserveAspectRatio=0;doNotMoveCursor=1:aGk=\x07",
+        b"\x1b]1337;SetUserVar=a=b\x07",
+        b"\x1b[14t",
+        b"\x1b[>c",
         b"\x1bc",
         b"\x1b[6n",
         b"\x1b[8m",

@@ -236,7 +236,8 @@ fn tool_calls_outside_of_a_turn_go_into_the_next_node_and_are_undone_with_it() {
         output: "x".repeat(400_000),
         images: Vec::new(),
     };
-    let record = Record::ToolFinished { turn: None, reply, duration_ms: 1, spill: None, diff: None };
+    let record =
+        Record::ToolFinished { turn: None, reply, duration_ms: 1, spill: None, diff: None, pictures: Vec::new() };
     ledger.append(&record).expect("append");
     let state = Record::State { name: "read.json".to_owned(), value: serde_json::json!({"a": "hash"}) };
     ledger.append(&state).expect("append");

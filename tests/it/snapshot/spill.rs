@@ -22,7 +22,9 @@ fn output(session: &Session, ledger: &mut Ledger, turn: Option<TurnId>, text: &s
         images: Vec::new(),
     };
     let spill = Some(SpillRef { sha256: sha256.clone(), bytes: text.len() as u64 });
-    ledger.append(&Record::ToolFinished { turn, reply, duration_ms: 1, spill, diff: None }).expect("append");
+    ledger
+        .append(&Record::ToolFinished { turn, reply, duration_ms: 1, spill, diff: None, pictures: Vec::new() })
+        .expect("append");
     sha256
 }
 

@@ -14,8 +14,8 @@ const MAX_DECODED: u64 = 512 << 20;
 /// Qualities of JPEG in the order in which they are tried.
 const QUALITIES: [u8; 3] = [85, 70, 50];
 
-/// Facts and bytes of the picture as a model can take it; why not, in a phrase.
-pub(in crate::tools) fn shrunk(bytes: &[u8]) -> Result<Vec<u8>, String> {
+/// Unpacks a picture of at most so many pixels, as it lies in the file: the picture, how it is to be turned, its format.
+pub(super) fn read(bytes: &[u8], most: u64) -> Result<(DynamicImage, Orientation, ImageFormat), String> {
     let damaged = |error: image::ImageError| match error {
         image::ImageError::Limits(_) => "it is too large to be decoded".to_owned(),
         image::ImageError::Unsupported(error) => format!("this kind of picture is not known ({error})"),
@@ -28,21 +28,32 @@ pub(in crate::tools) fn shrunk(bytes: &[u8]) -> Result<Vec<u8>, String> {
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(damaged)?;
     let (width, height) = decoder.dimensions();
-    if decoder.total_bytes() > MAX_DECODED {
-        let megapixels = u64::from(width) * u64::from(height) / 1_000_000;
+    let pixels = u64::from(width) * u64::from(height);
+    if decoder.total_bytes() > MAX_DECODED || pixels > most {
+        let megapixels = pixels / 1_000_000;
         return Err(format!("it has {width} x {height} pixels ({megapixels} megapixels), too many to decode"));
     }
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let picture = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+    Ok((picture, orientation, format))
+}
 
+/// Whether turning swaps width and height.
+pub(super) fn turns(orientation: Orientation) -> bool {
+    matches!(
+        orientation,
+        Orientation::Rotate90 | Orientation::Rotate270 | Orientation::Rotate90FlipH | Orientation::Rotate270FlipH
+    )
+}
+
+/// Facts and bytes of the picture as a model can take it; why not, in a phrase.
+pub(in crate::tools) fn shrunk(bytes: &[u8]) -> Result<Vec<u8>, String> {
+    let (picture, orientation, format) = read(bytes, u64::MAX)?;
+    let (width, height) = (picture.width(), picture.height());
     let upright = orientation == Orientation::NoTransforms;
     let fits = width.max(height) <= MAX_EDGE;
     let plain = matches!(format, ImageFormat::Png | ImageFormat::Jpeg);
-    let turned = matches!(
-        orientation,
-        Orientation::Rotate90 | Orientation::Rotate270 | Orientation::Rotate90FlipH | Orientation::Rotate270FlipH
-    );
-    let size = if turned { (height, width) } else { (width, height) };
+    let size = if turns(orientation) { (height, width) } else { (width, height) };
     let told = |shown, media_type: &str, unchanged| Told {
         format: name(format),
         size,

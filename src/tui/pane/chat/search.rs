@@ -51,8 +51,8 @@ impl ChatState {
             self.cells[item].open = true;
             self.cells[item].touch();
         }
-        let (width, theme) = (self.text_width(), self.theme);
-        let lines = self.cells[item].lines(width, theme).iter().enumerate();
+        let (room, theme) = (self.text_room(), self.theme);
+        let lines = self.cells[item].lines(room, theme).iter().enumerate();
         let rows: Vec<usize> =
             lines.filter(|(_, line)| line_text(line).to_lowercase().contains(query)).map(|(row, _)| row).collect();
         // What a wrap has torn apart is somewhere in the cell.

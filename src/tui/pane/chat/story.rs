@@ -2,7 +2,9 @@
 
 use crate::protocol::{CallId, Message, Op, RestoreReport, TurnOutcome};
 use crate::support::sanitize;
+use crate::tui::effect::UiEffect;
 use crate::tui::pane::cell::{Body, CallMark, Cell, NoticeKind, Step};
+use crate::tui::pane::picture::Strip;
 use crate::tui::pane::trace::{argument_summary, short_tool_name};
 use crate::tui::text::stream::{CleanStream, StreamedMarkdown};
 
@@ -209,6 +211,55 @@ impl ChatState {
                 _ => {}
             }
         }
+    }
+
+    /// Shows the pictures of a call of the latest turn below its work. One that was shown before is shown here from now
+    /// on: its file is another one.
+    pub(super) fn show_pictures(&mut self, call: &CallId, paths: &[String]) {
+        if paths.is_empty() {
+            return;
+        }
+        for cell in &mut self.cells {
+            if let Body::Pictures(strip) = &mut cell.body {
+                for path in paths {
+                    strip.replace(path);
+                }
+            }
+        }
+        let has_call = |steps: &[Step]| steps.iter().any(|step| matches!(step, Step::Call(mark) if mark.call == *call));
+        let at = self.cells.iter().rposition(|cell| matches!(&cell.body, Body::Work { steps, .. } if has_call(steps)));
+        let at = at.map_or(self.cells.len(), |at| at + 1);
+        if !matches!(self.cells.get(at), Some(Cell { body: Body::Pictures(_), .. })) {
+            let strip = Body::Pictures(Strip::new(self.pictures.clone()));
+            self.cells.insert(at, Cell::opened(strip));
+            self.selected = self.selected.map(|selected| selected + usize::from(selected >= at));
+        }
+        if let Some(Cell { body: Body::Pictures(strip), .. }) = self.cells.get_mut(at) {
+            for path in paths {
+                strip.add(path);
+            }
+        }
+    }
+
+    /// The pictures that are selected.
+    pub(super) fn selected_pictures(&self) -> Option<&Strip> {
+        match &self.cells.get(self.selected?)?.body {
+            Body::Pictures(strip) => Some(strip),
+            _ => None,
+        }
+    }
+
+    /// Shows the selected pictures over all panes, with those of the whole conversation before and after them.
+    pub(super) fn view_pictures(&self) -> Vec<UiEffect> {
+        let strips = |cells: &[Cell]| -> Vec<String> {
+            let strips = cells.iter().filter_map(|cell| match &cell.body {
+                Body::Pictures(strip) => Some(strip),
+                _ => None,
+            });
+            strips.flat_map(Strip::paths).map(str::to_owned).collect()
+        };
+        let before = strips(&self.cells[..self.selected.unwrap_or(0).min(self.cells.len())]);
+        vec![UiEffect::ShowPictures { paths: strips(&self.cells), at: before.len() }]
     }
 
     pub(super) fn welcome(&mut self) {

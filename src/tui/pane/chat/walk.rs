@@ -1,6 +1,9 @@
 //! Moving through the conversation: by rows, by pages, by cells.
 
+use ratatui::layout::Size;
+
 use crate::tui::pane::cell::Body;
+use crate::tui::pane::picture::rows_within;
 use crate::tui::pane::scroll::{self, Anchor};
 
 use super::{ChatState, Position};
@@ -42,6 +45,11 @@ impl ChatState {
         self.size.width.saturating_sub(2).max(1)
     }
 
+    /// The columns of the text, and the rows that a picture in it may have.
+    pub(super) fn text_room(&self) -> Size {
+        Size { width: self.text_width(), height: rows_within(self.size.height) }
+    }
+
     pub(super) fn gap(&self, item: usize) -> bool {
         let before = item.checked_sub(1).and_then(|before| self.cells.get(before));
         self.cells.get(item).is_some_and(|cell| cell.has_gap(before))
@@ -49,9 +57,9 @@ impl ChatState {
 
     /// Rows of a cell, its gap included.
     pub(super) fn rows(&mut self, item: usize) -> usize {
-        let (width, theme) = (self.text_width(), self.theme);
+        let (room, theme) = (self.text_room(), self.theme);
         let gap = usize::from(self.gap(item));
-        self.cells.get_mut(item).map_or(0, |cell| cell.lines(width, theme).len()) + gap
+        self.cells.get_mut(item).map_or(0, |cell| cell.lines(room, theme).len()) + gap
     }
 
     /// Moves the selection by a cell, or the text by a row while the cell goes on beyond the screen.

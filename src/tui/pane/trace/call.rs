@@ -53,6 +53,8 @@ pub(super) struct Call {
     pub(super) spill: Option<PathBuf>,
     /// Unified difference, clean, and its counts.
     pub(super) diff: Option<(String, u64, u64)>,
+    /// Pictures that it made or looked at, as paths under the mount.
+    pub(super) pictures: Vec<String>,
     /// What the user chose; running calls show their output unless folded, ended ones do not unless unfolded.
     pub(super) unfolded: Option<bool>,
 }
@@ -76,6 +78,7 @@ impl Call {
             exit_code: None,
             spill: None,
             diff: None,
+            pictures: Vec::new(),
             unfolded: None,
         }
     }

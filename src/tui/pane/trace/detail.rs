@@ -1,5 +1,6 @@
 //! A call, opened: its arguments, what it changed, what it said.
 
+use ratatui::layout::Size;
 use ratatui::text::{Line, Span};
 use serde_json::Value;
 
@@ -8,6 +9,8 @@ use super::job::BackgroundJob;
 use super::summary::without_mount;
 use crate::protocol::ToolStatus;
 use crate::support::sanitize;
+use crate::tui::pane::picture;
+use crate::tui::picture::Pictures;
 use crate::tui::text::diff;
 use crate::tui::text::output::Output;
 use crate::tui::text::wrap::{Break, Indent, expand_tabs, wrap_spans};
@@ -20,8 +23,18 @@ pub(super) struct Detail {
     pub(super) output_at: usize,
 }
 
+/// What lines are made for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shown<'a> {
+    pub(super) size: Size,
+    pub(super) theme: Theme,
+    pub(super) now_ms: u64,
+    pub(super) pictures: &'a Pictures,
+}
+
 /// Builds the lines. `whole` is the size of the spilled output, if there is one.
-pub(super) fn lines(call: &Call, width: u16, theme: Theme, now_ms: u64, whole: Option<&str>) -> Detail {
+pub(super) fn lines(call: &Call, shown: &Shown<'_>, whole: Option<&str>) -> Detail {
+    let Shown { size: Size { width, height }, theme, now_ms, pictures } = *shown;
     let mut out = Detail::default();
     let mut head = vec![call.glyph(theme, now_ms), Span::raw(" "), Span::styled(call.tool.clone(), theme.strong())];
     head.push(Span::styled(format!("{}{}", theme.glyphs().separator, state_words(call, now_ms)), theme.dim()));
@@ -33,6 +46,13 @@ pub(super) fn lines(call: &Call, width: u16, theme: Theme, now_ms: u64, whole: O
     if let Some((patch, _, _)) = &call.diff {
         heading("Changes", theme, &mut out.lines);
         out.lines.extend(diff::lines(patch, width, theme));
+    }
+
+    if !call.pictures.is_empty() {
+        heading("Pictures", theme, &mut out.lines);
+        let paths: Vec<&str> = call.pictures.iter().map(String::as_str).collect();
+        picture::lines(&paths, Size { width, height: picture::rows_within(height) }, pictures, theme, &mut out.lines);
+        text("o shows them in full size.", width, theme.dim(), Break::Words, &mut out.lines);
     }
 
     if !call.hosts.is_empty() {

@@ -45,9 +45,10 @@ impl Pane for TraceState {
                     call.end(*status, Some(*duration_ms), output);
                 }
             }
-            Event::ToolDetail { call, spill, diff } => {
+            Event::ToolDetail { call, spill, diff, pictures } => {
                 if let Some(call) = self.find_call(call) {
                     call.detail(spill.as_ref(), diff.as_ref());
+                    call.pictures.clone_from(pictures);
                 }
             }
             Event::TurnEnded { .. } | Event::Closed => {

@@ -50,6 +50,7 @@ fn typical() -> TraceState {
                 "--- a/site/index.html\n+++ b/site/index.html\n@@ -1,2 +1,3 @@\n <body>\n-CV\n+日本語 CV\n+Ada\n"
                     .into(),
             ),
+            pictures: Vec::new(),
         },
         started("6", "shell", json!({"command": "npx prettier --check site", "timeout": 600_000})),
         Event::ToolOutput { call: id("6"), chunk: "All right\nChecking forma".into() },
@@ -142,7 +143,10 @@ fn the_whole_output_is_read_from_the_spill_file() {
     writeln!(file, "the needle\nend").expect("write");
     let mut pane = typical();
     pane.apply(&finished("6", ToolStatus::Ok, 3_000, "row 0\n[...]\nend"), 9_000);
-    pane.apply(&Event::ToolDetail { call: id("6"), spill: Some(file.path().to_owned()), diff: None }, 9_000);
+    pane.apply(
+        &Event::ToolDetail { call: id("6"), spill: Some(file.path().to_owned()), diff: None, pictures: Vec::new() },
+        9_000,
+    );
     pane.action(Action::FullOutput);
     insta::assert_snapshot!("spill_top", draw(&mut pane, 60, 8));
     pane.action(Action::Bottom);
