@@ -191,6 +191,7 @@ fn read_keys(stop: &OwnedFd, send: &mpsc::UnboundedSender<Vec<Input>>, asks: boo
         while quiet < LOOKS {
             let Some(batch) = read_batch() else { return };
             quiet = if batch.is_empty() { quiet + 1 } else { 0 };
+            let batch = if asks { answers::without_late(batch) } else { batch };
             if !batch.is_empty() && send.send(batch).is_err() {
                 return;
             }

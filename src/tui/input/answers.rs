@@ -6,6 +6,7 @@
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use ratatui::crossterm::event::{KeyCode, KeyModifiers};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use tokio::sync::mpsc;
 
@@ -13,8 +14,8 @@ use super::Input;
 use super::keys::{self, Decoded};
 use crate::tui::picture::TerminalAnswer;
 
-/// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long an answer may take. Keys do not wait for it.
+const PATIENCE: Duration = Duration::from_secs(4);
 /// How long the rest of a sequence may take; a lone ESC is a key after it.
 const REST: Duration = Duration::from_millis(40);
 /// The longest answer.
@@ -55,6 +56,30 @@ pub(super) fn listen(tty: BorrowedFd<'_>, stop: &OwnedFd, send: &mpsc::Unbounded
         }
     }
     send.send(vec![Input::Answer(listener.answer)]).is_ok()
+}
+
+/// What a terminal of kitty's family begins its answer with, as keys.
+const LATE: &str = "Gi=31;";
+
+/// Takes a kitty's answer that came too late out of the keys that crossterm has made of it: Alt+_, letters, Alt+\.
+pub(super) fn without_late(inputs: Vec<Input>) -> Vec<Input> {
+    let letter = |input: &Input| match input {
+        Input::Key(key) => match key.code {
+            KeyCode::Char(c) => Some((c, key.modifiers.contains(KeyModifiers::ALT))),
+            _ => None,
+        },
+        _ => None,
+    };
+    let Some(start) = inputs.iter().position(|input| letter(input) == Some(('_', true))) else { return inputs };
+    let Some(length) = inputs[start..].iter().position(|input| letter(input) == Some(('\\', true))) else {
+        return inputs;
+    };
+    let body: String = inputs[start + 1..start + length].iter().filter_map(letter).map(|(c, _)| c).collect();
+    let Some(said) = body.strip_prefix(LATE) else { return inputs };
+    let answer = TerminalAnswer { kitty: said == "OK", ..TerminalAnswer::default() };
+    let mut kept = inputs;
+    kept.splice(start..=start + length, [Input::Answer(answer)]);
+    kept
 }
 
 /// Bytes become keys and answers.
@@ -149,7 +174,7 @@ impl Listener {
 
 #[cfg(test)]
 mod tests {
-    use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+    use ratatui::crossterm::event::KeyEvent;
 
     use super::*;
 
@@ -172,6 +197,19 @@ mod tests {
         let mut listener = Listener::default();
         let inputs: Vec<Input> = all.iter().flat_map(|byte| listener.take(&[*byte])).collect();
         assert_eq!((inputs.as_slice(), &listener.answer), (&expected[..], &whole));
+    }
+
+    #[test]
+    fn an_answer_that_comes_too_late_is_not_typed() {
+        let plain = |c| key(KeyCode::Char(c));
+        let alt = |c| Input::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::ALT));
+        let mut inputs = vec![plain('a'), alt('_')];
+        inputs.extend("Gi=31;OK".chars().map(plain));
+        inputs.extend([alt('\\'), plain('b')]);
+        let answer = TerminalAnswer { kitty: true, ..TerminalAnswer::default() };
+        assert_eq!(without_late(inputs), [plain('a'), Input::Answer(answer), plain('b')]);
+        let typed = vec![alt('_'), plain('G'), alt('\\')];
+        assert_eq!(without_late(typed.clone()), typed);
     }
 
     #[test]
