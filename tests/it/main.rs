@@ -19,6 +19,8 @@ mod config_files;
 mod config_save;
 mod decoder;
 mod demo;
+mod documents;
+mod documents_hostile;
 mod headless;
 mod hostile;
 mod journey;

@@ -96,8 +96,12 @@ impl<'s> Body<'s> {
             match block.name() {
                 "p" => self.write_paragraph(block, writer),
                 "tbl" => {
-                    let table = self.table(block);
-                    writer.table(&table);
+                    if let Some(cell) = frame(block) {
+                        self.blocks(cell, writer);
+                    } else {
+                        let table = self.table(block);
+                        writer.table(&table);
+                    }
                 }
                 _ => {}
             }
@@ -364,6 +368,15 @@ impl<'s> Body<'s> {
             }
         }
     }
+}
+
+/// The one cell of a table that is only a frame around other tables.
+fn frame(table: Element<'_>) -> Option<Element<'_>> {
+    let mut rows = flat(table).filter(|row| row.is("tr"));
+    let row = rows.next().filter(|_| rows.next().is_none())?;
+    let mut cells = flat(row).filter(|cell| cell.is("tc"));
+    let cell = cells.next().filter(|_| cells.next().is_none())?;
+    flat(cell).any(|block| block.is("tbl")).then_some(cell)
 }
 
 /// Elements below a drawing, of alternatives only one, and nothing below boxes with text.

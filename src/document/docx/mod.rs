@@ -50,7 +50,7 @@ pub(super) fn convert(bytes: &[u8], limits: &Limits) -> Result<Converted, Docume
             if let Some(author) = note.attr("author").filter(|author| !author.is_empty()) {
                 text.text(&format!("{author}: "));
             }
-            text.append(body.joined(note));
+            text.append(body.joined(note).trimmed_start());
             writer.paragraph(&text);
         }
     }

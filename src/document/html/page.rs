@@ -382,7 +382,9 @@ impl<'w> Page<'w> {
             };
             match single {
                 // A frame around text is no table.
-                Some(cell) if !cell.is_empty() => self.writer.block(&cell.replace("<br>", "  \n").replace("\\|", "|")),
+                Some(cell) if cell.contains("<br>") => {
+                    self.writer.block(&cell.replace("<br>", "  \n").replace("\\|", "|"));
+                }
                 _ => self.writer.table(&table),
             }
         } else {

@@ -91,6 +91,14 @@ impl Inline {
         }
     }
 
+    /// Without space at its beginning.
+    pub(in crate::document) fn trimmed_start(mut self) -> Self {
+        if let Some(first) = self.runs.first_mut().filter(|run| !run.raw) {
+            first.text.drain(..first.text.len() - first.text.trim_start().len());
+        }
+        self
+    }
+
     /// Whether there is nothing but space in it.
     pub(in crate::document) fn is_blank(&self) -> bool {
         self.runs.iter().all(|run| !run.raw && run.text.trim().is_empty())

@@ -305,7 +305,7 @@ impl<'s> Text<'s> {
         for (mark, text) in std::mem::take(&mut self.notes) {
             let mut line = Inline::default();
             line.raw(&format!("{mark}: "));
-            line.append(text);
+            line.append(text.trimmed_start());
             writer.paragraph(&line);
         }
     }

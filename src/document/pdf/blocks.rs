@@ -39,7 +39,11 @@ impl Pages {
             *sizes.entry(rounded(piece.size)).or_default() += piece.chars();
         }
         let body = sizes.iter().max_by_key(|(_, chars)| **chars).map_or(0, |(size, _)| *size);
-        let mut larger: Vec<i64> = sizes.into_keys().filter(|size| *size as f64 >= body as f64 * 1.15).collect();
+        // What much of the text is set in is no heading, however large.
+        let all: usize = sizes.values().sum();
+        let is_larger =
+            |(size, chars): (i64, usize)| (size as f64 >= body as f64 * 1.15 && chars * 4 < all).then_some(size);
+        let mut larger: Vec<i64> = sizes.into_iter().filter_map(is_larger).collect();
         larger.reverse();
         (body as f64 / 2.0, larger)
     }
@@ -52,8 +56,7 @@ impl Pages {
             }
             writer.mark(&format!("page {}", number + 1));
             for region in page {
-                let right = region.rows.iter().flatten().map(|piece| piece.right).fold(f64::MIN, f64::max);
-                for block in blocks(region.rows, right) {
+                for block in blocks(region.rows) {
                     match block {
                         Block::Text(lines) => write_text(&lines, body, &larger, writer),
                         Block::Table(rows) => write_table(rows, writer),
@@ -70,7 +73,8 @@ fn rounded(size: f64) -> i64 {
 }
 
 /// Rows to paragraphs and tables.
-fn blocks(rows: Vec<Vec<Fragment>>, right: f64) -> Vec<Block> {
+fn blocks(rows: Vec<Vec<Fragment>>) -> Vec<Block> {
+    let usual = usual_step(&rows);
     let mut out: Vec<Block> = Vec::new();
     let mut rows = rows.into_iter().peekable();
     let mut paragraph: Vec<Fragment> = Vec::new();
@@ -96,7 +100,9 @@ fn blocks(rows: Vec<Vec<Fragment>>, right: f64) -> Vec<Block> {
                 table.extend(rows.next());
             }
             let full = table.iter().filter(|row| row.len() >= 2).count();
-            if full >= 2 && columns_of(&table).len() >= 2 {
+            let columns = columns_of(&table).len();
+            // Two rows alone with one gap may be chance.
+            if full >= 2 && columns >= 2 && (full > 2 || columns > 2 || !is_prose(&table)) {
                 flush(&mut paragraph, &mut out);
                 out.push(Block::Table(table));
                 continue;
@@ -105,14 +111,36 @@ fn blocks(rows: Vec<Vec<Fragment>>, right: f64) -> Vec<Block> {
                 let mut pieces = row.into_iter();
                 let Some(mut line) = pieces.next() else { continue };
                 pieces.for_each(|piece| line.join(piece, true));
-                push_line(line, right, &mut paragraph, &mut out);
+                push_line(line, usual, &mut paragraph, &mut out);
             }
         } else if let Some(line) = row.into_iter().next() {
-            push_line(line, right, &mut paragraph, &mut out);
+            push_line(line, usual, &mut paragraph, &mut out);
         }
     }
     flush(&mut paragraph, &mut out);
     out
+}
+
+/// The step from line to line that is met most.
+fn usual_step(rows: &[Vec<Fragment>]) -> f64 {
+    let mut steps: BTreeMap<i64, usize> = BTreeMap::new();
+    for pair in rows.windows(2) {
+        let (Some(above), Some(below)) = (pair[0].first(), pair[1].first()) else { continue };
+        let step = above.y - below.y;
+        if step > 0.0 && step < 2.2 * above.size.max(below.size) {
+            *steps.entry(rounded(step)).or_default() += 1;
+        }
+    }
+    let size = rows.iter().flatten().map(|piece| piece.size).fold(0.0, f64::max);
+    // Of two that are met equally often the smaller one is that of lines, the other that of paragraphs.
+    let most = steps.into_iter().max_by_key(|(step, times)| (*times, std::cmp::Reverse(*step)));
+    most.map_or(1.3 * size, |(step, _)| step as f64 / 2.0)
+}
+
+/// Whether rows look like lines of text with wide spaces rather than like cells.
+fn is_prose(rows: &[Vec<Fragment>]) -> bool {
+    let cells = rows.iter().map(Vec::len).sum::<usize>();
+    rows.iter().flatten().map(Fragment::chars).sum::<usize>() > 30 * cells
 }
 
 fn width(rows: &[Vec<Fragment>]) -> f64 {
@@ -128,29 +156,44 @@ fn flush(paragraph: &mut Vec<Fragment>, out: &mut Vec<Block>) {
 }
 
 /// Adds a line to the paragraph that it goes on with, or begins another one.
-fn push_line(line: Fragment, right: f64, paragraph: &mut Vec<Fragment>, out: &mut Vec<Block>) {
+fn push_line(line: Fragment, usual: f64, paragraph: &mut Vec<Fragment>, out: &mut Vec<Block>) {
     if let Some(last) = paragraph.last() {
         let size = last.size.max(line.size);
         let step = last.y - line.y;
-        let usual = match paragraph.as_slice() {
-            [.., before, last] => before.y - last.y,
-            _ => 1.7 * size,
-        };
-        let alike = (last.size - line.size).abs() < 0.12 * size;
-        let apart = step > 1.25 * usual + 0.1 * size || step > 2.2 * size || step <= 0.0;
-        // A short line before one that begins further right, or with a capital, ends a paragraph.
-        let short = right - last.right > 0.25 * (right - paragraph.iter().map(|l| l.left).fold(f64::MAX, f64::min));
-        let first_left = paragraph.iter().skip(1).map(|l| l.left).fold(line.left, f64::min);
-        let indented = line.left - first_left > 0.8 * size && paragraph.len() > 1;
-        let ended = last.text().trim_end().ends_with(['.', '!', '?', ':', '”', '"']);
-        let begins = line.text().trim_start().chars().next().is_some_and(|c| !c.is_lowercase());
-        let own_line = short && begins && (ended || paragraph.len() == 1);
-        let bold_changes = all_bold(last) != all_bold(&line) && (short || begins && all_bold(last));
-        if !alike || apart || indented || own_line || bold_changes || bullet(&line).is_some() {
+        let alike = (last.size - line.size).abs() < 0.12 * size && is_fixed(last) == is_fixed(&line);
+        let apart = step > 1.2 * usual + 0.05 * size || step > 2.2 * size || step <= 0.0;
+        let left = paragraph.iter().skip(1).map(|l| l.left).fold(line.left, f64::min);
+        let indented = line.left - left > 0.8 * size && paragraph.len() > 1 && !is_fixed(&line);
+        let heads = all_bold(last) != all_bold(&line) && begins_anew(&line) && paragraph.iter().all(all_bold);
+        if !alike || apart || indented || heads || bullet(&line).is_some() {
             flush(paragraph, out);
         }
     }
     paragraph.push(line);
+}
+
+fn begins_anew(line: &Fragment) -> bool {
+    line.text().trim_start().chars().next().is_some_and(|c| !c.is_lowercase())
+}
+
+/// Whether a line is in letters of one width, as listings are.
+fn is_fixed(line: &Fragment) -> bool {
+    line.runs.iter().all(|run| run.fixed || run.text.trim().is_empty())
+}
+
+/// Whether a line ended before the margin although the next word had room: that was meant.
+fn ended_early(line: &Fragment, next: &Fragment, right: f64) -> bool {
+    let text = next.text();
+    let word = text.split_whitespace().next().map_or(0, |word| word.chars().count()) as f64;
+    let all = next.chars().max(1) as f64;
+    let room = right - line.right;
+    room > (next.right - next.left) * word / all + 0.5 * line.size
+}
+
+/// Whether dots lead from a title to its page.
+fn has_leader(line: &Fragment) -> bool {
+    let text = line.text();
+    text.contains(". . . .") || text.contains(".....")
 }
 
 fn all_bold(line: &Fragment) -> bool {
@@ -168,16 +211,60 @@ fn bullet(line: &Fragment) -> Option<usize> {
 
 fn write_text(lines: &[Fragment], body: f64, larger: &[i64], writer: &mut Writer) {
     let Some(first) = lines.first() else { return };
-    let text = paragraph(lines);
     let size = rounded(first.size);
     let chars: usize = lines.iter().map(Fragment::chars).sum();
     let level = larger.iter().position(|other| *other == size).map(|at| (at + 1).min(4));
-    let has_words = text.words().chars().filter(|c| c.is_alphabetic()).count() >= 2;
-    match level {
-        Some(level) if chars <= 200 && first.size > body && has_words => writer.heading(level, &text),
-        _ if bullet(first).is_some() => writer.item(0, Marker::Bullet, &text),
-        _ => writer.paragraph(&text),
+    if let Some(level) = level.filter(|_| chars <= 200 && first.size > body) {
+        let text = paragraph(lines);
+        if text.words().chars().filter(|c| c.is_alphabetic()).count() >= 2 {
+            writer.heading(level, &text);
+            return;
+        }
     }
+    if lines.iter().all(is_fixed) {
+        writer.code("", &listing(lines));
+        return;
+    }
+    // Lines that end before the margin are lines of their own; after the end of a sentence another paragraph begins.
+    let right = lines.iter().map(|line| line.right).fold(f64::MIN, f64::max);
+    let mut whole = Inline::default();
+    let mut item = bullet(first).is_some();
+    let mut from = 0;
+    for at in 1..=lines.len() {
+        let early = at < lines.len() && (has_leader(&lines[at - 1]) || ended_early(&lines[at - 1], &lines[at], right));
+        if at < lines.len() && !early {
+            continue;
+        }
+        let last = lines[at - 1].text();
+        whole.append(paragraph(&lines[from..at]));
+        from = at;
+        let sentence = last.trim_end().ends_with(['.', '!', '?', ':', '”', '"']) && !has_leader(&lines[at - 1]);
+        if at == lines.len() || (sentence && begins_anew(&lines[at])) {
+            let text = std::mem::take(&mut whole);
+            if item {
+                writer.item(0, Marker::Bullet, &text);
+            } else {
+                writer.paragraph(&text);
+            }
+            item = false;
+        } else {
+            whole.line_break();
+        }
+    }
+}
+
+/// A listing, its lines set in as they stand on the page.
+fn listing(lines: &[Fragment]) -> String {
+    let left = lines.iter().map(|line| line.left).fold(f64::MAX, f64::min);
+    let mut out = String::new();
+    for line in lines {
+        let width = (line.right - line.left) / line.chars().max(1) as f64;
+        let indent = if width > 0.0 { ((line.left - left) / width).round() as usize } else { 0 };
+        out.push_str(&" ".repeat(indent.min(80)));
+        out.push_str(line.text().trim_end());
+        out.push('\n');
+    }
+    out
 }
 
 /// Lines as one text: words that are divided at the end of a line are whole again.
@@ -214,8 +301,27 @@ fn paragraph(lines: &[Fragment]) -> Inline {
     }
     let mut out = Inline::default();
     for run in &runs {
-        out.run(&run.text, Look { bold: run.bold, italic: run.italic, ..Look::default() }, None);
+        out.run(&without_leaders(&run.text), Look { bold: run.bold, italic: run.italic, ..Look::default() }, None);
     }
+    out
+}
+
+/// Rows of dots that lead the eye become one ellipsis.
+fn without_leaders(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('.') {
+        out.push_str(&rest[..at]);
+        let row = rest[at..].len() - rest[at..].trim_start_matches(['.', ' ']).len();
+        let row_text = &rest[at..at + row];
+        if row_text.matches('.').count() > 4 {
+            out.push_str(if out.is_empty() || out.ends_with(' ') { "... " } else { " ... " });
+        } else {
+            out.push_str(row_text);
+        }
+        rest = &rest[at + row..];
+    }
+    out.push_str(rest);
     out
 }
 
@@ -226,16 +332,24 @@ fn wide(before: &str, after: &str) -> bool {
     before.chars().next_back().is_some_and(is_wide) && after.chars().next().is_some_and(is_wide)
 }
 
-/// Left and right ends of the columns of a table: cells that stand above one another belong to one.
+/// Left and right ends of the columns of a table: places over which most rows have something, between places over
+/// which few have. A head that spans several columns does not join them.
 fn columns_of(rows: &[Vec<Fragment>]) -> Vec<(f64, f64)> {
-    let mut spans: Vec<(f64, f64)> =
-        rows.iter().filter(|row| row.len() >= 2).flatten().map(|cell| (cell.left, cell.right)).collect();
-    spans.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let full: Vec<&Vec<Fragment>> = rows.iter().filter(|row| row.len() >= 2).collect();
+    let mut ends: Vec<(f64, i32)> =
+        full.iter().flat_map(|row| row.iter()).flat_map(|cell| [(cell.left, 1), (cell.right, -1)]).collect();
+    ends.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    let few = (full.len() / 6) as i32;
     let mut columns: Vec<(f64, f64)> = Vec::new();
-    for (left, right) in spans {
-        match columns.last_mut() {
-            Some(last) if left < last.1 => last.1 = last.1.max(right),
-            _ => columns.push((left, right)),
+    let (mut over, mut open) = (0, None);
+    for (place, change) in ends {
+        over += change;
+        if over > few && open.is_none() {
+            open = Some(place);
+        } else if over <= few
+            && let Some(left) = open.take()
+        {
+            columns.push((left, place));
         }
     }
     columns

@@ -6,7 +6,7 @@ use unicode_normalization::UnicodeNormalization as _;
 /// A gap of this part of the size is a space.
 const SPACE: f64 = 0.17;
 /// A gap of this many sizes ends the piece.
-const WIDE: f64 = 1.3;
+const WIDE: f64 = 1.0;
 
 /// A run of one look.
 #[derive(Debug, Clone, PartialEq)]
