@@ -58,6 +58,8 @@ pub(super) struct Reader<'d> {
     /// Text that stands for what is shown, and how deep in the marks it began.
     replaced: Option<(usize, String)>,
     marks: usize,
+    /// Forms that are being shown: none of them shows itself.
+    forms: Vec<ObjectId>,
 }
 
 impl<'d> Reader<'d> {
@@ -71,6 +73,7 @@ impl<'d> Reader<'d> {
             operators: 0,
             replaced: None,
             marks: 0,
+            forms: Vec::new(),
         }
     }
 
@@ -292,12 +295,13 @@ impl<'d> Reader<'d> {
     /// A form or a picture.
     fn object(&mut self, name: &[u8], resources: Option<&'d Dictionary>, state: &State, depth: usize) {
         let object = self.resource(resources, b"XObject", name).and_then(|o| self.document.dereference(o).ok());
+        let id = object.and_then(|(id, _)| id);
         let Some(stream) = object.and_then(|(_, o)| o.as_stream().ok()) else { return };
         match get(self.document, &stream.dict, b"Subtype").and_then(|o| o.as_name().ok()) {
             Some(b"Image") => self.pictures = true,
-            Some(b"Form") if depth < DEEPEST_FORM => {
+            Some(b"Form") if depth < DEEPEST_FORM && id.is_none_or(|id| !self.forms.contains(&id)) => {
                 let Ok(content) = stream.get_plain_content_with_limit(MOST_STREAM) else { return };
-                // Each reading of a form counts, also an empty one, so that a ring of forms ends.
+                // Each reading of a form counts, also of an empty one: forms that show one another many times end too.
                 self.operators += 100;
                 let numbers = |key: &[u8]| -> Option<[f64; 6]> {
                     let list = get(self.document, &stream.dict, key)?.as_array().ok()?;
@@ -305,7 +309,9 @@ impl<'d> Reader<'d> {
                 };
                 let matrix = numbers(b"Matrix").map_or(Matrix::IDENTITY, Matrix).then(state.matrix);
                 let own = get(self.document, &stream.dict, b"Resources").and_then(|o| o.as_dict().ok());
+                self.forms.extend(id);
                 self.stream(&content, own.or(resources), matrix, depth + 1);
+                self.forms.truncate(self.forms.len() - usize::from(id.is_some()));
             }
             _ => {}
         }
