@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::builtin::picture;
 use super::dispatch::Machine;
 use super::tool::ToolError;
+use crate::document::{self, Kind, Limits};
 use crate::sandbox::{DecoderError, Encoded};
 
 /// A task of the process that decodes.
@@ -27,6 +28,13 @@ pub(super) enum Task {
         /// How many times it may grow.
         grow: u32,
     },
+    /// A document as Markdown.
+    Document {
+        /// What it is.
+        kind: Kind,
+        /// How its name ends; the name itself is nobody's business.
+        extension: String,
+    },
 }
 
 /// Does a task in the process that was started for it.
@@ -37,6 +45,12 @@ pub fn decode(task: &str, input: &mut dyn Read) -> Result<Vec<u8>, String> {
     match task {
         Task::Picture => picture::shrunk(&bytes),
         Task::Pixels { width, height, grow } => picture::unpacked(&bytes, (width, height), grow),
+        Task::Document { kind, extension } => {
+            let name = format!("document.{extension}");
+            let converted = document::convert(kind, &bytes, &name, &Limits::default());
+            let converted = converted.map_err(|error| error.to_string())?;
+            serde_json::to_vec(&converted).map_err(|error| error.to_string())
+        }
     }
 }
 

@@ -12,6 +12,7 @@
 pub mod args;
 pub mod builtin;
 mod capture;
+mod conversions;
 mod decode;
 pub mod dispatch;
 mod kernel;

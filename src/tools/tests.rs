@@ -219,7 +219,8 @@ async fn odd_texts_are_shown_as_they_are() {
     assert_eq!(lines[1], "     2\tshort");
     assert_eq!(lines[2], format!("     3\t{}", "x".repeat(1_000)));
     session.put("latin1", b"caf\xe9\n");
-    assert_eq!(session.ok("read_file", json!({"file_path": "latin1"})).await.output, "     1\tcaf\u{fffd}");
+    let read = session.ok("read_file", json!({"file_path": "latin1"})).await.output;
+    assert_eq!(read, "     1\tcafé\n[written in windows-1252 (Latin-1), which edits keep; shown as UTF-8]");
 }
 
 #[tokio::test]
@@ -287,17 +288,19 @@ async fn pictures_come_as_pictures_and_other_binaries_are_described() {
     assert_eq!(sent.expect("base64"), plot);
     assert_eq!(read.artifacts[0].kind, ArtifactKind::Image);
     assert_eq!(read.artifacts[0].host_path.as_deref(), Some(session.work.join("plot.txt").as_path()));
-    session.put("report.pdf", b"%PDF-1.7 \0\0");
-    let read = session.ok("read_file", json!({"file_path": "report.pdf"})).await;
-    assert!(read.output.contains("a PDF document") && read.images.is_empty(), "{}", read.output);
+    session.put("song.mp3", b"ID3\x03\0\0\0\0\0\0");
+    let read = session.ok("read_file", json!({"file_path": "song.mp3"})).await;
+    assert!(read.output.contains("a sound recording") && read.images.is_empty(), "{}", read.output);
     // What is no text was looked at all the same: it may be replaced.
-    session.ok("write_file", json!({"file_path": "report.pdf", "content": "new"})).await;
+    session.ok("write_file", json!({"file_path": "song.mp3", "content": "new"})).await;
+    assert_eq!(session.content("song.mp3"), "new");
     session.put("utf16", b"\xff\xfea\0b\0");
     let message = session.fails("write_file", json!({"file_path": "utf16", "content": "ab"})).await;
     assert!(message.contains("has not been read"), "{message}");
     session.ok("read_file", json!({"file_path": "utf16"})).await;
-    session.ok("write_file", json!({"file_path": "utf16", "content": "ab"})).await;
-    assert_eq!(session.content("utf16"), "ab");
+    let written = session.ok("write_file", json!({"file_path": "utf16", "content": "c"})).await;
+    assert_eq!(std::fs::read(session.work.join("utf16")).expect("content"), b"\xff\xfec\0");
+    assert!(written.output.ends_with("[kept as it was: UTF-16 LE with a byte order mark]"), "{}", written.output);
     // What has to be decoded needs a process for that, which a program of its own may not serve.
     session.put("cut.png", &plot[..plot.len() - 1]);
     let message = session.fails("read_file", json!({"file_path": "cut.png"})).await;
@@ -415,10 +418,10 @@ async fn a_near_miss_is_pointed_at() {
     session.put("a", "alpha beta\n\tindented line\nfunction computeTotal(items) {\n}\n");
     session.ok("read_file", json!({"file_path": "a"})).await;
     for (old, expected) in [
-        ("    indented line", "Line 2 differs only in its spaces"),
-        ("function computeTotals(item) {", "Line 3 is the nearest"),
+        ("    indented line", "Line 2 differs from it only in spaces or tabs"),
+        ("function computeTotals(item) {", "The most similar place is line 3"),
         ("     1\talpha beta", "line numbers"),
-        ("alpha beta\nother", "Line 1 begins like it"),
+        ("alpha beta\nother", "The most similar place is lines 1 to 2"),
         ("nothing of the kind at all", "does not occur"),
     ] {
         let arguments = json!({"file_path": "a", "old_string": old, "new_string": "x"});

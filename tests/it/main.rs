@@ -31,6 +31,7 @@ mod model;
 mod model_shapes;
 mod pictures;
 mod python;
+mod read_file;
 mod readme;
 mod resume;
 mod sandbox_escape;

@@ -1,11 +1,15 @@
 //! Replaces exact text in a file that was read.
 
+mod near_miss;
+
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use futures::future::BoxFuture;
 use serde_json::Value;
 
-use super::files::{self, MAX_CHANGED, MAX_CHARS};
+use super::files::{self, Before, MAX_CHANGED, MAX_CHARS};
+use super::text::{self, Change, TextFile};
 use crate::support::truncate;
 use crate::tools::args;
 use crate::tools::dispatch::Machine;
@@ -16,8 +20,6 @@ use crate::workspace::ConfinedPath;
 const CONTEXT: usize = 3;
 /// Lines of a change that are shown.
 const MAX_SHOWN: usize = 40;
-/// Lines that are compared for the nearest one.
-const MAX_COMPARED: usize = 20_000;
 /// Line numbers that are listed.
 const MAX_LISTED: usize = 20;
 
@@ -55,20 +57,24 @@ fn edit(machine: &Machine, args: &Value) -> Result<ToolOutput, ToolError> {
         )));
     }
     let real = machine.workspace.real(&path)?;
-    let before = files::known_content(machine, &real)?.ok_or_else(|| files::missing(machine, &path))?;
-    let content = std::str::from_utf8(&before)
-        .map_err(|_| ToolError::ForModel(format!("{} is not UTF-8 text; change it with the shell", path.shown())))?;
+    let before = match files::known(machine, &real)? {
+        Before::Missing => return Err(files::missing(machine, &path)),
+        Before::Large(size) => return Err(files::too_large(&real, size)),
+        Before::Whole(bytes) => bytes,
+    };
+    let file = TextFile::open(before)
+        .ok_or_else(|| ToolError::ForModel(format!("{} is no text; change it with the shell", path.shown())))?;
+    let content = file.text.as_str();
 
-    let (old, new) = with_line_ends_of(content, old, new);
-    let places: Vec<usize> = content.match_indices(&*old).map(|(place, _)| place).collect();
+    let places = text::places(content, old);
     match places.as_slice() {
-        [] => return Err(ToolError::ForModel(not_found(&path, content, &old))),
+        [] => return Err(ToolError::ForModel(near_miss::told(path.shown(), content, old))),
         [_] => {}
         _ if args::flag(args, "replace_all") => {}
         many => return Err(ToolError::ForModel(not_unique(&path, content, many))),
     }
     // Known before anything is made of it: a short text that occurs often can become more than there is memory.
-    let kept = content.len() - places.len() * old.len();
+    let kept = content.len() - places.iter().map(ExactSizeIterator::len).sum::<usize>();
     let size = places.len().saturating_mul(new.len()).saturating_add(kept) as u64;
     if size > MAX_CHANGED {
         return Err(ToolError::ForModel(format!(
@@ -79,28 +85,26 @@ fn edit(machine: &Machine, args: &Value) -> Result<ToolOutput, ToolError> {
             truncate::bytes(MAX_CHANGED)
         )));
     }
-    let after = content.replace(&*old, &new);
-    files::write_known(machine, &real, after.as_bytes())?;
-
-    let first = line_of(content, places[0]);
-    let times = if places.len() == 1 { "1 occurrence".to_owned() } else { format!("{} occurrences", places.len()) };
-    let mut text = format!("replaced {times} in {}, first at line {first}:\n", path.shown());
-    text.push_str(&excerpt(&after, first, new.lines().count().max(1)));
-    let mut output = ToolOutput::text(text);
-    output.diff = files::diff(&real, &before, after.as_bytes());
-    Ok(output)
-}
-
-/// In a file whose lines all end in CRLF, the texts do so as well, whichever line ends the model wrote.
-fn with_line_ends_of(content: &str, old: &str, new: &str) -> (String, String) {
-    let crlf = content.matches("\r\n").count();
-    let lf = content.matches('\n').count();
-    if crlf > 0 && crlf == lf {
-        let convert = |text: &str| text.replace("\r\n", "\n").replace('\n', "\r\n");
-        (convert(old), convert(new))
-    } else {
-        (old.to_owned(), new.to_owned())
+    let changes: Vec<Change<'_>> =
+        places.iter().map(|place| (place.clone(), text::fitted(content, place, new))).collect();
+    let after = text::apply(content, 0..content.len(), &changes);
+    if after == content {
+        return Err(ToolError::ForModel(
+            "old_string and new_string differ in nothing but line ends, and each line keeps its own. Change those with \
+             the shell, for example sed -i 's/\\r$//'."
+                .to_owned(),
+        ));
     }
+    let bytes = file.changed(&changes).map_err(|error| files::not_written(&real, &error))?;
+    files::write_known(machine, &real, &bytes)?;
+
+    let first = line_of(content, places[0].start);
+    let times = if places.len() == 1 { "1 occurrence".to_owned() } else { format!("{} occurrences", places.len()) };
+    let mut told = format!("replaced {times} in {}, first at line {first}:\n", path.shown());
+    told.push_str(&excerpt(&after, first, new.lines().count().max(1)));
+    let mut output = ToolOutput::text(told);
+    output.diff = Some(files::diff(&real, content, &after));
+    Ok(output)
 }
 
 /// The number of the line that holds a byte.
@@ -108,9 +112,9 @@ fn line_of(content: &str, place: usize) -> usize {
     content[..place].matches('\n').count() + 1
 }
 
-fn not_unique(path: &ConfinedPath, content: &str, places: &[usize]) -> String {
+fn not_unique(path: &ConfinedPath, content: &str, places: &[Range<usize>]) -> String {
     let mut lines: Vec<String> =
-        places.iter().take(MAX_LISTED).map(|place| line_of(content, *place).to_string()).collect();
+        places.iter().take(MAX_LISTED).map(|place| line_of(content, place.start).to_string()).collect();
     if places.len() > MAX_LISTED {
         lines.push("...".to_owned());
     }
@@ -121,46 +125,6 @@ fn not_unique(path: &ConfinedPath, content: &str, places: &[usize]) -> String {
         path.shown(),
         lines.join(", ")
     )
-}
-
-fn not_found(path: &ConfinedPath, content: &str, old: &str) -> String {
-    let mut message = format!("old_string does not occur in {}.", path.shown());
-    if old.lines().all(starts_with_number) {
-        message.push_str(" It looks as if it holds the line numbers that reading shows: leave them and the tab out.");
-        return message;
-    }
-    let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let wanted = old.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    let wanted_squeezed = squeezed(wanted);
-    let lines = || content.lines().enumerate().take(MAX_COMPARED);
-    if let Some((index, line)) = lines().find(|(_, line)| *line != wanted && squeezed(line) == wanted_squeezed) {
-        // Writing to a String cannot fail.
-        let _ = write!(message, " Line {} differs only in its spaces or tabs: {:?}", index + 1, shortened(line));
-        return message;
-    }
-    let short = truncate::prefix(wanted.trim(), 200);
-    let best = lines()
-        .filter(|(_, line)| !line.trim().is_empty())
-        .map(|(index, line)| (strsim::normalized_levenshtein(short, truncate::prefix(line.trim(), 200)), index, line))
-        .max_by(|left, right| left.0.total_cmp(&right.0));
-    if let Some((score, index, line)) = best
-        && score > 0.5
-    {
-        let what = if score >= 1.0 { "begins like it, what follows differs" } else { "is the nearest" };
-        let _ = write!(message, " Line {} {what}: {:?}", index + 1, shortened(line));
-    }
-    message
-}
-
-fn starts_with_number(line: &str) -> bool {
-    line.split_once('\t').is_some_and(|(number, _)| {
-        let number = number.trim_start();
-        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
-    })
-}
-
-fn shortened(line: &str) -> &str {
-    truncate::prefix(line, 160)
 }
 
 /// The changed lines and some around them, numbered as reading shows them.

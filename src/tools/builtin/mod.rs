@@ -1,13 +1,15 @@
 //! THE TABLE: the 24 tools of the contract, one row each. The code of a family lies in a file beside it.
 
+mod content;
 mod edit_file;
 mod files;
-mod image;
 mod ipython;
 pub(super) mod picture;
 mod read_file;
 mod shell;
+mod text;
 mod todo;
+mod watched;
 mod write_file;
 
 use std::sync::Arc;

@@ -10,6 +10,8 @@ mod pixels;
 mod shrink;
 
 use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _};
 
 use base64::Engine as _;
 use serde::{Deserialize, Serialize};
@@ -65,24 +67,58 @@ pub(in crate::tools) async fn for_model(
     cancel: &CancellationToken,
 ) -> Result<Picture, ToolError> {
     let size = bytes.len() as u64;
-    let told = match header::plain(&bytes) {
-        Some((format, size)) if bytes.len() < SMALL && size.0.max(size.1) <= MAX_EDGE => {
-            let media_type = format!("image/{}", format.to_lowercase());
-            Told { format: format.to_owned(), size, shown: size, media_type, unchanged: true }
-        }
-        _ => {
-            let shown = path.unwrap_or("the picture");
-            let words = (shown, "shown", "Make it smaller or convert it first, for example with Pillow in Python.");
-            let answer = decode::run(machine, &Task::Picture, Encoded::Bytes(bytes.clone()), cancel, words).await?;
-            let broken = || ToolError::ForModel(format!("{shown} could not be shown: its reader gave no answer"));
-            let (told, rest) = shrink::opened(answer).ok_or_else(broken)?;
-            if !told.unchanged {
-                return Ok(picture(&told, size, &rest, path));
-            }
-            told
-        }
+    if let Some(told) = as_it_is(&bytes) {
+        return Ok(picture(&told, size, &bytes, path));
+    }
+    let (told, smaller) = decoded(machine, Encoded::Bytes(bytes.clone()), path, cancel).await?;
+    Ok(picture(&told, size, if told.unchanged { &bytes } else { &smaller }, path))
+}
+
+/// The same for an open file. Little of it is in memory at any time.
+pub(super) async fn of_file(
+    machine: &Machine,
+    mut file: File,
+    path: &str,
+    cancel: &CancellationToken,
+) -> Result<Picture, ToolError> {
+    let fail = |error: io::Error| ToolError::ForModel(format!("cannot read {path}: {error}"));
+    let size = file.metadata().map_err(fail)?.len();
+    let whole = |mut file: File| async move {
+        let read = move || {
+            let mut bytes = Vec::new();
+            file.rewind().and_then(|()| file.take(MAX_BYTES as u64).read_to_end(&mut bytes)).map(|_| bytes)
+        };
+        tokio::task::spawn_blocking(read).await.map_err(io::Error::other)?
     };
-    Ok(picture(&told, size, &bytes, path))
+    if size < SMALL as u64 {
+        return for_model(machine, whole(file).await.map_err(fail)?, Some(path), cancel).await;
+    }
+    file.rewind().map_err(fail)?;
+    let input = Encoded::File(file.try_clone().map_err(fail)?);
+    let (told, smaller) = decoded(machine, input, Some(path), cancel).await?;
+    let bytes = if told.unchanged { whole(file).await.map_err(fail)? } else { smaller };
+    Ok(picture(&told, size, &bytes, Some(path)))
+}
+
+/// A picture that is small and plain goes without a look into it.
+fn as_it_is(bytes: &[u8]) -> Option<Told> {
+    let (format, size) = header::plain(bytes)?;
+    let media_type = format!("image/{}", format.to_lowercase());
+    let fits = bytes.len() < SMALL && size.0.max(size.1) <= MAX_EDGE;
+    fits.then(|| Told { format: format.to_owned(), size, shown: size, media_type, unchanged: true })
+}
+
+async fn decoded(
+    machine: &Machine,
+    input: Encoded,
+    path: Option<&str>,
+    cancel: &CancellationToken,
+) -> Result<(Told, Vec<u8>), ToolError> {
+    let shown = path.unwrap_or("the picture");
+    let words = (shown, "shown", "Make it smaller or convert it first, for example with Pillow in Python.");
+    let answer = decode::run(machine, &Task::Picture, input, cancel, words).await?;
+    let broken = || ToolError::ForModel(format!("{shown} could not be shown: its reader gave no answer"));
+    shrink::opened(answer).ok_or_else(broken)
 }
 
 fn picture(told: &Told, size: u64, bytes: &[u8], path: Option<&str>) -> Picture {

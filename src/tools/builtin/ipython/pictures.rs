@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio_util::sync::CancellationToken;
 
-use super::super::{image, picture};
+use super::super::{content, picture};
 use crate::kernel::Shown;
 use crate::protocol::{Artifact, ArtifactKind, ImageData};
 use crate::tools::dispatch::Machine;
@@ -147,7 +147,7 @@ fn bytes_of(kind: &str, data: &str) -> Option<Vec<u8>> {
     }
     let packed: String = data.split_ascii_whitespace().collect();
     let bytes = STANDARD.decode(packed).ok()?;
-    (image::media_type(&bytes) == Some(kind)).then_some(bytes)
+    (content::media_type(&bytes) == Some(kind)).then_some(bytes)
 }
 
 /// Writes a picture over one that this cell made, or under the first name that is free.
