@@ -82,17 +82,17 @@ fn bomb(mebibytes: usize) -> Vec<u8> {
     out
 }
 
-/// A zip container of deflated files, whose heads say that each unpacks to little.
-fn container(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
+/// A zip container of deflated files, and how large its heads say that each is when it is unpacked.
+fn container(files: &[(&str, Vec<u8>, u32)]) -> Vec<u8> {
     let (mut out, mut directory) = (Vec::new(), Vec::new());
-    for (name, deflated) in files {
+    for (name, deflated, size) in files {
         let offset = out.len() as u32;
         let mut head = Vec::new();
         // Version, flags, method, time, date, checksum, both sizes, length of the name, no extra field.
         for word in [20_u16, 0, 8, 0, 0x21] {
             head.extend_from_slice(&word.to_le_bytes());
         }
-        for long in [0_u32, deflated.len() as u32, 1_000] {
+        for long in [0_u32, deflated.len() as u32, *size] {
             head.extend_from_slice(&long.to_le_bytes());
         }
         head.extend_from_slice(&(name.len() as u16).to_le_bytes());
@@ -123,13 +123,13 @@ fn deflated(text: &str) -> Vec<u8> {
     encoder.finish().expect("deflated")
 }
 
-fn docx(document: Vec<u8>) -> Vec<u8> {
+fn docx(document: Vec<u8>, size: u32) -> Vec<u8> {
     let types = r#"<?xml version="1.0"?><Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"><Override PartName="/word/document.xml" ContentType="application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"/></Types>"#;
     let relations = r#"<?xml version="1.0"?><Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="rId1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument" Target="word/document.xml"/></Relationships>"#;
     container(&[
-        ("[Content_Types].xml", deflated(types)),
-        ("_rels/.rels", deflated(relations)),
-        ("word/document.xml", document),
+        ("[Content_Types].xml", deflated(types), types.len() as u32),
+        ("_rels/.rels", deflated(relations), relations.len() as u32),
+        ("word/document.xml", document, size),
     ])
 }
 
@@ -211,15 +211,16 @@ async fn documents_that_were_made_to_harm_are_errors_of_one_call() {
     let files = files();
     let before = peak();
     // Ten gigabytes of zeros where the text should be.
-    files.put("bomb.docx", docx(bomb(10 << 10)));
-    let begin = Instant::now();
-    let message = files.fails("read_file", json!({"file_path": "bomb.docx"})).await;
-    assert!(message.contains("bomb.docx could not be converted"), "{message}");
-    assert!(message.contains("unpacks to more than"), "{message}");
-    assert!(begin.elapsed() < Duration::from_secs(60), "{:?}", begin.elapsed());
+    for (size, expected) in [(u32::MAX - 1, "unpacks to more than"), (1_000, "damaged")] {
+        files.put("bomb.docx", docx(bomb(10 << 10), size));
+        let begin = Instant::now();
+        let message = files.fails("read_file", json!({"file_path": "bomb.docx"})).await;
+        assert!(message.contains("bomb.docx could not be converted") && message.contains(expected), "{message}");
+        assert!(begin.elapsed() < Duration::from_secs(60), "{:?}", begin.elapsed());
+    }
 
     let outside = r#"<?xml version="1.0"?><!DOCTYPE d [<!ENTITY e SYSTEM "file:///etc/passwd">]><w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><w:body><w:p><w:r><w:t>before &e; after</w:t></w:r></w:p></w:body></w:document>"#;
-    files.put("outside.docx", docx(deflated(outside)));
+    files.put("outside.docx", docx(deflated(outside), outside.len() as u32));
     let read = files.call("read_file", json!({"file_path": "outside.docx"})).await;
     assert!(!read.output.contains("root:"), "{}", read.output);
     assert!(read.output.contains("before") || read.status == ToolStatus::Error, "{}", read.output);

@@ -164,9 +164,9 @@ fn wide_share(start: &[u8], encoding: &'static Encoding) -> Option<usize> {
     let order = if encoding == UTF_16LE { u16::from_le_bytes } else { u16::from_be_bytes };
     let units = start.chunks_exact(2).map(|pair| order([pair[0], pair[1]]));
     let (mut all, mut usual) = (0_usize, 0_usize);
-    // Two letters of one byte each are a Chinese character when they are read as one.
-    let narrow = start.chunks_exact(2).filter(|pair| pair.iter().all(|byte| matches!(byte, b' '..=b'~'))).count();
-    if narrow * 2 > start.len() / 2 {
+    // Two letters of one byte each are a Chinese character when they are read as one. Kana begin with a digit.
+    let letters = |unit: u16| matches!(unit.to_be_bytes(), [b'A'..=b'z', b' '..=b'~']);
+    if units.clone().filter(|unit| letters(*unit)).count() * 2 > units.len() {
         return None;
     }
     let mut characters = char::decode_utf16(units).peekable();
