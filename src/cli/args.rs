@@ -43,6 +43,12 @@ pub struct ScreenArgs {
     /// Go on with a given session, or pick one from a list
     #[arg(long, value_name = "ID", num_args = 0..=1, default_missing_value = "")]
     pub resume: Option<String>,
+    /// Copy this project into the new session; in a Git checkout what Git tracks and what it does not ignore
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["continue_latest", "resume"])]
+    pub from: Option<PathBuf>,
+    /// With --from: copy what Git ignores too
+    #[arg(long, requires = "from")]
+    pub all: bool,
     /// Use the scripted offline model; tools, sandbox and snapshots are real
     #[arg(long)]
     pub demo: bool,
@@ -131,6 +137,8 @@ pub enum Command {
     Session(SessionCommand),
     /// List, compare and restore snapshots
     Snapshot(SnapshotArgs),
+    /// List a session's files, copy them out and in
+    Files(FilesArgs),
     /// List the tools, or call one
     #[command(subcommand)]
     Tool(ToolCommand),
@@ -185,6 +193,12 @@ pub struct ExecArgs {
     /// Go on with this session (id, unique beginning of one, or `last`)
     #[arg(long, value_name = "ID")]
     pub session: Option<String>,
+    /// Copy this project into the new session; in a Git checkout what Git tracks and what it does not ignore
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["continue_latest", "session"])]
+    pub from: Option<PathBuf>,
+    /// With --from: copy what Git ignores too
+    #[arg(long, requires = "from")]
+    pub all: bool,
     /// Copy this file or folder into the mount and tell the model of it
     #[arg(long, value_name = "PATH")]
     pub attach: Vec<PathBuf>,
@@ -314,6 +328,74 @@ pub enum SnapshotCommand {
         #[arg(value_name = "NAME")]
         name: String,
     },
+}
+
+/// Options of `files`.
+#[derive(Debug, Args)]
+pub struct FilesArgs {
+    /// Session id, unique beginning of one, or `last`
+    #[arg(long, global = true, value_name = "ID", default_value = "last")]
+    pub session: String,
+    /// What to do
+    #[command(subcommand)]
+    pub command: FilesCommand,
+}
+
+/// Verbs on the files of a session. A path is one under the mount, or relative to it.
+#[derive(Debug, Subcommand)]
+pub enum FilesCommand {
+    /// List the files as a tree
+    List {
+        /// Print a JSON array
+        #[arg(long)]
+        json: bool,
+    },
+    /// Copy a file or folder to this machine; `-` prints a file
+    Get {
+        /// The file or folder in the session
+        #[arg(value_name = "PATH")]
+        path: String,
+        /// A new name, a folder that is there, or `-`
+        #[arg(value_name = "DEST")]
+        dest: PathBuf,
+        /// Replace files that are there
+        #[arg(long)]
+        force: bool,
+    },
+    /// Copy a file or folder of this machine into the session
+    Put {
+        /// The file or folder on this machine
+        #[arg(value_name = "SRC")]
+        source: PathBuf,
+        /// A new name, or a folder that is there; the top of the mount when left out
+        #[arg(value_name = "PATH")]
+        path: Option<String>,
+        /// Replace files that are there
+        #[arg(long)]
+        force: bool,
+    },
+    /// Bring what the session changed to the project that it holds a copy of; shown first
+    Apply {
+        /// The project; where it was copied from when left out
+        #[arg(value_name = "DIR")]
+        dir: Option<PathBuf>,
+        /// Do not ask
+        #[arg(long, short = 'y')]
+        yes: bool,
+        /// What to do with files that changed on both sides: `markers` writes both versions
+        #[arg(long, value_name = "HOW", value_enum)]
+        conflicts: Option<ConflictStyle>,
+        /// Print the patch as `git apply` reads it, and write nothing
+        #[arg(long, conflicts_with = "yes")]
+        patch: bool,
+    },
+}
+
+/// Values of `--conflicts`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ConflictStyle {
+    /// Both versions with markers between them
+    Markers,
 }
 
 /// Verbs on tools.

@@ -166,6 +166,13 @@ impl Setup {
     }
 
     fn new_session(&self, sessions: &Path) -> Result<SessionFolder, Failure> {
+        self.confirm_new(sessions)?;
+        SessionFolder::create(sessions, &SessionId::random(), &SystemClock.now())
+            .map_err(|error| Failure::from_error(&error).hint("`--data-dir DIR` keeps sessions in another folder."))
+    }
+
+    /// Asks before a session is made, where that is wished for.
+    pub fn confirm_new(&self, sessions: &Path) -> Result<(), Failure> {
         if self.loaded.config.workspace.confirm_on_start {
             let question = format!("Make a new session in {}?", sessions.display());
             if !io::stdin().is_terminal() || !ask(&question)? {
@@ -174,8 +181,7 @@ impl Setup {
                 ));
             }
         }
-        SessionFolder::create(sessions, &SessionId::random(), &SystemClock.now())
-            .map_err(|error| Failure::from_error(&error).hint("`--data-dir DIR` keeps sessions in another folder."))
+        Ok(())
     }
 
     /// The sandbox, not chosen yet: choosing may run a probe.
@@ -203,6 +209,7 @@ impl Setup {
     pub fn open(&self, folder: SessionFolder, sandbox: LazySandbox, holder: &str) -> Result<OpenSession, Failure> {
         let options = SessionOptions {
             snapshots: self.loaded.config.snapshots.clone(),
+            project: self.loaded.config.project.clone(),
             bundle: self.bundle()?,
             redactor: self.redactor.clone(),
             holder: holder.to_owned(),

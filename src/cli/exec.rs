@@ -1,11 +1,17 @@
 //! `okcvm exec`: turns without a screen.
 
-use std::io::{self, Read};
+use std::io::{self, IsTerminal as _, Read, Write as _};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::watch;
 
 use super::args::{ExecArgs, GlobalArgs};
 use super::bootstrap::{Choice, Keys, Setup, runtime};
 use super::output;
+use super::project::{From, Made};
 use super::report::{Failure, Outcome};
 use super::tool::warn_unconfined;
 use crate::headless::{self, ExecOptions, ExitKind, OutputSchema};
@@ -23,6 +29,9 @@ pub fn run(global: &GlobalArgs, args: ExecArgs) -> Outcome {
             Failure::usage(format!("cannot attach {}: {error}", file.display()))
                 .hint("Paths are relative to the folder that okcvm runs in.")
         })?;
+    }
+    if let Some(dir) = &args.from {
+        From::new(dir.clone(), args.all, None).check()?;
     }
     let schema = args.output_schema.as_deref().map(schema).transpose()?;
     let keys = if args.demo { Keys::NotNeeded } else { Keys::Needed };
@@ -42,8 +51,20 @@ pub fn run(global: &GlobalArgs, args: ExecArgs) -> Outcome {
         let (model, server) = setup.model(args.demo).await?;
         let sandbox = setup.chosen_sandbox().await?;
         warn_unconfined(&sandbox)?;
-        let folder = setup.session(&choice)?;
-        let session = tokio::task::block_in_place(|| setup.open(folder, sandbox.clone(), "okcvm exec"))?;
+        let mut note = None;
+        let setup = Arc::new(setup);
+        let folder = match args.from {
+            Some(dir) => {
+                setup.confirm_new(&setup.loaded.paths.sessions_dir)?;
+                let made = copy_project(&setup, From::new(dir, args.all, sandbox.tool_owner())).await?;
+                writeln!(output::err(), "{}", made.words)?;
+                note = made.left_out;
+                made.folder
+            }
+            None => setup.session(&choice)?,
+        };
+        let mut session = tokio::task::block_in_place(|| setup.open(folder, sandbox.clone(), "okcvm exec"))?;
+        session.resumed.warnings.extend(note);
         let parts = setup.parts(session, &sandbox, model)?;
         let (handle, engine) = vm::open(parts).map_err(|error| Failure::from_error(&error))?;
         let engine = tokio::spawn(engine.run());
@@ -59,6 +80,34 @@ pub fn run(global: &GlobalArgs, args: ExecArgs) -> Outcome {
         drop(server);
         Ok(exit.code())
     })
+}
+
+/// Makes the session that holds a copy of the project. Ctrl-C stops it and leaves nothing.
+async fn copy_project(setup: &Arc<Setup>, from: From) -> Result<Made, Failure> {
+    let stopped = Arc::clone(&from.stopped);
+    let (sender, mut progress) = watch::channel((0, 0));
+    let setup = Arc::clone(setup);
+    let mut making = tokio::task::spawn_blocking(move || {
+        from.make(&setup, &mut |files, of| {
+            // Only the latest matters, and nobody has to listen.
+            sender.send_replace((files, of));
+        })
+    });
+    let shows = io::stderr().is_terminal();
+    let mut every = tokio::time::interval(Duration::from_secs(1));
+    every.tick().await;
+    loop {
+        tokio::select! {
+            made = &mut making => {
+                return made.map_err(|error| Failure::new(format!("copying the project ended badly: {error}")))?;
+            }
+            _ = tokio::signal::ctrl_c() => stopped.store(true, Ordering::Relaxed),
+            _ = every.tick(), if shows => {
+                let (files, of) = *progress.borrow_and_update();
+                writeln!(output::err(), "copying the project: {files} of {of} files")?;
+            }
+        }
+    }
 }
 
 /// The messages to run, one turn each.

@@ -13,11 +13,13 @@ impl Cli {
     pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let words: Vec<OsString> = words.into_iter().collect();
         let cli = Self::try_parse_from(&words).map_err(|error| explain(error, &words))?;
-        let ScreenArgs { prompt, continue_latest, resume, demo } = &cli.screen;
+        let ScreenArgs { prompt, continue_latest, resume, from, all, demo } = &cli.screen;
         let given = [
             (prompt.is_some(), "a message"),
             (*continue_latest, "--continue"),
             (resume.is_some(), "--resume"),
+            (from.is_some(), "--from"),
+            (*all, "--all"),
             (*demo, "--demo"),
         ];
         if let Some(command) = &cli.command

@@ -6,10 +6,12 @@ mod config_check;
 pub mod config_command;
 pub mod doctor;
 pub mod exec;
+pub mod files;
 mod mistake;
 pub mod output;
 mod panic;
 mod pictures;
+mod project;
 pub mod reference;
 pub mod report;
 mod sandbox_choice;
@@ -62,6 +64,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Command::Exec(args) => exec::run(&global, args),
         Command::Session(command) => session::run(&global, command),
         Command::Snapshot(args) => snapshot::run(&global, args),
+        Command::Files(args) => files::run(&global, args),
         Command::Tool(command) => tool::run(&global, command),
         Command::Doctor { json, fix } => doctor::run(&global, json, fix),
         Command::Transcribe { file, json } => transcribe::run(&global, &file, json),

@@ -8,12 +8,14 @@ use std::sync::Arc;
 use super::args::{GlobalArgs, ScreenArgs};
 use super::bootstrap::{Choice, Keys, SCREEN, Setup, load_options, runtime};
 use super::pictures;
+use super::project::{From, Made};
 use super::report::{Failure, Outcome};
 use super::sandbox_choice::{self, Settled};
 use super::setup_services;
 use super::transcribe;
 use crate::config::schema::{ColourMode, LinkMode};
 use crate::model::ChatModel;
+use crate::protocol::{Event, Op, Phase};
 use crate::sandbox::LazySandbox;
 use crate::session::{self, LockError, SessionFolder, SessionLock};
 use crate::support::clock::SystemClock;
@@ -44,6 +46,10 @@ pub fn run(global: &GlobalArgs, args: ScreenArgs) -> Outcome {
 async fn application(global: &GlobalArgs, args: ScreenArgs) -> Outcome {
     let mut demo = args.demo;
     let mut prompt = args.prompt;
+    let mut from = args.from.map(|dir| From::new(dir, args.all, None));
+    if let Some(from) = &from {
+        from.check()?;
+    }
     let mut choice = match (args.continue_latest, args.resume) {
         (true, _) => Some(Choice::Existing("last".to_owned())),
         (false, Some(query)) if query.is_empty() => None,
@@ -96,12 +102,21 @@ async fn application(global: &GlobalArgs, args: ScreenArgs) -> Outcome {
             Settled::Left(code) => return Ok(code),
         };
         let setup = Arc::new(setup);
-        let folder = setup.session(&which)?;
+        let start = match from.take() {
+            Some(from) => {
+                setup.confirm_new(&setup.loaded.paths.sessions_dir)?;
+                Start::Copy(From { owner: sandbox.tool_owner(), ..from })
+            }
+            None => Start::Folder(setup.session(&which)?),
+        };
+        let (id, root) = match &start {
+            Start::Folder(folder) => (folder.id().clone(), folder.root().to_path_buf()),
+            Start::Copy(from) => (from.id.clone(), setup.loaded.paths.sessions_dir.join(from.id.as_str())),
+        };
         if which == Choice::New {
-            made = Some(folder.id().clone());
+            made = Some(id.clone());
         }
-        let (id, root) = (folder.id().clone(), folder.root().to_path_buf());
-        let exit = session(&setup, folder, sandbox, demo, options(&setup, demo, prompt.take(), &draft)).await?;
+        let exit = session(&setup, start, sandbox, demo, options(&setup, demo, prompt.take(), &draft)).await?;
         if exit != Exit::Setup && made == Some(id.clone()) && untouched(&root) {
             // Nothing was said or made: an empty session would only stand in the way of `--continue`.
             if let Err(error) = std::fs::remove_dir_all(&root) {
@@ -198,10 +213,18 @@ fn options(setup: &Setup, demo: bool, first_prompt: Option<String>, draft: &Draf
     }
 }
 
+/// What a screen starts with.
+enum Start {
+    /// A session that is there.
+    Folder(SessionFolder),
+    /// One that is made of a project, behind the screen.
+    Copy(From),
+}
+
 /// One session on the screen.
 async fn session(
     setup: &Arc<Setup>,
-    folder: SessionFolder,
+    start: Start,
     sandbox: LazySandbox,
     demo: bool,
     options: TuiOptions,
@@ -210,7 +233,7 @@ async fn session(
     let (model, server) = setup.model(demo).await?;
     // The screen gets its handle first and draws; log and store are opened behind it.
     let (handle, port) = VmHandle::pair();
-    let mut engine = tokio::spawn(engine(port, Arc::clone(setup), folder, sandbox, model));
+    let mut engine = tokio::spawn(engine(port, Arc::clone(setup), start, sandbox, model));
     let mut screen = Box::pin(tui::run(handle, options));
     let mut ended = None;
     let exit = loop {
@@ -238,20 +261,76 @@ async fn session(
 
 /// Opens the session behind the screen and runs its engine to the end.
 async fn engine(
-    port: EnginePort,
+    mut port: EnginePort,
     setup: Arc<Setup>,
-    folder: SessionFolder,
+    start: Start,
     sandbox: LazySandbox,
     model: Arc<dyn ChatModel>,
 ) -> Result<(), Failure> {
+    let (folder, left_out, said) = match start {
+        Start::Folder(folder) => (folder, None, Vec::new()),
+        Start::Copy(from) => {
+            let (made, said) = copy(&mut port, &setup, from).await?;
+            (made.folder, made.left_out, said)
+        }
+    };
     let opened = tokio::task::spawn_blocking(move || {
-        let session = setup.open(folder, sandbox.clone(), SCREEN)?;
+        let mut session = setup.open(folder, sandbox.clone(), SCREEN)?;
+        session.resumed.warnings.extend(left_out);
         let parts = setup.parts(session, &sandbox, model)?;
         vm::open_on(port, parts).map_err(|error| Failure::from_error(&error))
     });
-    let engine = opened.await.map_err(|error| Failure::new(format!("opening the session ended badly: {error}")))??;
+    let mut engine =
+        opened.await.map_err(|error| Failure::new(format!("opening the session ended badly: {error}")))??;
+    engine.take_first(said);
     engine.run().await;
     Ok(())
+}
+
+/// Makes the session that holds a copy of the project while the screen is there already. Esc and leaving stop it; what
+/// is said meanwhile is kept for the engine.
+async fn copy(port: &mut EnginePort, setup: &Arc<Setup>, from: From) -> Result<(Made, Vec<Op>), Failure> {
+    let stopped = Arc::clone(&from.stopped);
+    let stop = || stopped.store(true, std::sync::atomic::Ordering::Relaxed);
+    let (setup, events) = (Arc::clone(setup), port.events.clone());
+    let mut making = tokio::task::spawn_blocking(move || {
+        let mut told = None;
+        from.make(&setup, &mut |files, of| {
+            // A screen has a hundred steps at most to draw.
+            let percent = (of > 0).then(|| files * 100 / of);
+            if percent.is_none() || told != percent {
+                told = percent;
+                // A screen that is gone is noticed below.
+                let _ = events.send(Event::PhaseChanged(Phase::Copying { files, of }));
+            }
+        })
+    });
+    let mut said = Vec::new();
+    let mut open = true;
+    loop {
+        tokio::select! {
+            made = &mut making => {
+                let made = made.map_err(|error| Failure::new(format!("copying the project ended badly: {error}")))??;
+                return Ok((made, said));
+            }
+            op = port.urgent.recv(), if open => match op {
+                Some(Op::Interrupt) => stop(),
+                Some(_) => {}
+                None => {
+                    open = false;
+                    stop();
+                }
+            },
+            op = port.ops.recv(), if open => match op {
+                Some(Op::Shutdown) => stop(),
+                Some(op) => said.push(op),
+                None => {
+                    open = false;
+                    stop();
+                }
+            },
+        }
+    }
 }
 
 /// Whether nothing was said, called or made in a session: its log holds the first node only and its workspace no file.

@@ -61,7 +61,7 @@ pub fn run(global: &GlobalArgs, args: SnapshotArgs) -> Outcome {
 }
 
 /// A session whose last turn was cut off gets its node first, so that every verb sees the state it was left in.
-fn settle(machine: &mut OpenSession) -> Result<(), Failure> {
+pub(super) fn settle(machine: &mut OpenSession) -> Result<(), Failure> {
     let mut err = output::err();
     notes(&machine.resumed.warnings, &mut err)?;
     if let Some(unfinished) = &machine.resumed.unfinished {

@@ -7,8 +7,8 @@ use super::fields::{ENDPOINTS, field, fields};
 use super::loaded::ShownValue;
 use super::paths::expand;
 use super::schema::{
-    Config, Endpoint, EngineSection, LimitSection, MediaSection, NetworkSection, PythonSection, SandboxSection,
-    SnapshotSection, SpecSection, UiSection, VoiceSection, WorkspaceSection,
+    Config, Endpoint, EngineSection, LimitSection, MediaSection, NetworkSection, ProjectSection, PythonSection,
+    SandboxSection, SnapshotSection, SpecSection, UiSection, VoiceSection, WorkspaceSection,
 };
 use super::settings::{Settings, Source};
 use super::value::{self, Typed};
@@ -68,6 +68,10 @@ impl Builder<'_> {
             snapshots: SnapshotSection {
                 max_file_mb: self.whole("snapshots.max_file_mb"),
                 max_total_mb: self.whole("snapshots.max_total_mb"),
+            },
+            project: ProjectSection {
+                max_files: self.whole("project.max_files"),
+                max_total_mb: self.whole("project.max_total_mb"),
             },
             engine: EngineSection { max_rounds: self.whole("engine.max_rounds") },
             python: PythonSection { path: self.path("python.path") },

@@ -275,6 +275,13 @@ const ROWS: &[Row] = &[
         "All files of one snapshot together, in MiB; at least max_file_mb.",
     ),
     (
+        "project.max_files",
+        FieldKind::Whole(1, 1_000_000),
+        "20000",
+        "Files of a project that `--from` copies into a session at most.",
+    ),
+    ("project.max_total_mb", FieldKind::Whole(1, 1_048_576), "1024", "All files of such a project together, in MiB."),
+    (
         "engine.max_rounds",
         FieldKind::Whole(1, 1000),
         "50",
@@ -429,7 +436,19 @@ mod tests {
 
     #[test]
     fn blocks_know_their_names() {
-        let blocks = ["chat", "media", "workspace", "sandbox", "snapshots", "engine", "python", "spec", "ui", "voice"];
+        let blocks = [
+            "chat",
+            "media",
+            "workspace",
+            "sandbox",
+            "snapshots",
+            "project",
+            "engine",
+            "python",
+            "spec",
+            "ui",
+            "voice",
+        ];
         assert_eq!(names_below(""), blocks);
         assert_eq!(names_below("media"), ["image", "speech", "sound_effects", "asr"]);
         assert!(names_below("chat.model").is_empty());

@@ -21,6 +21,8 @@ pub struct Config {
     pub sandbox: SandboxSection,
     /// What snapshots keep.
     pub snapshots: SnapshotSection,
+    /// Limits of a project that is copied into a session.
+    pub project: ProjectSection,
     /// Limits of the loop.
     pub engine: EngineSection,
     /// The Python of the notebook.
@@ -266,6 +268,21 @@ pub struct SnapshotSection {
 impl Default for SnapshotSection {
     fn default() -> Self {
         Self { max_file_mb: 100, max_total_mb: 4096 }
+    }
+}
+
+/// Limits of a project that is copied into a session.
+#[derive(Debug, Clone)]
+pub struct ProjectSection {
+    /// Files.
+    pub max_files: u64,
+    /// All files together, in MiB.
+    pub max_total_mb: u64,
+}
+
+impl Default for ProjectSection {
+    fn default() -> Self {
+        Self { max_files: 20_000, max_total_mb: 1024 }
     }
 }
 

@@ -11,7 +11,8 @@ use serde_json::Value;
 use super::artifact::Artifact;
 use super::ids::{CallId, NodeId, SessionId, TurnId};
 use super::machine::{Job, KernelInfo, NetworkState, PythonState};
-use super::message::Message;
+use super::message::{Attachment, Message};
+use super::project::{ProjectApplied, ProjectPatch};
 use super::snapshot::{FileDiff, NodeSummary, RestorePlan, RestoreReport};
 use super::todo::TodoItem;
 
@@ -68,6 +69,13 @@ pub enum Phase {
     Closing,
     /// A rollback is being applied.
     Restoring,
+    /// A project is being copied into the session.
+    Copying {
+        /// Files that are there.
+        files: u64,
+        /// Of so many; nought while they are counted.
+        of: u64,
+    },
 }
 
 /// A fact from the engine. Texts inside are raw (untrusted) and go through the sanitizer before any screen.
@@ -232,6 +240,31 @@ pub enum Event {
     RestorePlanned(RestorePlan),
     /// Screens only: what a rollback did.
     Restored(RestoreReport),
+    /// Screens only: the files that came with the latest message have their places.
+    Attached {
+        /// The files.
+        files: Vec<Attachment>,
+    },
+    /// Screens only: what would be written to the project.
+    ProjectPatched(ProjectPatch),
+    /// Screens only: what was written to the project.
+    ProjectApplied(ProjectApplied),
+    /// Screens only: a file or folder was copied to the host.
+    Saved {
+        /// Where it stands now.
+        place: PathBuf,
+        /// How much it is, in words.
+        what: String,
+        /// What was left out, and why: one line each.
+        left_out: Vec<String>,
+    },
+    /// Screens only: nothing was copied, since something is there already.
+    SaveRefused {
+        /// What was to be copied.
+        path: String,
+        /// Where something is.
+        dest: PathBuf,
+    },
     /// Screens only: more about a finished call: where its whole output lies, for edits the difference, and the pictures
     /// that it made or looked at.
     ToolDetail {
@@ -286,6 +319,11 @@ impl Event {
                 | Self::DiffReady { .. }
                 | Self::RestorePlanned(_)
                 | Self::Restored(_)
+                | Self::Attached { .. }
+                | Self::ProjectPatched(_)
+                | Self::ProjectApplied(_)
+                | Self::Saved { .. }
+                | Self::SaveRefused { .. }
                 | Self::ToolDetail { .. }
                 | Self::ToolWaiting { .. }
                 | Self::JobsChanged { .. }

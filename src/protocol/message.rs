@@ -16,6 +16,13 @@ pub struct Attachment {
     pub bytes: u64,
 }
 
+impl Attachment {
+    /// Attached files of a session at most.
+    pub const MOST_FILES: usize = 100;
+    /// Bytes of one attached file at most.
+    pub const MOST_BYTES: u64 = 100 * 1024 * 1024;
+}
+
 /// A picture for a vision model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageData {

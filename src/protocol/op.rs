@@ -101,6 +101,28 @@ pub enum Op {
         /// The name.
         name: String,
     },
+    /// Ask what the session changed in the project that it holds a copy of; answered by `Event::ProjectPatched`.
+    PatchProject {
+        /// Whether files that changed on both sides are to be written with markers.
+        markers: bool,
+    },
+    /// Write that to the project, if it still is what was shown; answered by `Event::ProjectApplied`.
+    ApplyProject {
+        /// Of the patch that was shown.
+        digest: String,
+        /// As it was asked for.
+        markers: bool,
+    },
+    /// Copy a file or folder of the workspace to the host; answered by `Event::Saved`, or by `Event::SaveRefused` where
+    /// something is there already.
+    Save {
+        /// What: a path under the mount, or relative to it.
+        path: String,
+        /// Where to: a new name, or a folder that is there.
+        dest: PathBuf,
+        /// Whether files that are there are replaced.
+        replace: bool,
+    },
     /// Rename the session.
     Rename {
         /// The new title.

@@ -9,13 +9,15 @@ use std::time::{Duration, SystemTime};
 use jiff::Zoned;
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::SessionId;
+use crate::protocol::{NodeId, SessionId};
 use crate::support::{atomic_file, clock, sanitize};
 
 /// The version of the folder's layout that this program writes.
 const FORMAT: u32 = 1;
 /// What the folder of a session that is being deleted is called.
 const GRAVE: &str = ".deleted-";
+/// What the folder of a session that is being made is called.
+const CRADLE: &str = ".new-";
 /// A deletion that did nothing for so long was killed.
 const STALE: Duration = Duration::from_secs(3600);
 /// The longest title that is kept, in characters.
@@ -98,6 +100,19 @@ pub struct SessionMeta {
     /// The port that its pages are served on, once it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
+    /// The project that it holds a copy of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<Project>,
+}
+
+/// A project of the user's whose copy a session holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Project {
+    /// Where it is on this machine.
+    pub dir: PathBuf,
+    /// The node whose files both sides had last: the copy, then what was brought back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<NodeId>,
 }
 
 /// One row of the session list.
@@ -121,27 +136,48 @@ pub struct SessionFolder {
 impl SessionFolder {
     /// Makes the folder of a new session, readable by its owner only.
     pub fn create(sessions_dir: &Path, id: &SessionId, now: &Zoned) -> Result<Self, SessionError> {
+        Self::create_filled(sessions_dir, id, now, None, |_| Ok(()))
+    }
+
+    /// The same for a session that holds a copy of a project; `fill` is given its `work` folder. Under its own name the
+    /// session appears when it is whole; where filling fails, nothing is left.
+    pub fn create_filled<E: From<SessionError>>(
+        sessions_dir: &Path,
+        id: &SessionId,
+        now: &Zoned,
+        project: Option<Project>,
+        fill: impl FnOnce(&Path) -> Result<(), E>,
+    ) -> Result<Self, E> {
         let root = sessions_dir.join(id.as_str());
         finish_deletions(sessions_dir);
         DirBuilder::new().recursive(true).mode(0o700).create(sessions_dir).map_err(io_error("make", sessions_dir))?;
-        DirBuilder::new().mode(0o700).create(&root).map_err(io_error("make", &root))?;
-        for (name, mode) in [("work", 0o755), ("home", 0o755), ("tmp", 0o755), ("spill", 0o700), ("run", 0o700)] {
-            let path = root.join(name);
+        let aside = sessions_dir.join(format!("{CRADLE}{id}"));
+        let created = clock::rfc3339(now);
+        let meta = SessionMeta { id: id.clone(), title: String::new(), created, format: FORMAT, port: None, project };
+        let folder = Self { root: aside.clone(), meta };
+        let filled = folder.make_parts().map_err(E::from).and_then(|()| fill(&folder.work())).and_then(|()| {
+            folder.write_meta()?;
+            if root.exists() {
+                return Err(io_error("make", &root)(io::ErrorKind::AlreadyExists.into()).into());
+            }
+            Ok(fs::rename(&aside, &root).map_err(io_error("make", &root))?)
+        });
+        if let Err(error) = filled {
+            // The error that matters is the first one. What stays is removed when it is old.
+            let _ = fs::remove_dir_all(&aside);
+            return Err(error);
+        }
+        atomic_file::sync_parent(&root).map_err(io_error("sync", sessions_dir))?;
+        Ok(Self { root, ..folder })
+    }
+
+    fn make_parts(&self) -> Result<(), SessionError> {
+        let parts = [("", 0o700), ("work", 0o755), ("home", 0o755), ("tmp", 0o755), ("spill", 0o700), ("run", 0o700)];
+        for (name, mode) in parts.into_iter().chain([("work/output", 0o755)]) {
+            let path = self.root.join(name);
             DirBuilder::new().mode(mode).create(&path).map_err(io_error("make", &path))?;
         }
-        let output = root.join("work/output");
-        DirBuilder::new().mode(0o755).create(&output).map_err(io_error("make", &output))?;
-        let meta = SessionMeta {
-            id: id.clone(),
-            title: String::new(),
-            created: clock::rfc3339(now),
-            format: FORMAT,
-            port: None,
-        };
-        let folder = Self { root, meta };
-        folder.write_meta()?;
-        atomic_file::sync_parent(&folder.root).map_err(io_error("sync", sessions_dir))?;
-        Ok(folder)
+        Ok(())
     }
 
     /// Opens an existing folder.
@@ -245,6 +281,15 @@ impl SessionFolder {
         self.write_meta()
     }
 
+    /// Remembers the node whose files the project and the session had last in common.
+    pub fn set_base(&mut self, base: NodeId) -> Result<(), SessionError> {
+        match &mut self.meta.project {
+            Some(project) => project.base = Some(base),
+            None => return Ok(()),
+        }
+        self.write_meta()
+    }
+
     fn write_meta(&self) -> Result<(), SessionError> {
         let path = self.root.join("session.json");
         let mut text = serde_json::to_string_pretty(&self.meta)
@@ -259,10 +304,11 @@ impl SessionFolder {
     }
 }
 
-/// Removes what deletions that were killed have left.
+/// Removes what deletions, and the making of sessions, that were killed have left.
 fn finish_deletions(sessions_dir: &Path) {
     for entry in fs::read_dir(sessions_dir).into_iter().flatten().flatten() {
-        let is_grave = entry.file_name().to_str().and_then(|name| name.strip_prefix(GRAVE)).is_some();
+        let is_grave =
+            entry.file_name().to_str().is_some_and(|name| name.starts_with(GRAVE) || name.starts_with(CRADLE));
         let age = entry.metadata().and_then(|data| data.modified()).map(|time| time.elapsed().unwrap_or_default());
         if is_grave && age.is_ok_and(|age| age > STALE) {
             let _ = fs::remove_dir_all(entry.path());

@@ -19,7 +19,7 @@ pub mod store;
 pub mod tree;
 
 pub use conversation::conversation;
-pub use folder::{SessionError, SessionFolder, SessionMeta, SessionRow, find, list};
+pub use folder::{Project, SessionError, SessionFolder, SessionMeta, SessionRow, find, list};
 pub use lock::{LockError, SessionLock};
 pub use oplog::{OpEntry, OpLog, Operation};
 pub use record::{Record, SpillRef};

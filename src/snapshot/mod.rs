@@ -4,6 +4,7 @@
 //! capture (walk, stat cache) ──> object, pack ──> commit ──> graph (refs, head)
 //!                                                   │
 //!             compare ──> diff (for people)         │
+//!                    ├──> changes (as contents)     │
 //!                    └──> restore (plan, journal, apply, verify)
 //! ```
 //!
@@ -12,6 +13,7 @@
 
 mod apply;
 mod capture;
+mod changes;
 mod commit;
 mod compare;
 mod diff;
@@ -32,6 +34,7 @@ mod statcache;
 mod stream;
 mod tree;
 
+pub use changes::{Change, Changes, Item, ItemKind};
 pub use commit::label_after;
 pub use error::SnapshotError;
 pub use fsck::{Affected, Checked};

@@ -88,6 +88,21 @@ pub fn display(path: &[u8]) -> String {
     text
 }
 
+/// Whether a name means Git's own folder on some file system, however it is spelled.
+pub fn is_git_folder(name: &[u8]) -> bool {
+    name.split(|byte| *byte == b'\\').any(|part| {
+        let plain = without_ignored(part).to_ascii_lowercase();
+        let digits = |rest: &[u8]| rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        plain.strip_prefix(b".git").is_some_and(ends)
+            || plain.strip_prefix(b"git~").is_some_and(|rest| digits(rest) > 0 && ends(&rest[digits(rest)..]))
+    })
+}
+
+/// Whether a guarded word ends here: what follows, some file systems drop.
+fn ends(rest: &[u8]) -> bool {
+    matches!(rest.first(), None | Some(b' ' | b'.' | b':'))
+}
+
 fn push_escaped(out: &mut Vec<u8>, byte: u8) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     out.extend([b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
@@ -100,7 +115,6 @@ fn is_guarded(part: &[u8]) -> bool {
         return false;
     }
     let plain = without_ignored(part).to_ascii_lowercase();
-    let ends = |rest: &[u8]| matches!(rest.first(), None | Some(b' ' | b'.' | b':'));
     let long: [&[u8]; 3] = [b".git", b".gitmodules", b".gitattributes"];
     if long.iter().any(|word| plain.strip_prefix(*word).is_some_and(ends)) {
         return true;

@@ -90,6 +90,7 @@ pub enum Action {
     Interrupt,
     AskQuit,
     EditPrevious,
+    Detach,
 
     Up,
     Down,
@@ -104,6 +105,7 @@ pub enum Action {
     SearchNext,
     SearchPrevious,
     Copy,
+    CopyHostPath,
     OpenOutside,
     Fold,
 
@@ -189,6 +191,7 @@ pub const TABLE: &[ActionRow] = &[
     row(Scope::Composer, Action::Interrupt, "interrupt", &["esc"], "stop", "Stop the turn; pressed twice while idle it brings back the previous message"),
     row(Scope::Composer, Action::AskQuit, "ask_quit", &["ctrl+d"], "quit", "In an empty composer do what cancel does; else delete the next character"),
     row(Scope::Composer, Action::EditPrevious, "edit_previous", &[], "edit previous", "Bring the previous message back into the composer"),
+    row(Scope::Composer, Action::Detach, "detach", &["alt+a"], "take off", "Take the file that was attached last off the message"),
 
     row(Scope::Pane, Action::Up, "up", &["k", "up"], "up", "Move up"),
     row(Scope::Pane, Action::Down, "down", &["j", "down"], "down", "Move down"),
@@ -203,6 +206,7 @@ pub const TABLE: &[ActionRow] = &[
     row(Scope::Pane, Action::SearchNext, "search_next", &["n"], "next", "Go to the next place found"),
     row(Scope::Pane, Action::SearchPrevious, "search_previous", &["shift+n"], "previous", "Go to the previous place found"),
     row(Scope::Pane, Action::Copy, "copy", &["y"], "copy", "Copy what is selected"),
+    row(Scope::Pane, Action::CopyHostPath, "copy_host_path", &["shift+y"], "copy path", "Copy the path on this machine of the file that is named there"),
     row(Scope::Pane, Action::OpenOutside, "open_outside", &["o"], "pager", "Open what is selected in the pager"),
     row(Scope::Pane, Action::Fold, "fold", &["f"], "fold", "Fold or unfold what is selected"),
 

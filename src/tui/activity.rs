@@ -58,9 +58,11 @@ impl Activity {
                 if *phase == Phase::Idle {
                     self.stopping = false;
                 }
+                let same = std::mem::discriminant(&self.phase) == std::mem::discriminant(phase);
                 if self.phase != *phase {
+                    let goes_on = same && matches!(phase, Phase::Copying { .. });
                     self.phase = phase.clone();
-                    self.phase_began = now_ms;
+                    self.phase_began = if goes_on { self.phase_began } else { now_ms };
                 }
             }
             Event::TextDelta { .. } | Event::ReasoningDelta { .. } | Event::ToolOutput { .. } => {
@@ -160,6 +162,14 @@ impl Activity {
                 listens = false;
                 elapsed = cx.now_ms.saturating_sub(self.phase_began);
                 "rolling back".to_owned()
+            }
+            Phase::Copying { files, of } => {
+                listens = false;
+                elapsed = cx.now_ms.saturating_sub(self.phase_began);
+                match of {
+                    0 => "counting the project's files".to_owned(),
+                    of => format!("copying the project: {files} of {of} files"),
+                }
             }
         };
         let mut right = seconds(elapsed);

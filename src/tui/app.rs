@@ -13,8 +13,11 @@ use super::activity::{Activity, Running};
 use super::effect::UiEffect;
 use super::keymap::Keymap;
 use super::layout::Layout;
+use super::pane::apply::ApplyView;
+use super::pane::attachments::Attachments;
 use super::pane::cell::NoticeKind;
 use super::pane::chat::ChatState;
+use super::pane::completion::Completion;
 use super::pane::composer::Composer;
 use super::pane::snapshots::SnapshotsState;
 use super::pane::todo::TodoState;
@@ -28,6 +31,7 @@ use super::voice::VoiceState;
 use super::{Exit, TuiError};
 
 mod command;
+mod files;
 mod kernel;
 mod key;
 mod msg;
@@ -36,7 +40,7 @@ mod place;
 mod python;
 mod voice;
 
-pub use msg::{AppOptions, Focus, Modal, Msg, Session, Tokens};
+pub use msg::{AppOptions, Focus, Modal, Msg, Queued, Session, Tokens};
 
 /// How long a notice stays while a turn runs; while idle it stays until the next key.
 const NOTICE_MS: u64 = 4_000;
@@ -76,8 +80,16 @@ pub struct App {
     pub focus: Focus,
     /// What is drawn over everything.
     pub modal: Option<Modal>,
+    /// Files that go along with the next message.
+    pub attachments: Attachments,
+    /// Names for what is typed after an `@`.
+    pub completion: Completion,
+    /// Files that took the place of their paths just now.
+    dropped: Option<files::Dropped>,
+    /// What went along with the message that the engine has not taken yet.
+    sent: Option<Queued>,
     /// A message that waits for the end of the turn.
-    pub queued: Option<String>,
+    pub queued: Option<Queued>,
     /// Where everything is.
     pub layout: Layout,
     /// Milliseconds since the start.
@@ -123,6 +135,10 @@ impl App {
             composer: Composer::new(),
             focus: Focus::Composer,
             modal: None,
+            attachments: Attachments::default(),
+            completion: Completion::default(),
+            dropped: None,
+            sent: None,
             queued: None,
             layout: Layout::default(),
             now_ms: 0,
@@ -192,6 +208,18 @@ impl App {
             Msg::NotSent(op, why) => self.on_not_sent(&op, &why),
             Msg::Notice(text) => {
                 self.say(&text);
+                Vec::new()
+            }
+            Msg::Attached(found) => {
+                self.attached(found);
+                Vec::new()
+            }
+            Msg::Dropped(text, found) => {
+                self.dropped(text, found);
+                Vec::new()
+            }
+            Msg::Completed(answer) => {
+                self.completion.answered(answer);
                 Vec::new()
             }
         }
@@ -281,7 +309,7 @@ impl App {
         match (&self.modal, self.dialog(), self.focus) {
             (Some(Modal::Palette(_) | Modal::TypeIn(_)), ..) => Scope::Text,
             (Some(Modal::Picture(_)), ..) => Scope::Dialog,
-            (Some(Modal::Viewer(viewer)), ..) => {
+            (Some(Modal::Viewer(viewer) | Modal::Apply(ApplyView { viewer, .. })), ..) => {
                 if viewer.is_typing() {
                     Scope::Text
                 } else {
@@ -307,11 +335,12 @@ impl App {
             self.pictures.check_files();
         }
         match event {
-            Event::SessionStarted { session, mount, sandbox, network, model, title, .. } => {
+            Event::SessionStarted { session, mount, host_path, sandbox, network, model, title } => {
                 self.session = Session {
                     id: session.as_str().to_owned(),
                     title: sanitize::line(title),
                     mount: sanitize::line(mount),
+                    host_path: host_path.clone(),
                     sandbox: sanitize::line(sandbox),
                     network: sanitize::line(network),
                     model: sanitize::line(model),
@@ -326,13 +355,17 @@ impl App {
                 self.tokens.context = input + output;
             }
             Event::TurnStarted { .. } => {
+                self.sent = None;
                 self.turn_started = true;
                 // Esc was quicker than the turn's beginning: interrupts overtake, so the first may have met no turn.
                 if self.activity.is_closing() {
                     return vec![UiEffect::Send(Op::Interrupt)];
                 }
             }
-            Event::Error { .. } if !self.turn_started && !self.activity.is_closing() => self.activity.refused(),
+            Event::Error { .. } if !self.turn_started && !self.activity.is_closing() => {
+                self.activity.refused();
+                self.give_back();
+            }
             Event::TurnEnded { outcome, .. } => {
                 self.turn_started = false;
                 if *outcome == TurnOutcome::Failed {
@@ -343,12 +376,12 @@ impl App {
                 self.say(&format!("snapshot {} taken: {label}", snapshot.short()));
             }
             Event::PhaseChanged(Phase::Idle) => {
-                if let Some(text) = self.queued.take() {
-                    return self.send_message(&text);
+                if let Some(queued) = self.queued.take() {
+                    return self.send_message(queued);
                 }
             }
             Event::Closed => return self.on_engine_ended(),
-            _ => {}
+            event => self.on_files(event),
         }
         Vec::new()
     }
@@ -386,6 +419,7 @@ impl App {
         if let Op::Submit { text, .. } = op {
             self.activity.refused();
             self.chat.notice(NoticeKind::Warning, &format!("not sent: {why}"));
+            self.give_back();
             if self.composer.is_empty() {
                 self.composer.set_text(text);
             }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::protocol::{CallId, Op};
 
 use super::Exit;
+use super::complete::Query;
 use super::pane::PaneId;
 use super::voice::VoiceWish;
 
@@ -67,6 +68,19 @@ pub enum UiEffect {
     Leave,
     /// Edit this text in the user's editor and put the result into the composer.
     Edit(String),
+    /// Look at files that are to go along with a message.
+    Attach(Vec<PathBuf>),
+    /// Look whether pasted text is files that were dropped on the terminal.
+    Dropped {
+        /// The text as it stands in the composer.
+        text: String,
+        /// The ways in which it can be read.
+        readings: Vec<Vec<PathBuf>>,
+    },
+    /// Find names for what is typed after an `@`.
+    Complete(Query),
+    /// Copy the path on this machine of the first file of the session that a text names.
+    CopyHostPath(String),
     /// Add a message to the history file.
     Remember(String),
     /// Record speech, or have it understood; the number comes back with what becomes of it.

@@ -24,7 +24,7 @@ use super::output::Sink;
 use super::picture::{Graphics, Pictures};
 use super::terminal::Screen;
 use super::text::highlight;
-use super::{Exit, TuiError, TuiOptions, history, view};
+use super::{Exit, TuiError, TuiOptions, attach, complete, history, view};
 
 mod outside;
 mod pictures;
@@ -271,6 +271,13 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
                 UiEffect::View { title, source: ViewSource::Text(text) } => {
                     let _ = self.jobs.0.send(Msg::View(title, text));
                 }
+                UiEffect::Attach(paths) => {
+                    self.job(move || Msg::Attached(paths.iter().map(|path| attach::examine(path)).collect()));
+                }
+                UiEffect::Dropped { text, readings } => {
+                    self.job(move || Msg::Dropped(text, attach::dropped(&readings)));
+                }
+                UiEffect::Complete(query) => self.job(move || Msg::Completed(complete::answer(query))),
                 UiEffect::Remember(text) => {
                     if let Some(file) = self.options.history_file.clone() {
                         tokio::task::spawn_blocking(move || {
@@ -297,6 +304,7 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
                 | UiEffect::Notice(_)
                 | UiEffect::TypeInto { .. }
                 | UiEffect::Focus(_)
+                | UiEffect::CopyHostPath(_)
                 | UiEffect::Leave => {}
             }
         }

@@ -10,6 +10,7 @@ use crate::support::truncate;
 use super::action::{Action, Scope};
 use super::app::{App, Focus, Modal};
 use super::layout::{self, PanePlace};
+use super::pane::apply::ApplyView;
 use super::pane::trace::jobs_words;
 use super::pane::{DrawContext, Pane as _, PaneId};
 use super::text::wrap::{spans_width, width_of};
@@ -155,13 +156,21 @@ fn draw_composer(app: &App, frame: &mut Frame<'_>) {
     if let Some(queued) = &app.queued
         && area.height > 1
     {
-        let words = format!(" waits for the end of the turn: {}", queued.replace('\n', " "));
+        let along = match queued.files.len() {
+            0 => String::new(),
+            count => format!(" (+{count})"),
+        };
+        let words = format!(" waits for the end of the turn{along}: {}", queued.text.replace('\n', " "));
         let words = truncate::cells(&words, usize::from(area.width), app.theme.glyphs().ellipsis);
         frame.render_widget(Line::styled(words, app.theme.waiting()), Rect { height: 1, ..area });
         area = Rect { y: area.y + 1, height: area.height - 1, ..area };
     }
     let focused = app.focus == Focus::Composer && app.modal.is_none() && app.dialog().is_none();
     let cx = context(app, focused);
+    let files = app.attachments.rows().min(area.height.saturating_sub(1));
+    let key = app.keymap.chord(Action::Detach).map(|chord| chord.to_string());
+    app.attachments.draw(key.as_deref(), Rect { height: files, ..area }, &cx, frame);
+    let area = Rect { y: area.y + files, height: area.height - files, ..area };
     if let Some(Modal::TypeIn(line)) = &app.modal {
         line.draw(app.trace.hides(line.call()), area, &cx, frame);
         return;
@@ -171,10 +180,11 @@ fn draw_composer(app: &App, frame: &mut Frame<'_>) {
         let top = app.layout.area.y;
         let above =
             Rect { x: area.x, y: top, width: area.width, height: app.layout.activity.bottom().max(area.y) - top };
-        let above = Rect { height: area.y.saturating_sub(top), ..above };
+        let above = Rect { height: area.y.saturating_sub(top + files), ..above };
         app.composer.draw_search(above, &cx, frame);
         if !app.composer.is_searching() {
             draw_suggestions(app, above, frame);
+            app.completion.draw(above, &cx, frame);
         }
     }
 }
@@ -206,6 +216,7 @@ fn hints(app: &App) -> Vec<Action> {
     let pane = match (&app.modal, app.dialog(), app.focus) {
         (Some(Modal::Palette(_) | Modal::TypeIn(_)), ..) => return vec![],
         (Some(Modal::Viewer(_) | Modal::Picture(_)), ..) => return vec![Action::Dismiss],
+        (Some(Modal::Apply(_)), ..) => return vec![Action::Confirm, Action::Dismiss],
         (None, Some(pane), _) | (None, None, Focus::Pane(pane)) => pane,
         (None, None, Focus::Composer) => {
             let mut hints = Vec::new();
@@ -336,7 +347,7 @@ fn draw_over(app: &App, frame: &mut Frame<'_>) {
             let inner = open_box(app, place, "Commands", frame);
             palette.draw(inner, &cx, frame);
         }
-        Some(Modal::Viewer(viewer)) => {
+        Some(Modal::Viewer(viewer) | Modal::Apply(ApplyView { viewer, .. })) => {
             let inner = open_whole(app, viewer.title(), frame);
             viewer.draw(inner, &cx, frame);
         }

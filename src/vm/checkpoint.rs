@@ -14,10 +14,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::making::Making;
+use crate::config::schema::ProjectSection;
 use crate::protocol::{
     Attachment, FileDiff, Message, NodeId, NodeKind, NodeSummary, RestoreScope, TurnId, TurnOutcome,
 };
-use crate::session::{Log, LogError, OpLog, RawLine, Record, SessionFolder, SessionLock, Tree, conversation};
+use crate::session::{
+    Log, LogError, OpLog, RawLine, Record, SessionError, SessionFolder, SessionLock, Tree, conversation,
+};
 use crate::snapshot::{Captured, Checked, SnapshotError, Store, label_after};
 use crate::support::clock::Clock;
 
@@ -41,6 +44,9 @@ pub enum LedgerError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// `session.json`.
+    #[error(transparent)]
+    Session(#[from] SessionError),
     /// The lock is another session's.
     #[error("the lock is not that of session {0}")]
     WrongLock(String),
@@ -107,6 +113,8 @@ pub struct Ledger {
     pub(super) clock: Arc<dyn Clock>,
     /// Records that no node holds yet.
     pub(super) open: Vec<RawLine>,
+    /// Limits of a project.
+    pub(super) limits: ProjectSection,
     /// The running turn, and what the user said.
     pub(super) turn: Option<(TurnId, String)>,
 }

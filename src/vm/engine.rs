@@ -98,6 +98,7 @@ pub fn open_on(port: EnginePort, parts: EngineParts) -> Result<Engine, VmError> 
         mount: folder.mount(),
         host_path: folder.work(),
         title: folder.meta().title.clone(),
+        project: folder.meta().project.as_ref().map(|project| project.dir.clone()),
     };
     let (tool_sender, tool_events) = mpsc::unbounded_channel();
     let notices = toolbox.listen();
@@ -139,6 +140,8 @@ pub(super) struct Place {
     pub(super) mount: String,
     pub(super) host_path: PathBuf,
     pub(super) title: String,
+    /// The project that it holds a copy of.
+    pub(super) project: Option<PathBuf>,
 }
 
 /// What belongs to the open turn and is no business of the machine.
@@ -194,6 +197,15 @@ pub struct Engine {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) redactor: Redactor,
     pub(super) announce: Announce,
+}
+
+impl Engine {
+    /// Takes ops that came before there was an engine, in their order.
+    pub fn take_first(&mut self, ops: Vec<Op>) {
+        for op in ops {
+            self.take_op(op);
+        }
+    }
 }
 
 /// What woke the actor.

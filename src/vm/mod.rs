@@ -10,6 +10,8 @@
 //!   history.rs    the conversation in memory         request.rs   what the model is sent
 //!   reply.rs      what comes back from it            path.rs      records from root to head
 //!   kernel.rs     the cells of the notebook
+//!   take_out.rs   files on their way out of the session, for screens
+//!   project.rs    the session's changes, brought back to the project that it holds a copy of
 //!   virtual_machine.rs  opening a session; its machine without a model
 //! ```
 
@@ -28,11 +30,13 @@ mod making;
 mod operation;
 mod participant;
 mod path;
+pub mod project;
 mod reply;
 pub mod request;
 pub mod resume;
 pub mod rollback;
 mod spill;
+mod take_out;
 mod tell;
 mod tool_task;
 mod turn;
@@ -42,6 +46,7 @@ pub use crate::snapshot::Captured;
 pub use checkpoint::{CloseTurn, Ledger, LedgerError};
 pub use engine::{Announce, Engine, EngineParts, open, open_on};
 pub use handle::{EnginePort, OpSender, SendError, VmHandle};
+pub use project::{BringError, Brought};
 pub use resume::{LedgerOptions, Resumed, Unfinished};
 pub use rollback::Rolled;
 pub use virtual_machine::{OpenSession, SessionOptions, ToolOutcome, VirtualMachine};

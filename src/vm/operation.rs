@@ -111,6 +111,9 @@ impl Engine {
             let what = match op {
                 Op::Submit { .. } => Some("a turn is running: the message was not sent"),
                 Op::Restore { .. } | Op::Undo | Op::Redo => Some("cannot roll back while a turn runs"),
+                Op::PatchProject { .. } | Op::ApplyProject { .. } => {
+                    Some("cannot bring changes to the project while a turn runs")
+                }
                 Op::Snapshot { .. } => Some("cannot take a snapshot while a turn runs: one is taken at its end"),
                 _ => None,
             };
@@ -158,6 +161,9 @@ impl Engine {
                 Self::tell_listing,
             ),
             Op::Rename { title } => self.rename(&title),
+            Op::PatchProject { markers } => self.patch_project(markers),
+            Op::ApplyProject { digest, markers } => self.apply_project(digest, markers),
+            Op::Save { path, dest, replace } => self.save(path, dest, replace),
             Op::Interrupt
             | Op::EndCall { .. }
             | Op::Input { .. }
@@ -227,11 +233,15 @@ impl Engine {
         let Opened { text, attachments, manual, copied, title, warning } = opened;
         tracing::info!(turn = %id, attachments = attachments.len(), "turn opened");
         self.today = self.clock.now().date();
+        let files = attachments.clone();
         self.history.apply(&Fact::TurnOpened { turn: id, text, attachments });
         if let Some(captured) = manual {
             self.tell_captured(captured);
         }
         self.feed(Input::Submitted { turn: id });
+        if !files.is_empty() {
+            self.emit(Event::Attached { files });
+        }
         if let Some(title) = title {
             self.place.title = title;
             self.announce();

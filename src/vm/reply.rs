@@ -25,7 +25,7 @@ impl Engine {
         }
         self.text = RedactedStream::new(self.redactor.clone());
         self.reasoning = RedactedStream::new(self.redactor.clone());
-        let messages = request::messages(&self.prompt, &self.place.mount, self.today, &self.history);
+        let messages = request::messages(&self.prompt, &self.place, self.today, &self.history);
         let (toolbox, model) = (Arc::clone(&self.toolbox), Arc::clone(&self.model));
         let start = async move {
             // The first look at the sandbox takes a while.

@@ -15,8 +15,9 @@ use super::adopt::Told;
 use super::checkpoint::{Ledger, LedgerError, State};
 use super::making::Making;
 use crate::config::SnapshotSection;
+use crate::config::schema::ProjectSection;
 use crate::protocol::{Message, NodeId, NodeKind, TurnId, TurnOutcome};
-use crate::session::{Log, OpLog, Record, SessionFolder, SessionLock, Tree, conversation};
+use crate::session::{Log, OpLog, Project, Record, SessionFolder, SessionLock, Tree, conversation};
 use crate::snapshot::{Caps, Captured, Store, StoreOptions, label_after};
 use crate::support::atomic_file;
 use crate::support::clock::Clock;
@@ -109,7 +110,19 @@ impl Ledger {
         let mut warnings = damage.sentences();
         warnings.extend(store.damage().iter().cloned());
         let (open, ops) = (Vec::new(), OpLog::default());
-        let mut ledger = Self { folder, _lock: lock, log, store, tree, ops, work, clock, open, turn: None };
+        let mut ledger = Self {
+            folder,
+            _lock: lock,
+            log,
+            store,
+            tree,
+            ops,
+            work,
+            clock,
+            open,
+            limits: ProjectSection::default(),
+            turn: None,
+        };
         ledger.adopt(&told, !damage.is_none(), &mut warnings)?;
         ledger.finish_rollback(&mut warnings)?;
         if ledger.store.head().is_none() {
@@ -117,6 +130,10 @@ impl Ledger {
             let open = std::mem::take(&mut ledger.open);
             ledger.make(Making::new(NodeKind::Start, "Start", Vec::new()), 0)?;
             ledger.open = open;
+        }
+        // The copy of a project is whole before its session is there, and nothing has worked in it yet.
+        if let (Some(head), Some(Project { base: None, .. })) = (ledger.head(), &ledger.folder.meta().project) {
+            ledger.folder.set_base(head)?;
         }
         ledger.sweep_spill(true);
         // `exec` and single commands never rest, so this is where their loose objects are packed.

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::schema::SnapshotSection;
+use crate::config::schema::{ProjectSection, SnapshotSection};
 use crate::protocol::{Artifact, CallId, SessionId, ToolCall, ToolStatus};
 use crate::session::{Record, SessionFolder, SessionLock, SpillRef, find};
 use crate::spec::Bundle;
@@ -33,6 +33,8 @@ pub struct SessionOptions {
     pub sandbox: LazySandbox,
     /// What snapshots keep.
     pub snapshots: SnapshotSection,
+    /// Limits of a project.
+    pub project: ProjectSection,
     /// Prompt and tool manifest.
     pub bundle: Arc<Bundle>,
     /// Removes keys from everything that is written down.
@@ -53,6 +55,7 @@ impl SessionOptions {
         Self {
             sandbox,
             snapshots: SnapshotSection::default(),
+            project: ProjectSection::default(),
             bundle: Arc::new(Bundle::embedded().clone()),
             redactor: Redactor::default(),
             clock: Arc::new(SystemClock),
@@ -103,7 +106,8 @@ impl OpenSession {
         })?;
         let ledger_options =
             LedgerOptions { snapshots: options.snapshots.clone(), owner, clock: Arc::clone(&options.clock) };
-        let (ledger, resumed) = Ledger::open(folder, lock, ledger_options)?;
+        let (mut ledger, resumed) = Ledger::open(folder, lock, ledger_options)?;
+        ledger.limits = options.project.clone();
         toolbox.restore_state(&resumed.state);
         let by_hand = |record: &Record| matches!(record, Record::ToolFinished { reply, .. } if reply.tool == IPYTHON);
         toolbox

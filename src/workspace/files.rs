@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt as _;
 
@@ -76,29 +76,39 @@ impl Workspace {
     /// existing inode (which may be a hard link to elsewhere) is never written through. The permission bits of an
     /// existing file are kept.
     pub fn write_atomic(&self, path: &ConfinedPath, bytes: &[u8]) -> Result<(), WorkspaceError> {
-        self.write(path, bytes, RenameFlags::empty()).map(drop)
+        self.write(path, &mut &*bytes, None, true, RenameFlags::empty()).map(drop)
     }
 
     /// The same for a file that must not be there yet; false when something is, which stays as it is.
     pub fn write_new(&self, path: &ConfinedPath, bytes: &[u8]) -> Result<bool, WorkspaceError> {
-        self.write(path, bytes, RenameFlags::NOREPLACE)
+        Ok(self.write(path, &mut &*bytes, None, true, RenameFlags::NOREPLACE)?.is_some())
     }
 
-    fn write(&self, path: &ConfinedPath, bytes: &[u8], how: RenameFlags) -> Result<bool, WorkspaceError> {
-        let real = self.real(path)?;
-        let Some(name) = real.file_name().map(OsStr::to_owned) else {
-            return Err(not_a_file(path, FileType::Directory));
-        };
-        if !walk::fits(&real) {
-            return Err(io_error("write", path, Errno::NAMETOOLONG));
-        }
-        let folder = match real.parent(self.mount()) {
-            Some(parent) => self.make_folders(&parent)?,
-            None => return Err(not_a_file(path, FileType::Directory)),
-        };
+    /// As [`Workspace::write_atomic`] for bytes that are read piece by piece, with these permission bits; how many there
+    /// were. Many files need no sync each.
+    pub fn write_from(
+        &self,
+        path: &ConfinedPath,
+        from: &mut dyn io::Read,
+        mode: Option<u32>,
+        sync: bool,
+    ) -> Result<u64, WorkspaceError> {
+        Ok(self.write(path, from, mode, sync, RenameFlags::empty())?.unwrap_or(0))
+    }
+
+    /// How many bytes were written; none where something stands that may not be replaced.
+    fn write(
+        &self,
+        path: &ConfinedPath,
+        from: &mut dyn io::Read,
+        mode: Option<u32>,
+        sync: bool,
+        how: RenameFlags,
+    ) -> Result<Option<u64>, WorkspaceError> {
+        let (folder, name) = self.place_for(path)?;
         let fail = |error: Errno| io_error("write", path, error);
-        let mode = match rustix::fs::statat(&folder, &name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(_) if how.contains(RenameFlags::NOREPLACE) => return Ok(false),
+        let before = match rustix::fs::statat(&folder, &name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) if how.contains(RenameFlags::NOREPLACE) => return Ok(None),
             Ok(stat) => match FileType::from_raw_mode(stat.st_mode) {
                 FileType::RegularFile => stat.st_mode & 0o777,
                 FileType::Symlink => 0o644,
@@ -107,19 +117,50 @@ impl Workspace {
             Err(Errno::NOENT) => 0o644,
             Err(error) => return Err(fail(error)),
         };
-        let aside = format!(".okcvm-tmp-{}", uuid::Uuid::new_v4().simple());
+        let aside = aside_name();
         let written = self
-            .write_aside(&folder, &aside, Mode::from_raw_mode(mode), bytes)
-            .and_then(|()| rustix::fs::renameat_with(&folder, &aside, &folder, &name, how).map_err(io::Error::from));
-        if let Err(source) = written {
-            // The first error is the one that matters.
-            let _ = rustix::fs::unlinkat(&folder, &aside, AtFlags::empty());
-            if source.kind() == io::ErrorKind::AlreadyExists && how.contains(RenameFlags::NOREPLACE) {
-                return Ok(false);
+            .write_aside(&folder, &aside, Mode::from_raw_mode(mode.unwrap_or(before)), from, sync)
+            .and_then(|bytes| {
+                rustix::fs::renameat_with(&folder, &aside, &folder, &name, how)?;
+                Ok(bytes)
+            });
+        match written {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(source) => {
+                // The first error is the one that matters.
+                let _ = rustix::fs::unlinkat(&folder, &aside, AtFlags::empty());
+                if source.kind() == io::ErrorKind::AlreadyExists && how.contains(RenameFlags::NOREPLACE) {
+                    return Ok(None);
+                }
+                Err(WorkspaceError::Io { action: "write", path: path.shown().to_owned(), source })
             }
-            return Err(WorkspaceError::Io { action: "write", path: path.shown().to_owned(), source });
         }
-        Ok(true)
+    }
+
+    /// Makes a symbolic link where nothing is. Where it leads is looked at by whoever follows it.
+    pub fn make_link(&self, path: &ConfinedPath, target: &OsStr) -> Result<(), WorkspaceError> {
+        let (folder, name) = self.place_for(path)?;
+        let fail = |error: Errno| io_error("make link", path, error);
+        rustix::fs::symlinkat(target, &folder, &name).map_err(fail)?;
+        match self.owner() {
+            Some((uid, gid)) => {
+                let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+                rustix::fs::chownat(&folder, &name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW).map_err(fail)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The folder in which a path's entry stands, made where it is missing, and its name there.
+    fn place_for(&self, path: &ConfinedPath) -> Result<(OwnedFd, OsString), WorkspaceError> {
+        let real = self.real(path)?;
+        let (Some(name), Some(parent)) = (real.file_name().map(OsStr::to_owned), real.parent(self.mount())) else {
+            return Err(not_a_file(path, FileType::Directory));
+        };
+        if !walk::fits(&real) {
+            return Err(io_error("write", path, Errno::NAMETOOLONG));
+        }
+        Ok((self.make_folders(&parent)?, name))
     }
 
     /// Makes a folder and those above it.
@@ -142,6 +183,11 @@ impl Workspace {
 
     /// The names in a folder, sorted.
     pub fn list(&self, path: &ConfinedPath) -> Result<Vec<(OsString, EntryKind)>, WorkspaceError> {
+        Ok(self.entries(path)?.into_iter().map(|(name, entry)| (name, entry.kind)).collect())
+    }
+
+    /// The names in a folder and what stands under each, sorted; a link is told as such.
+    pub fn entries(&self, path: &ConfinedPath) -> Result<Vec<(OsString, Entry)>, WorkspaceError> {
         let fail = |error: Errno| io_error("list", path, error);
         let fd = self.open_followed(path, OFlags::RDONLY | OFlags::DIRECTORY, "list")?;
         let mut names = Vec::new();
@@ -151,14 +197,12 @@ impl Workspace {
             if name == "." || name == ".." {
                 continue;
             }
-            let kind = match item.file_type() {
-                FileType::Unknown => match rustix::fs::statat(&fd, &name, AtFlags::SYMLINK_NOFOLLOW) {
-                    Ok(stat) => entry(&stat).kind,
-                    Err(_) => EntryKind::Other,
-                },
-                known => kind_of(known),
+            let facts = match rustix::fs::statat(&fd, &name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => entry(&stat),
+                Err(Errno::NOENT) => continue,
+                Err(_) => Entry { kind: EntryKind::Other, bytes: 0, mode: 0 },
             };
-            names.push((name, kind));
+            names.push((name, facts));
         }
         names.sort_by(|left, right| left.0.cmp(&right.0));
         Ok(names)
@@ -224,14 +268,24 @@ impl Workspace {
         Ok(here)
     }
 
-    fn write_aside(&self, folder: &OwnedFd, name: &str, mode: Mode, bytes: &[u8]) -> io::Result<()> {
+    fn write_aside(
+        &self,
+        folder: &OwnedFd,
+        name: &str,
+        mode: Mode,
+        from: &mut dyn io::Read,
+        sync: bool,
+    ) -> io::Result<u64> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mut file = File::from(rustix::fs::openat(folder, name, flags, Mode::from_raw_mode(0o600))?);
-        file.write_all(bytes)?;
+        let bytes = io::copy(from, &mut file)?;
         self.give_to_owner(&file)?;
         // After the owner: a change of owner clears bits. The umask does not apply here.
         rustix::fs::fchmod(&file, mode)?;
-        file.sync_all()
+        if sync {
+            file.sync_all()?;
+        }
+        Ok(bytes)
     }
 
     fn give_to_owner(&self, fd: impl std::os::fd::AsFd) -> Result<(), Errno> {
@@ -240,6 +294,11 @@ impl Workspace {
             None => Ok(()),
         }
     }
+}
+
+/// A name that nothing has, for a file before it gets its own.
+fn aside_name() -> String {
+    format!(".okcvm-tmp-{}", uuid::Uuid::new_v4().simple())
 }
 
 fn io_error(action: &'static str, path: &ConfinedPath, error: Errno) -> WorkspaceError {

@@ -2,16 +2,20 @@
 //!
 //! Paths come from the model. A path is first made a [`ConfinedPath`] (by spelling alone: [`Workspace::resolve`]), and
 //! every access then goes through a descriptor of the workspace, so that no link, no race and no special file leads
-//! outside. Nothing here runs a shell or resolves an absolute path of the host.
+//! outside. Nothing here runs a shell or resolves an absolute path of the host. What the user copies in and out passes
+//! through `uploads` and `transfer`; folders of the user's own are `host_folder`'s.
 
 pub mod confine;
 mod files;
+pub mod host_folder;
 mod mount;
+pub mod transfer;
 pub mod uploads;
 mod walk;
 
 pub use confine::{ALIAS, ConfinedPath};
 pub use files::{Entry, EntryKind};
+pub use host_folder::HostFolder;
 pub use mount::{Access, Workspace};
 
 use std::io;

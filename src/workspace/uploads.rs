@@ -14,10 +14,8 @@ use crate::support::truncate;
 
 use super::{ConfinedPath, Workspace, WorkspaceError};
 
-/// Attached files of a session at most.
-pub const MOST_FILES: usize = 100;
-/// Bytes of one attached file at most.
-pub const MOST_BYTES: u64 = 100 * 1024 * 1024;
+const MOST_FILES: usize = Attachment::MOST_FILES;
+const MOST_BYTES: u64 = Attachment::MOST_BYTES;
 /// The folder of the workspace that they go to.
 pub const FOLDER: &str = "uploads";
 /// Longest name in bytes; room is left for a number.
@@ -180,13 +178,13 @@ impl Upload {
     /// Copies the file. The size limit holds even when it has grown since it was checked.
     pub fn copy(&self, workspace: &Workspace) -> Result<(), UploadError> {
         let unreadable = |error| UploadError::Unreadable { path: self.source.clone(), source: error };
-        let mut bytes = Vec::with_capacity(self.attachment.bytes as usize);
         let file = File::open(&self.source).map_err(unreadable)?;
-        file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-        if bytes.len() as u64 > MOST_BYTES {
-            return Err(UploadError::TooLarge { path: self.source.clone(), bytes: bytes.len() as u64 });
+        let bytes = workspace.write_from(&self.target, &mut file.take(MOST_BYTES + 1), None, true)?;
+        if bytes > MOST_BYTES {
+            // What was cut off is no file of the user's.
+            let _ = workspace.remove_file(&self.target);
+            return Err(UploadError::TooLarge { path: self.source.clone(), bytes });
         }
-        workspace.write_atomic(&self.target, &bytes)?;
         Ok(())
     }
 }

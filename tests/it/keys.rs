@@ -46,11 +46,11 @@ fn options(history_file: Option<PathBuf>) -> TuiOptions {
 
 /// The application at work, with hands on its keys and the engine's side of its channels.
 pub struct Bench {
-    keys: UnboundedSender<Input>,
-    port: EnginePort,
+    pub keys: UnboundedSender<Input>,
+    pub port: EnginePort,
     pub sink: MemorySink,
-    task: JoinHandle<Result<Exit, TuiError>>,
-    size: (u16, u16),
+    pub task: JoinHandle<Result<Exit, TuiError>>,
+    pub size: (u16, u16),
     _home: tempfile::TempDir,
 }
 

@@ -5,7 +5,10 @@ use okcvm::protocol::{
     CallId, Event, Message, NetworkChange, NetworkState, Op, Phase, RestoreReport, RestoreScope, SessionId, ToolCall,
     ToolReply, ToolStatus, TurnId, TurnOutcome,
 };
+use okcvm::protocol::{PathConflict, ProjectPatch};
 use okcvm::tui::app::{App, AppOptions, Msg};
+use okcvm::tui::attach::Pending;
+use okcvm::tui::complete::{Answer, Place, Row};
 use okcvm::tui::effect::UiEffect;
 use okcvm::tui::picture::Pictures;
 use okcvm::tui::theme::Theme;
@@ -395,8 +398,65 @@ fn four_panes_at_200_columns() {
     insta::assert_snapshot!(typical().text(200, 50));
 }
 
+/// A message with files that is being written, while names are completed.
+fn with_files() -> Stage {
+    let mut stage = typical();
+    let pending = |name: &str, files, bytes| {
+        Ok(Pending { path: format!("/home/ada/{name}").into(), name: name.to_owned(), files, bytes })
+    };
+    let found = vec![pending("cv.pdf", 1, 123_456), pending("photos/", 12, 3_400_000), pending("notes.md", 1, 99)];
+    stage.app.update(Msg::Attached(found));
+    stage.press(KeyCode::Esc);
+    stage.write("Compare with @s");
+    let row = |shown: &str| Row {
+        shown: shown.to_owned(),
+        folder: shown.ends_with('/'),
+        place: Place::Workspace(shown.to_owned()),
+    };
+    let rows = vec![row("site/"), row("site/index.html"), row("site/style.css")];
+    stage.app.update(Msg::Completed(Answer { number: 2, rows, walked: None }));
+    stage.press(KeyCode::Down);
+    stage
+}
+
+/// What the session changed in its project.
+fn with_patch() -> Stage {
+    let mut stage = typical();
+    stage.tell(Event::ProjectPatched(ProjectPatch {
+        dir: "/home/ada/résumé".into(),
+        write: vec!["index.html".into(), "new.css".into()],
+        remove: vec!["old.css".into()],
+        conflicts: vec![PathConflict { path: "README.md".into(), why: "changed on both sides".into() }],
+        left_out: vec!["output/preview.png: it is no part of the project; `okcvm files get` copies it".into()],
+        patch: "diff --git a/index.html b/index.html\n--- a/index.html\n+++ b/index.html\n@@ -1,2 +1,2 @@\n <body>\n\
+                -<h1>CV</h1>\n+<h1>Ada</h1>\n"
+            .into(),
+        markers: false,
+        digest: "d".into(),
+    }));
+    stage
+}
+
+#[test]
+fn attached_files_and_completed_names_stand_around_the_line() {
+    insta::assert_snapshot!(with_files().texts());
+}
+
+#[test]
+fn a_patch_for_the_project_is_shown_before_it_is_written() {
+    insta::assert_snapshot!(with_patch().texts());
+}
+
 #[test]
 fn no_size_makes_it_panic() {
+    for make in [with_files, with_patch] {
+        let mut stage = make();
+        for width in (1..=20).chain([39, 80, 120, 200]) {
+            for height in (1..=16).chain([24, 50]) {
+                stage.frame(width, height);
+            }
+        }
+    }
     let states: [fn(&mut Stage); 7] = [
         |_| {},
         |stage| stage.write("/"),

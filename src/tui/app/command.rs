@@ -7,12 +7,12 @@ use crate::tui::effect::UiEffect;
 use crate::tui::pane::PaneId;
 use crate::tui::slash::{self, Slash};
 
-use super::App;
+use super::{App, Queued};
 
 impl App {
     pub(super) fn submit(&mut self) -> Vec<UiEffect> {
         let text = self.composer.text();
-        if text.trim().is_empty() {
+        if text.trim().is_empty() && self.attachments.is_empty() {
             return Vec::new();
         }
         match slash::parse(&text) {
@@ -39,28 +39,48 @@ impl App {
 
     /// Sends a message, or keeps it until the turn is over.
     pub fn message(&mut self, text: &str) -> Vec<UiEffect> {
-        if self.activity.is_busy() {
-            self.queued = Some(match self.queued.take() {
-                Some(before) => format!("{before}\n\n{text}"),
-                None => text.to_owned(),
-            });
-            return vec![UiEffect::Remember(text.to_owned())];
+        let mut queued = self.queued.take().unwrap_or_default();
+        if !queued.text.is_empty() {
+            queued.text.push_str("\n\n");
         }
-        let mut effects = self.send_message(text);
-        effects.push(UiEffect::Remember(text.to_owned()));
+        queued.text.push_str(text);
+        queued.files.extend(self.attachments.take());
+        self.dropped = None;
+        let mut effects = if self.activity.is_busy() {
+            self.queued = Some(queued);
+            Vec::new()
+        } else {
+            self.send_message(queued)
+        };
+        if !text.is_empty() {
+            effects.push(UiEffect::Remember(text.to_owned()));
+        }
         effects
     }
 
-    pub(super) fn send_message(&mut self, text: &str) -> Vec<UiEffect> {
-        self.chat.say(text);
+    pub(super) fn send_message(&mut self, message: Queued) -> Vec<UiEffect> {
+        self.chat.say(&message.text, &message.files);
         self.activity.sent(self.now_ms);
         self.turn_started = false;
-        vec![UiEffect::Send(Op::Submit { text: text.to_owned(), attachments: Vec::new() })]
+        let attachments = message.files.iter().map(|pending| pending.path.clone()).collect();
+        let text = message.text.clone();
+        self.sent = Some(message);
+        vec![UiEffect::Send(Op::Submit { text, attachments })]
+    }
+
+    /// The message was not taken: its files wait again, and so does its text where nothing else is written.
+    pub(super) fn give_back(&mut self) {
+        let Some(Queued { text, files }) = self.sent.take() else { return };
+        if !files.is_empty() && self.composer.is_empty() {
+            self.composer.set_text(&text);
+        }
+        self.attachments.put_back(files);
     }
 
     /// Puts the waiting message back into the composer, in front of what is written there.
     pub(super) fn take_back_queued(&mut self) {
-        if let Some(text) = self.queued.take() {
+        if let Some(Queued { text, files }) = self.queued.take() {
+            self.attachments.put_back(files);
             let written = self.composer.text();
             let both = if written.is_empty() { text } else { format!("{text}\n{written}") };
             self.composer.set_text(&both);
@@ -90,12 +110,21 @@ impl App {
             Slash::Kernel => self.kernel(argument),
             Slash::Voice => self.toggle_voice(),
             Slash::Transcribe => self.transcribe(argument),
-            Slash::Undo | Slash::Redo | Slash::Restore | Slash::Snapshot if self.activity.is_running() => {
+            Slash::Attach => self.attach(argument),
+            Slash::Save => self.save(argument),
+            Slash::Apply if !matches!(argument, "" | "markers") => {
+                self.say("/apply takes the word markers or nothing");
+                Vec::new()
+            }
+            Slash::Undo | Slash::Redo | Slash::Restore | Slash::Snapshot | Slash::Apply
+                if self.activity.is_running() =>
+            {
                 self.say("a turn is running; stop it or wait until it ends, and give the command again");
                 Vec::new()
             }
             Slash::Undo => send(Op::Undo),
             Slash::Redo => send(Op::Redo),
+            Slash::Apply => send(Op::PatchProject { markers: argument == "markers" }),
             Slash::Snapshot => {
                 let label = if argument.is_empty() { "by hand" } else { argument };
                 send(Op::Snapshot { label: crate::support::truncate::prefix(label, 200).to_owned() })

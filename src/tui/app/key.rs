@@ -7,6 +7,7 @@ use crate::tui::Exit;
 use crate::tui::action::{Action, Scope};
 use crate::tui::chord::Chord;
 use crate::tui::effect::{UiEffect, ViewSource};
+use crate::tui::pane::apply::ApplyView;
 use crate::tui::pane::composer::DOUBLE_PRESS;
 use crate::tui::pane::palette::{Choice, Outcome, Palette};
 use crate::tui::pane::picture::PictureViewer;
@@ -39,7 +40,7 @@ impl App {
                 Some(action) => self.act(action),
                 None if is_question(key) => self.act(Action::Help),
                 None => {
-                    if let Some(Modal::Viewer(viewer)) = &mut self.modal {
+                    if let Some(Modal::Viewer(viewer) | Modal::Apply(ApplyView { viewer, .. })) = &mut self.modal {
                         viewer.key(key);
                     }
                     Vec::new()
@@ -59,12 +60,12 @@ impl App {
             (Some(_), _) | (None, Scope::Dialog) => {}
             (None, Scope::Text) => match (self.dialog(), self.focus) {
                 (Some(pane), _) | (None, Focus::Pane(pane)) => self.pane_mut(pane).paste(text),
-                (None, Focus::Composer) => self.composer.paste(text),
+                (None, Focus::Composer) => return self.paste_into_composer(text),
             },
             // Pasted text is for the composer, wherever the focus is.
             (None, _) => {
                 self.focus = Focus::Composer;
-                self.composer.paste(text);
+                return self.paste_into_composer(text);
             }
         }
         Vec::new()
@@ -83,7 +84,7 @@ impl App {
                     self.choose(choice)
                 }
             },
-            Some(Modal::Viewer(viewer)) => {
+            Some(Modal::Viewer(viewer) | Modal::Apply(ApplyView { viewer, .. })) => {
                 viewer.text_key(key);
                 Vec::new()
             }
@@ -112,6 +113,12 @@ impl App {
     }
 
     fn composer_key(&mut self, key: KeyEvent) -> Vec<UiEffect> {
+        if self.undo_drop(key) {
+            return Vec::new();
+        }
+        if let Some(effects) = self.completion_key(key) {
+            return effects;
+        }
         let suggestions = self.suggestions();
         if !suggestions.is_empty() {
             let chosen = suggestions.get(self.suggestion.min(suggestions.len() - 1)).copied();
@@ -141,13 +148,17 @@ impl App {
             }
         }
         match self.keymap.resolve(Scope::Composer, key).filter(|action| self.applies(*action)) {
-            Some(action) => self.act(action),
+            Some(action) => {
+                let mut effects = self.act(action);
+                effects.extend(self.complete());
+                effects
+            }
             None if is_question(key) && self.composer.is_empty() => self.act(Action::Help),
             None => {
                 self.composer.key(key);
                 self.suggestion = 0;
                 self.hidden = false;
-                Vec::new()
+                self.complete()
             }
         }
     }
@@ -223,12 +234,32 @@ impl App {
             Action::Editor => return vec![UiEffect::Edit(self.composer.expanded())],
             Action::Interrupt => return self.escape(),
             Action::EditPrevious => self.edit_previous(),
+            Action::Detach => self.detach(),
             other => return self.act_in_pane(other),
         }
         Vec::new()
     }
 
     fn act_in_pane(&mut self, action: Action) -> Vec<UiEffect> {
+        if let Some(Modal::Apply(view)) = &mut self.modal {
+            match action {
+                Action::Dismiss => {
+                    self.modal = None;
+                    self.say("nothing was written to the project");
+                }
+                Action::Confirm => match view.confirm() {
+                    Ok(op) => {
+                        self.modal = None;
+                        return vec![UiEffect::Send(op)];
+                    }
+                    Err(why) => self.say(&why),
+                },
+                other => {
+                    view.viewer.action(other);
+                }
+            }
+            return Vec::new();
+        }
         if let Some(Modal::Viewer(viewer)) = &mut self.modal {
             if action == Action::Dismiss || action == Action::Confirm {
                 self.modal = None;
@@ -269,6 +300,7 @@ impl App {
                 }
                 UiEffect::Focus(pane) => self.show(pane),
                 UiEffect::Leave => self.leave(),
+                UiEffect::CopyHostPath(text) => outer.extend(self.copy_host_path(&text)),
                 UiEffect::View { title, source: ViewSource::Text(text) } => {
                     self.modal = Some(Modal::Viewer(Viewer::of_text(title, &text)));
                 }
@@ -360,6 +392,9 @@ impl App {
         if !self.composer.is_empty() {
             self.composer.put_away();
             self.composer.take_up();
+        } else if !self.attachments.is_empty() {
+            self.attachments.take();
+            self.say("nothing is attached any more");
         } else if self.activity.is_running() {
             return self.interrupt();
         } else if self.engine_ended {

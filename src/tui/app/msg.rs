@@ -1,11 +1,15 @@
 //! The words of the application: its messages and the parts of its state.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use ratatui::crossterm::event::KeyEvent;
 
 use crate::protocol::{Event, Op};
+use crate::tui::attach::Pending;
+use crate::tui::complete::Answer;
 use crate::tui::pane::PaneId;
+use crate::tui::pane::apply::ApplyView;
 use crate::tui::pane::palette::Palette;
 use crate::tui::pane::picture::PictureViewer;
 use crate::tui::pane::type_in::TypeIn;
@@ -45,6 +49,12 @@ pub enum Msg {
     PictureMade,
     /// One line of news.
     Notice(String),
+    /// Files that are to go along were looked at.
+    Attached(Vec<Result<Pending, String>>),
+    /// Pasted text was looked at; files, where it is some.
+    Dropped(String, Option<Result<Vec<Pending>, String>>),
+    /// Names for what is typed after an `@`.
+    Completed(Answer),
     /// The multiplexer took no text (what, and what it is); the terminal may.
     NotCopied(String, String),
 }
@@ -58,6 +68,8 @@ pub struct Session {
     pub title: String,
     /// The mount.
     pub mount: String,
+    /// The workspace on the host.
+    pub host_path: PathBuf,
     /// The sandbox in words.
     pub sandbox: String,
     /// The network in words.
@@ -102,8 +114,19 @@ pub enum Modal {
     Viewer(Viewer),
     /// A picture.
     Picture(PictureViewer),
+    /// What the session changed in its project, before it is written there.
+    Apply(ApplyView),
     /// The line in which one types into a running call; it takes the composer's place.
     TypeIn(TypeIn),
+}
+
+/// A message that waits for the end of the turn.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Queued {
+    /// Its text.
+    pub text: String,
+    /// What goes along.
+    pub files: Vec<Pending>,
 }
 
 /// What the application is told at its start.

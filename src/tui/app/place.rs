@@ -20,7 +20,8 @@ impl App {
             size.width
         };
         let width = if width == 0 { size.width } else { width };
-        let wanted = self.composer.rows(width) + u16::from(self.queued.is_some());
+        let above = u16::from(self.queued.is_some()) + self.attachments.rows();
+        let wanted = self.composer.rows(width) + above;
         self.layout = layout::compute(size, self.shown, self.zoomed, wanted);
         // A pane that has left the screen cannot keep the focus.
         if let Focus::Pane(pane) = self.focus
@@ -32,8 +33,8 @@ impl App {
                 self.focus = Focus::Composer;
             }
         }
-        self.composer
-            .fit(self.layout.composer.height - u16::from(self.queued.is_some() && self.layout.composer.height > 1));
+        let height = self.layout.composer.height;
+        self.composer.fit(height.saturating_sub(above).max(1).min(height));
         self.chat.set_step(if self.layout.wide { GROWTH_STEP } else { 1 });
         let places = self.layout.panes.clone();
         let (theme, now_ms, wall, focus) = (self.theme, self.now_ms, self.wall.clone(), self.focus);
@@ -52,6 +53,7 @@ impl App {
         match &mut self.modal {
             Some(Modal::Viewer(viewer)) => viewer.prepare(over),
             Some(Modal::Picture(viewer)) => viewer.prepare(over),
+            Some(Modal::Apply(view)) => view.prepare(over),
             _ => {}
         }
     }

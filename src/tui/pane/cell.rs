@@ -69,7 +69,12 @@ pub enum Body {
         help: String,
     },
     /// The user's message.
-    User(String),
+    User {
+        /// What was said.
+        text: String,
+        /// What went along: one line each.
+        files: Vec<String>,
+    },
     /// The beginning of a turn's answer.
     Head {
         /// How long the turn took, once it is over.
@@ -171,7 +176,7 @@ impl Cell {
     pub fn folds(&self) -> bool {
         match &self.body {
             Body::Work { .. } | Body::Pictures(_) => true,
-            Body::User(text) => text.lines().nth(FOLDED_ROWS).is_some() || text.len() > 2000,
+            Body::User { text, .. } => text.lines().nth(FOLDED_ROWS).is_some() || text.len() > 2000,
             _ => false,
         }
     }
@@ -195,7 +200,7 @@ impl Cell {
     pub fn plain(&self) -> String {
         match &self.body {
             Body::Welcome { facts, .. } => facts.clone(),
-            Body::User(text) | Body::Notice { text, .. } => text.clone(),
+            Body::User { text, .. } | Body::Notice { text, .. } => text.clone(),
             Body::Head { .. } => String::new(),
             Body::Pictures(strip) => strip.plain(),
             Body::Text { markdown, .. } => markdown.source().trim().to_owned(),
@@ -224,7 +229,7 @@ impl Cell {
     fn render(&self, width: u16, theme: Theme) -> Vec<Line<'static>> {
         match &self.body {
             Body::Welcome { facts, unconfined, help } => welcome(facts, *unconfined, help, width, theme),
-            Body::User(text) => self.render_user(text, width, theme),
+            Body::User { text, files } => self.render_user(text, files, width, theme),
             Body::Head { duration_ms } => {
                 let name = Span::styled("OK Computer", theme.agent().patch(theme.strong()));
                 let time = duration_ms.map(duration).unwrap_or_default();
@@ -253,9 +258,12 @@ impl Cell {
         }
     }
 
-    fn render_user(&self, text: &str, width: u16, theme: Theme) -> Vec<Line<'static>> {
+    fn render_user(&self, text: &str, files: &[String], width: u16, theme: Theme) -> Vec<Line<'static>> {
         let mut lines = vec![Line::styled("You", theme.strong())];
-        let rows = wrap::wrap_text(text.trim_end(), width, theme.text());
+        let rows = match text.trim_end() {
+            "" => Vec::new(),
+            text => wrap::wrap_text(text, width, theme.text()),
+        };
         let all = rows.len();
         if self.open || all <= FOLDED_ROWS + 2 {
             lines.extend(rows);
@@ -264,6 +272,7 @@ impl Cell {
             let more = format!("{} {} more rows", theme.glyphs().folded, all - FOLDED_ROWS);
             lines.push(Line::styled(more, theme.dim()));
         }
+        lines.extend(files.iter().flat_map(|file| marked(theme.glyphs().added, file, theme.dim(), width)));
         lines
     }
 

@@ -11,6 +11,7 @@ use ratatui::text::{Line, Span};
 use crate::protocol::{ArtifactKind, Event, Op, Phase};
 use crate::support::sanitize;
 use crate::tui::action::{Action, Scope};
+use crate::tui::attach::Pending;
 use crate::tui::effect::UiEffect;
 use crate::tui::picture::Pictures;
 use crate::tui::theme::Theme;
@@ -104,9 +105,10 @@ impl ChatState {
         }
     }
 
-    /// The user's message, as it is sent.
-    pub fn say(&mut self, text: &str) {
-        self.cells.push(Cell::new(Body::User(sanitize::text(text))));
+    /// The user's message, as it is sent, with what goes along.
+    pub fn say(&mut self, text: &str, files: &[Pending]) {
+        let files = files.iter().map(Pending::words).collect();
+        self.cells.push(Cell::new(Body::User { text: sanitize::text(text), files }));
         self.awaited = true;
         self.position = Position::Follow;
     }
@@ -143,12 +145,12 @@ impl ChatState {
         self.cells
             .iter()
             .rev()
-            .find_map(|cell| if let Body::User(text) = &cell.body { Some(text.as_str()) } else { None })
+            .find_map(|cell| if let Body::User { text, .. } = &cell.body { Some(text.as_str()) } else { None })
     }
 
     /// The text of the latest reply: everything said since the latest message of the user.
     pub fn latest_reply(&self) -> Option<String> {
-        let start = self.cells.iter().rposition(|cell| matches!(cell.body, Body::User(_))).map_or(0, |at| at + 1);
+        let start = self.cells.iter().rposition(|cell| matches!(cell.body, Body::User { .. })).map_or(0, |at| at + 1);
         let pieces: Vec<String> = self.cells[start..]
             .iter()
             .filter(|cell| matches!(cell.body, Body::Text { .. }))
@@ -193,6 +195,15 @@ impl Pane for ChatState {
                 self.awaited = false;
                 self.turn = Some((now_ms, false));
                 self.cells.push(Cell::new(Body::Head { duration_ms: None }));
+            }
+            Event::Attached { files: attached } => {
+                let user = self.cells.iter_mut().rev().find(|cell| matches!(cell.body, Body::User { .. }));
+                if let Some(cell) = user {
+                    if let Body::User { files, .. } = &mut cell.body {
+                        *files = attached.iter().map(story::attachment).collect();
+                    }
+                    cell.touch();
+                }
             }
             Event::TextDelta { text } => self.push_text(text),
             Event::ReasoningDelta { text } => {
@@ -269,7 +280,7 @@ impl Pane for ChatState {
                 let cell = self.selected.and_then(|at| self.cells.get(at));
                 let (text, what) = match cell {
                     Some(cell) => match &cell.body {
-                        Body::User(_) => (cell.plain(), "your message"),
+                        Body::User { .. } => (cell.plain(), "your message"),
                         Body::Text { .. } => (cell.plain(), "this part of the reply"),
                         Body::Head { .. } => (self.latest_reply().unwrap_or_default(), "the reply"),
                         _ => (cell.plain(), "this part"),
@@ -280,6 +291,14 @@ impl Pane for ChatState {
                     return vec![UiEffect::Notice("there is nothing to copy yet".to_owned())];
                 }
                 return vec![UiEffect::Copy { text, what: what.to_owned() }];
+            }
+            Action::CopyHostPath => {
+                let text = match self.selected.and_then(|at| self.cells.get(at)) {
+                    Some(Cell { body: Body::User { text, files }, .. }) => format!("{text}\n{}", files.join("\n")),
+                    Some(cell) => cell.plain(),
+                    None => self.latest_reply().unwrap_or_default(),
+                };
+                return vec![UiEffect::CopyHostPath(text)];
             }
             Action::Back if self.search.take().is_none() => {
                 self.selected = None;

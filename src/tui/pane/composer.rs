@@ -154,12 +154,12 @@ impl Composer {
         }
     }
 
-    /// Puts pasted text in, as one piece.
-    pub fn paste(&mut self, text: &str) {
+    /// Puts pasted text in, as one piece; what stands in the composer for it.
+    pub fn paste(&mut self, text: &str) -> String {
         if let Some(search) = &mut self.search {
             search.input.insert(text);
             search.chosen = 0;
-            return;
+            return String::new();
         }
         let text = clean(text);
         let lines = text.lines().count();
@@ -173,10 +173,50 @@ impl Composer {
                 token = format!("[pasted {what}, {number}]");
             }
             self.area.insert_str(&token);
-            self.pastes.push((token, text));
-        } else {
-            self.area.insert_str(&text);
+            self.pastes.push((token.clone(), text));
+            self.measured = None;
+            return token;
         }
+        self.area.insert_str(&text);
+        self.measured = None;
+        text
+    }
+
+    /// Takes text back that stands just before the caret; false where something else does.
+    pub fn take_back(&mut self, text: &str) -> bool {
+        let cursor = self.area.cursor();
+        let lines = self.area.lines();
+        let mut before = lines.iter().take(cursor.0).cloned().collect::<Vec<_>>();
+        before.push(lines.get(cursor.0).map(|line| line.chars().take(cursor.1).collect()).unwrap_or_default());
+        if text.is_empty() || !before.join("\n").ends_with(text) {
+            return false;
+        }
+        self.pastes.retain(|(token, _)| token != text);
+        for _ in text.chars() {
+            self.area.delete_char();
+        }
+        self.measured = None;
+        true
+    }
+
+    /// What stands between an `@` and the caret, if that begins a word.
+    pub fn token(&self) -> Option<String> {
+        let cursor = self.area.cursor();
+        let line = self.area.lines().get(cursor.0)?;
+        let before: Vec<char> = line.chars().take(cursor.1).collect();
+        let at = before.iter().rposition(|c| *c == '@')?;
+        let begins = at.checked_sub(1).is_none_or(|at| before[at].is_whitespace() || "([{\"'`".contains(before[at]));
+        let token = &before[at + 1..];
+        (begins && !token.iter().any(|c| c.is_whitespace())).then(|| token.iter().collect())
+    }
+
+    /// Puts something in the place of the `@` and what follows it up to the caret.
+    pub fn replace_token(&mut self, text: &str) {
+        let Some(token) = self.token() else { return };
+        for _ in 0..=token.chars().count() {
+            self.area.delete_char();
+        }
+        self.area.insert_str(sanitize::line(text).as_str());
         self.measured = None;
     }
 

@@ -15,8 +15,11 @@ use super::action::{Action, Scope};
 use super::effect::UiEffect;
 use super::theme::Theme;
 
+pub mod apply;
+pub mod attachments;
 pub mod cell;
 pub mod chat;
+pub mod completion;
 pub mod composer;
 pub(crate) mod find;
 pub mod help;

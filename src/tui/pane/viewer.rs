@@ -29,6 +29,8 @@ pub struct Viewer {
     width: u16,
     visible: Vec<Line<'static>>,
     missed: bool,
+    /// What Enter does, if it does more than close.
+    enter: Option<&'static str>,
 }
 
 impl Viewer {
@@ -51,7 +53,19 @@ impl Viewer {
             width: 80,
             visible: Vec::new(),
             missed: false,
+            enter: None,
         }
+    }
+
+    /// Says what Enter does.
+    #[must_use]
+    pub fn with_enter(self, words: &'static str) -> Self {
+        Self { enter: Some(words), ..self }
+    }
+
+    /// Shows other lines, such as the same text for another width.
+    pub fn set_lines(&mut self, lines: Vec<Line<'static>>) {
+        self.lines = lines;
     }
 
     /// The title and where it stands.
@@ -187,6 +201,10 @@ impl Viewer {
             let words = match area.width {
                 0..58 => "/ search · Esc close",
                 _ => "/ search · n N next and previous · g G ends · Esc close",
+            };
+            let words = match self.enter {
+                Some(does) => format!("Enter {does} · {words}"),
+                None => words.to_owned(),
             };
             let words = words.replace(" · ", cx.theme.glyphs().separator);
             frame.render_widget(Line::styled(words, cx.theme.dim()), last);

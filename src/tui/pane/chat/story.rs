@@ -1,7 +1,7 @@
 //! Facts become cells.
 
-use crate::protocol::{CallId, Message, Op, RestoreReport, TurnOutcome};
-use crate::support::sanitize;
+use crate::protocol::{Attachment, CallId, Message, Op, RestoreReport, TurnOutcome};
+use crate::support::{sanitize, truncate};
 use crate::tui::effect::UiEffect;
 use crate::tui::pane::cell::{Body, CallMark, Cell, NoticeKind, Step};
 use crate::tui::pane::picture::Strip;
@@ -97,7 +97,7 @@ impl ChatState {
     pub(super) fn settle(&mut self) {
         for cell in self.cells.iter_mut().rev() {
             match &mut cell.body {
-                Body::User(_) => break,
+                Body::User { .. } => break,
                 Body::Text { markdown, clean } => {
                     let rest = clean.finish();
                     if !rest.is_empty() {
@@ -141,7 +141,8 @@ impl ChatState {
             _ => None,
         };
         // A first message may be sent before the session is open.
-        let awaited = self.latest_message().filter(|_| self.awaited).map(str::to_owned);
+        let last = self.cells.iter().rposition(|cell| matches!(cell.body, Body::User { .. }));
+        let awaited = last.filter(|_| self.awaited).map(|at| self.cells.swap_remove(at));
         self.cells.clear();
         self.turn = None;
         self.selected = None;
@@ -151,9 +152,7 @@ impl ChatState {
             self.take_message(message);
         }
         self.settle();
-        if let Some(text) = awaited {
-            self.cells.push(Cell::new(Body::User(text)));
-        }
+        self.cells.extend(awaited);
         if let Some(text) = news {
             self.cells.push(Cell::new(Body::Notice { kind: NoticeKind::Done, text }));
         }
@@ -163,15 +162,11 @@ impl ChatState {
         match message {
             Message::System { .. } => {}
             Message::User { text, attachments } => {
-                let mut text = sanitize::text(text);
-                for attachment in attachments {
-                    text.push_str("\n+ ");
-                    text.push_str(&sanitize::line(&attachment.name));
-                }
-                self.cells.push(Cell::new(Body::User(text)));
+                let files = attachments.iter().map(attachment).collect();
+                self.cells.push(Cell::new(Body::User { text: sanitize::text(text), files }));
             }
             Message::Assistant { text, reasoning, tool_calls } => {
-                if matches!(self.cells.last(), Some(Cell { body: Body::User(_), .. })) {
+                if matches!(self.cells.last(), Some(Cell { body: Body::User { .. }, .. })) {
                     self.cells.push(Cell::new(Body::Head { duration_ms: None }));
                 }
                 if let Some(reasoning) = reasoning.as_deref().filter(|text| !text.trim().is_empty()) {
@@ -196,7 +191,7 @@ impl ChatState {
     pub(super) fn change_call(&mut self, call: &CallId, change: impl FnOnce(&mut CallMark)) {
         for cell in self.cells.iter_mut().rev() {
             match &mut cell.body {
-                Body::User(_) => return,
+                Body::User { .. } => return,
                 Body::Work { steps, .. } => {
                     let marks = steps.iter_mut().filter_map(|step| match step {
                         Step::Call(mark) => Some(mark),
@@ -285,6 +280,12 @@ impl ChatState {
             self.notice(NoticeKind::Stopped, "stopped; what was done so far is kept");
         }
     }
+}
+
+/// A file that went along: its name, its size, where it is.
+pub(super) fn attachment(file: &Attachment) -> String {
+    let (name, path) = (sanitize::line(&file.name), sanitize::line(&file.path));
+    format!("{name}  {}  {path}", truncate::bytes(file.bytes))
 }
 
 pub(super) fn call_mark(call: CallId, tool: &str, arguments: &serde_json::Value) -> CallMark {

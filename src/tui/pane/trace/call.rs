@@ -93,6 +93,19 @@ impl Call {
         self.tail = Output::new(TAIL_BYTES);
     }
 
+    /// Words in which a path of the session may stand, the likeliest first.
+    pub(super) fn paths(&self) -> String {
+        let named = ["file_path", "path"].iter().find_map(|name| self.arguments.get(*name)?.as_str());
+        let named = match named {
+            // Relative to the mount, which every spelling of it stands for.
+            Some(path) if !path.starts_with('/') => format!("/mnt/okcomputer/{path}"),
+            Some(path) => path.to_owned(),
+            None => String::new(),
+        };
+        let output: Vec<&str> = self.shown().lines().map(OutputLine::text).collect();
+        format!("{named}\n{}\n{}", self.arguments, output.join("\n"))
+    }
+
     /// A program of the call asked for a host: a line of its own between those of the output.
     pub(super) fn asked_for(&mut self, host: &str, port: u16, allowed: bool, reason: Option<&str>) {
         let host = sanitize::line(host);

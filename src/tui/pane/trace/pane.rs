@@ -102,6 +102,11 @@ impl Pane for TraceState {
             Action::SearchNext => self.look(false),
             Action::SearchPrevious => self.look(true),
             Action::Copy => return self.copy(),
+            Action::CopyHostPath => {
+                if let Some(Subject::Call(call)) = self.subject() {
+                    return vec![UiEffect::CopyHostPath(call.paths())];
+                }
+            }
             Action::OpenOutside => return self.outside(),
             Action::EndCall => return self.end_call(),
             Action::TypeInto => return self.type_into(),
