@@ -1,13 +1,12 @@
 //! How the screen gets the pictures of a session: regular files below its workspace, unpacked by a process that can do
 //! nothing else.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use image::RgbaImage;
 use tokio::runtime::Handle;
 
 use crate::sandbox::{Decoder, Encoded, LazySandbox};
-use crate::session::SessionFolder;
 use crate::support::truncate;
 use crate::tools::pixels;
 use crate::tui::picture::{PictureFile, PictureFiles, Stamp, Wanted};
@@ -16,9 +15,8 @@ use crate::workspace::{Workspace, WorkspaceError};
 /// Bytes of the largest picture file that is read.
 const LARGEST: u64 = 64 << 20;
 
-/// The pictures of this session. Within a Tokio runtime.
-pub(super) fn files(folder: &SessionFolder, sandbox: &LazySandbox) -> PictureFiles {
-    let (work, mount) = (folder.work(), folder.mount());
+/// The pictures below this workspace of a session, which may be made only later. Within a Tokio runtime.
+pub(super) fn files(work: PathBuf, mount: String, sandbox: &LazySandbox) -> PictureFiles {
     let (sandbox, runtime) = (sandbox.clone(), Handle::current());
     PictureFiles::new(move |path, known, wanted| {
         let Some((stamp, file)) = open(&work, &mount, path, known)? else { return Ok(PictureFile::Unchanged) };

@@ -229,7 +229,11 @@ async fn session(
     demo: bool,
     options: TuiOptions,
 ) -> Result<Exit, Failure> {
-    let options = TuiOptions { picture_files: pictures::files(&folder, &sandbox), ..options };
+    let (work, mount) = match &start {
+        Start::Folder(folder) => (folder.work(), folder.mount()),
+        Start::Copy(from) => (setup.loaded.paths.sessions_dir.join(from.id.as_str()).join("work"), from.id.mount()),
+    };
+    let options = TuiOptions { picture_files: pictures::files(work, mount, &sandbox), ..options };
     let (model, server) = setup.model(demo).await?;
     // The screen gets its handle first and draws; log and store are opened behind it.
     let (handle, port) = VmHandle::pair();

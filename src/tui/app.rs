@@ -86,6 +86,8 @@ pub struct App {
     pub completion: Completion,
     /// Files that took the place of their paths just now.
     dropped: Option<files::Dropped>,
+    /// Files that are being looked at before they are attached.
+    looking: usize,
     /// What went along with the message that the engine has not taken yet.
     sent: Option<Queued>,
     /// A message that waits for the end of the turn.
@@ -138,6 +140,7 @@ impl App {
             attachments: Attachments::default(),
             completion: Completion::default(),
             dropped: None,
+            looking: 0,
             sent: None,
             queued: None,
             layout: Layout::default(),
@@ -210,10 +213,7 @@ impl App {
                 self.say(&text);
                 Vec::new()
             }
-            Msg::Attached(found) => {
-                self.attached(found);
-                Vec::new()
-            }
+            Msg::Attached(found) => self.attached(found),
             Msg::Dropped(text, found) => {
                 self.dropped(text, found);
                 Vec::new()
@@ -376,7 +376,7 @@ impl App {
                 self.say(&format!("snapshot {} taken: {label}", snapshot.short()));
             }
             Event::PhaseChanged(Phase::Idle) => {
-                if let Some(queued) = self.queued.take() {
+                if let Some(queued) = self.queued.take_if(|_| self.looking == 0) {
                     return self.send_message(queued);
                 }
             }

@@ -115,6 +115,34 @@ async fn what_cannot_be_attached_is_told_at_once_and_nothing_is_lost() {
 }
 
 #[tokio::test]
+async fn a_message_waits_for_files_that_are_still_looked_at() {
+    let (mut bench, folder) = bench().await;
+    let cv = host(&folder, "cv.pdf");
+    // In one go, quicker than any disk.
+    bench.write(&format!("/attach {}", text(&cv)));
+    bench.press(KeyCode::Enter);
+    bench.write("at once");
+    bench.press(KeyCode::Enter);
+    assert_eq!(submitted(&mut bench).await, ("at once".to_owned(), vec![cv.clone()]));
+    let turn = bench.begin_turn();
+    bench.end_turn(turn, TurnOutcome::Completed);
+    bench.write(&format!("/attach {}", text(&host(&folder, "missing"))));
+    bench.press(KeyCode::Enter);
+    bench.write("without it?");
+    bench.press(KeyCode::Enter);
+    bench.wait_for("> without it?").await;
+    bench.wait_for("there is no such file").await;
+    assert!(bench.port.ops.try_recv().is_err());
+    // In a command a name becomes a path.
+    bench.chord(KeyCode::Char('c'), KeyModifiers::CONTROL);
+    bench.write(&format!("/attach @{}my", text(&host(&folder, ""))));
+    bench.wait_for("my notes.txt").await;
+    bench.press(KeyCode::Tab);
+    bench.press(KeyCode::Enter);
+    bench.wait_for("+ my notes.txt  5 B").await;
+}
+
+#[tokio::test]
 async fn names_are_completed_after_an_at_sign() {
     let (mut bench, folder) = bench().await;
     bench.write("see @sindex");

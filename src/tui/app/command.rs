@@ -46,7 +46,7 @@ impl App {
         queued.text.push_str(text);
         queued.files.extend(self.attachments.take());
         self.dropped = None;
-        let mut effects = if self.activity.is_busy() {
+        let mut effects = if self.activity.is_busy() || self.looking > 0 {
             self.queued = Some(queued);
             Vec::new()
         } else {

@@ -28,7 +28,7 @@ impl App {
     /// `/attach PATH…`.
     pub(super) fn attach(&mut self, argument: &str) -> Vec<UiEffect> {
         match attach::words(argument) {
-            Ok(words) => vec![UiEffect::Attach(words.iter().map(|word| attach::expand(word)).collect())],
+            Ok(words) => vec![self.look_at(words.iter().map(|word| attach::expand(word)).collect())],
             Err(why) => {
                 self.say(&why);
                 Vec::new()
@@ -36,8 +36,36 @@ impl App {
         }
     }
 
+    /// A message that is sent before they were looked at waits for them.
+    fn look_at(&mut self, paths: Vec<PathBuf>) -> UiEffect {
+        self.looking += 1;
+        UiEffect::Attach(paths)
+    }
+
     /// What is known of files that are to be attached.
-    pub(super) fn attached(&mut self, found: Vec<Result<Pending, String>>) {
+    pub(super) fn attached(&mut self, found: Vec<Result<Pending, String>>) -> Vec<UiEffect> {
+        self.looking = self.looking.saturating_sub(1);
+        let complete = self.take_found(found);
+        match self.queued.take() {
+            Some(mut queued) if complete => {
+                queued.files.extend(self.attachments.take());
+                if self.looking == 0 && !self.activity.is_busy() {
+                    return self.send_message(queued);
+                }
+                self.queued = Some(queued);
+            }
+            Some(queued) => {
+                // The message was meant to go with what is missing now.
+                self.queued = Some(queued);
+                self.take_back_queued();
+            }
+            None => {}
+        }
+        Vec::new()
+    }
+
+    /// Adds files to those that go along; whether all of them do.
+    fn take_found(&mut self, found: Vec<Result<Pending, String>>) -> bool {
         let mut added = Vec::new();
         let mut refused = Vec::new();
         for pending in found {
@@ -53,6 +81,7 @@ impl App {
             [why] => self.say(why),
             [why, ..] => self.say(&format!("{why} (and {} more)", refused.len() - 1)),
         }
+        refused.is_empty()
     }
 
     /// Takes the latest file off the message.
@@ -153,12 +182,18 @@ impl App {
                 self.composer.replace_token(&format!("@{typed}"));
                 self.complete()
             }
+            // What a command works with is its path.
+            Place::Host { path, .. } if self.composer.text().starts_with('/') => {
+                self.completion.close();
+                self.composer.replace_token(&format!("{} ", quoted(&path.display().to_string())));
+                self.complete()
+            }
             Place::Host { path, .. } => {
                 self.completion.close();
                 let name = path.file_name().map(|name| sanitize::line(&name.to_string_lossy())).unwrap_or_default();
                 self.composer.replace_token(&format!("{name} "));
                 let mut effects = self.complete();
-                effects.push(UiEffect::Attach(vec![path]));
+                effects.push(self.look_at(vec![path]));
                 effects
             }
         }
@@ -186,7 +221,6 @@ impl App {
 
     /// Something is where a file was to be saved: Enter once more replaces it.
     pub(super) fn save_refused(&mut self, path: &str, dest: &std::path::Path) {
-        let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
         let dest = dest.display().to_string();
         let again = format!("/save {} {} {FORCE}", quoted(path), quoted(&dest));
         if self.composer.is_empty() {
@@ -253,6 +287,11 @@ impl App {
         }
         Some(self.session.host_path.join(relative).to_str()?.to_owned())
     }
+}
+
+/// A word of a command, whatever it holds.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 /// Says on `/save` that what is there may go.
