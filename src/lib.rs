@@ -17,7 +17,7 @@
 //! | [`session`] | one session on disk: folder, log, lock, operation history |
 //! | [`model`] | clients of chat endpoints |
 //! | [`demo`] | the scripted chat endpoint on loopback |
-//! | [`kernel`] | the notebook's Python: which one, where its packages come from |
+//! | [`kernel`] | the notebook: its Python, and the Jupyter kernel of a session |
 //! | [`document`] | documents (PDF, Office, EPUB, tables …) to Markdown; pure functions |
 //! | [`tools`] | the 24 tools: table, argument checks, dispatch |
 //! | [`vm`] | the engine: one actor per session, driven by ops, telling events |

@@ -18,7 +18,7 @@ impl App {
             "restart" => KernelChange::Restart,
             "stop" => KernelChange::Stop,
             "rebuild" => {
-                let effects = self.trace.rebuild_kernel("give the command again to do it");
+                let effects = self.trace.rebuild_kernel("the command again does it");
                 return self.inner(effects);
             }
             _ => {

@@ -172,7 +172,7 @@ impl TraceState {
             return vec![UiEffect::Send(Op::Kernel(KernelChange::Rebuild))];
         }
         self.rebuild_told = true;
-        vec![UiEffect::Notice(format!("the cells run again, and files that they write are written again; {how}"))]
+        vec![UiEffect::Notice(format!("runs all cells again, with the files that they write; {how}"))]
     }
 
     /// Calls of the latest turn, and how many of them failed.

@@ -1,9 +1,9 @@
 //! Every fact of the engine and every message of the loop, through every pane, at the sizes that the screen must fit.
 
 use okcvm::protocol::{
-    Artifact, ArtifactKind, CallId, Event, FileChange, FileChangeKind, FileDiff, Job, Message, NetworkState, NodeId,
-    NodeKind, NodeSummary, Op, Phase, RestorePlan, RestoreScope, SessionId, TodoItem, TodoPriority, TodoStatus,
-    ToolCall, ToolReply, ToolStatus, TurnId, TurnOutcome,
+    Artifact, ArtifactKind, CallId, Event, FileChange, FileChangeKind, FileDiff, Job, KernelInfo, KernelState, Message,
+    NetworkState, NodeId, NodeKind, NodeSummary, Op, Phase, RestorePlan, RestoreScope, SessionId, TodoItem,
+    TodoPriority, TodoStatus, ToolCall, ToolReply, ToolStatus, TurnId, TurnOutcome,
 };
 use okcvm::tui::app::{App, AppOptions, Msg};
 use okcvm::tui::effect::{UiEffect, ViewSource};
@@ -123,6 +123,14 @@ fn facts(text: &str) -> Vec<Event> {
             ports: vec![443],
             private: vec![t()],
         }),
+        Event::KernelChanged(KernelInfo {
+            state: KernelState::Ended,
+            python: t(),
+            cells: 1,
+            ended: t(),
+            ..KernelInfo::default()
+        }),
+        Event::KernelReplied { message: t() },
         Event::TodoChanged { todos },
         Event::Artifact(Artifact {
             kind: ArtifactKind::Url,

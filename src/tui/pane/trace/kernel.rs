@@ -84,3 +84,30 @@ impl KernelRow {
         row(left, vec![Span::styled(self.facts(theme.glyphs().separator), theme.dim())], width, theme)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_is_told_in_a_row() {
+        let told = |info: &KernelInfo| {
+            let shown = KernelRow::new(info);
+            (shown.line(70, Theme::default()).to_string().trim().to_owned(), shown.wants_rebuild())
+        };
+        let idle =
+            KernelInfo { state: KernelState::Idle, python: "3.11.2".to_owned(), cells: 2, ..KernelInfo::default() };
+        let (row, hint) = told(&idle);
+        assert!(row.starts_with("Kernel  idle") && row.contains("Python 3.11.2") && row.ends_with("2 cells"), "{row}");
+        assert!(!hint);
+        let (row, hint) = told(&KernelInfo { stale: true, ..idle.clone() });
+        assert!(row.starts_with("Kernel  stale: the session was rolled back") && hint, "{row}");
+        let (row, hint) = told(&KernelInfo { stale: true, rebuild: Some((1, 3)), ..idle.clone() });
+        assert!(row.starts_with("Kernel  running cells again, 1 of 3") && !hint, "{row}");
+        let ended = "it crashed (SIGSEGV)\nFile \u{1b}[31mx".to_owned();
+        let (row, hint) = told(&KernelInfo { state: KernelState::Ended, ended, ..idle });
+        assert!(row.starts_with("Kernel  ended: it crashed (SIGSEGV)") && hint && !row.contains("File"), "{row}");
+        assert!(!KernelRow::default().is_shown());
+        assert_eq!(KernelRow::default().words(), "no kernel runs; the next cell starts one");
+    }
+}

@@ -73,7 +73,7 @@ impl Pane for TraceState {
 
     fn action(&mut self, action: Action) -> Vec<UiEffect> {
         if action == Action::RebuildKernel {
-            return self.rebuild_kernel("press the key again to do it");
+            return self.rebuild_kernel("once more does it");
         }
         self.rebuild_told = false;
         if let Some(viewer) = &mut self.viewer {
