@@ -113,7 +113,7 @@ pub struct PythonSearch {
     pub path: Option<std::ffi::OsString>,
     /// The folder of an environment that okcvm makes or has made.
     pub own: PathBuf,
-    /// Where it is remembered what was found.
+    /// Where it is remembered what was found; nowhere unless it is an absolute path.
     pub cache_dir: PathBuf,
 }
 

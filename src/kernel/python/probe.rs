@@ -114,7 +114,7 @@ impl Memory {
 
     /// Writes new answers down. What cannot be written is asked again next time.
     pub(super) fn save(&self) {
-        if !self.changed {
+        if !self.changed || !self.file.is_absolute() {
             return;
         }
         let written =
