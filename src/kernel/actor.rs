@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::Gone;
 use super::message::{self, Said};
-use super::process::{Order, Output, State};
+use super::running::{Order, Output, State};
 use super::wire::{Channel, Frame};
 use crate::config::schema::LimitSection;
 use crate::sandbox::{Child, Exit, Step};

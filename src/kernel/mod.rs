@@ -13,15 +13,15 @@
 
 mod actor;
 mod message;
-mod process;
 pub mod python;
 mod rebuild;
+mod running;
 mod session;
 mod wire;
 
 pub use message::{Failure, Shown};
-pub use process::Output;
 pub use rebuild::{PastCell, PastEnding, Rebuilt};
+pub use running::Output;
 pub use session::{Cell, Kernel, Note, StillKernel};
 
 use crate::sandbox::{Exit, SandboxError};

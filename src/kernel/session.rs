@@ -7,11 +7,8 @@ use std::time::Duration;
 use tokio::sync::{OwnedMutexGuard, mpsc, watch};
 use tokio::time::Instant;
 
-use super::process::Brake;
-use super::process::Output;
-use super::process::Process;
-use super::process::State;
 use super::python::Python;
+use super::running::{Brake, Output, Process, State};
 use super::{Gone, KernelError};
 use crate::config::schema::NetworkMode;
 use crate::protocol::{Event, KernelInfo, KernelState};

@@ -1,6 +1,10 @@
 //! A kernel that means harm: too much of everything, promises and nonsense on the wire.
 
+use std::time::Duration;
+
 use okcvm::protocol::ToolStatus;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use super::machine;
 use crate::support::machine as support;
@@ -67,11 +71,17 @@ async fn promises_and_nonsense_on_the_wire_cost_no_memory() {
     assert_eq!(ran.status, ToolStatus::Error);
     assert!(ran.output.contains("[the kernel has ended: it could not be heard any more."), "{}", ran.output);
     machine.says(WIRE).await;
-    let (cancel, running, _) = machine
-        .begun("print('begun', flush=True)\nframe(2, 0, 0, 1 << 60, 1 << 60)\nimport time\ntime.sleep(60)", "begun")
-        .await;
-    cancel.cancel();
-    assert_eq!(running.await.expect("ran").status, ToolStatus::Cancelled);
+    let code = "open('begun', 'w')\nframe(2, 0, 0, 1 << 60, 1 << 60)\nimport time\ntime.sleep(60)";
+    let (cancel, begun) = (CancellationToken::new(), machine.work().join("begun"));
+    let ends = async {
+        while !begun.exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        cancel.cancel();
+    };
+    let call = machine.call_until("ipython", json!({ "code": code }), cancel.clone());
+    let (ran, ()) = tokio::join!(call, ends);
+    assert_eq!(ran.status, ToolStatus::Cancelled);
     assert!(machine.says("1").await.contains("this is a fresh kernel"));
     let more = peak() - before;
     assert!(more < BOUND, "{} MiB more", more >> 20);
