@@ -99,6 +99,12 @@ impl SlashRow {
     }
 }
 
+/// Whether a text is a command, or begins like one; a path is none.
+pub fn is_command(text: &str) -> bool {
+    let name = text.strip_prefix('/').map(|rest| rest.split(char::is_whitespace).next().unwrap_or_default());
+    name.is_some_and(|name| !name.contains('/'))
+}
+
 /// A command with its argument, or why the text is none.
 pub type Parsed = Result<(Slash, String), String>;
 
@@ -141,6 +147,7 @@ mod tests {
     fn commands_and_messages_are_told_apart() {
         assert_eq!(parse("hello"), None);
         assert_eq!(parse("/mnt/okcvm-x/site is empty"), None);
+        assert!(is_command("/attach x/y") && is_command("/") && !is_command("/mnt/okcvm-x/ and") && !is_command("x"));
         assert_eq!(parse(" /undo"), None);
         assert_eq!(parse("/undo "), Some(Ok((Slash::Undo, String::new()))));
         assert_eq!(

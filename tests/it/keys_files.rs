@@ -115,26 +115,8 @@ async fn what_cannot_be_attached_is_told_at_once_and_nothing_is_lost() {
 }
 
 #[tokio::test]
-async fn a_message_waits_for_files_that_are_still_looked_at() {
+async fn in_a_command_a_name_becomes_a_path() {
     let (mut bench, folder) = bench().await;
-    let cv = host(&folder, "cv.pdf");
-    // In one go, quicker than any disk.
-    bench.write(&format!("/attach {}", text(&cv)));
-    bench.press(KeyCode::Enter);
-    bench.write("at once");
-    bench.press(KeyCode::Enter);
-    assert_eq!(submitted(&mut bench).await, ("at once".to_owned(), vec![cv.clone()]));
-    let turn = bench.begin_turn();
-    bench.end_turn(turn, TurnOutcome::Completed);
-    bench.write(&format!("/attach {}", text(&host(&folder, "missing"))));
-    bench.press(KeyCode::Enter);
-    bench.write("without it?");
-    bench.press(KeyCode::Enter);
-    bench.wait_for("> without it?").await;
-    bench.wait_for("there is no such file").await;
-    assert!(bench.port.ops.try_recv().is_err());
-    // In a command a name becomes a path.
-    bench.chord(KeyCode::Char('c'), KeyModifiers::CONTROL);
     bench.write(&format!("/attach @{}my", text(&host(&folder, ""))));
     bench.wait_for("my notes.txt").await;
     bench.press(KeyCode::Tab);
@@ -149,6 +131,12 @@ async fn names_are_completed_after_an_at_sign() {
     bench.wait_for("site/index.html").await;
     bench.press(KeyCode::Tab);
     bench.wait_for(&format!("> see {MOUNT}site/index.html")).await;
+    // A path at the beginning of a message makes no command of it.
+    bench.chord(KeyCode::Char('c'), KeyModifiers::CONTROL);
+    bench.write("@sindex");
+    bench.wait_until("the popup", |screen| screen.contains("> @sindex") && screen.contains("site/index.html")).await;
+    bench.press(KeyCode::Tab);
+    bench.wait_for(&format!("> {MOUNT}site/index.html")).await;
     // A file of this machine goes along, and its name stands in the text.
     bench.write(&format!("and @{}/m", text(&host(&folder, ""))).replace("//m", "/m"));
     bench.wait_for("my notes.txt").await;
@@ -157,7 +145,7 @@ async fn names_are_completed_after_an_at_sign() {
     bench.write("please");
     bench.press(KeyCode::Enter);
     let (message, files) = submitted(&mut bench).await;
-    assert_eq!(message, format!("see {MOUNT}site/index.html and my notes.txt please"));
+    assert_eq!(message, format!("{MOUNT}site/index.html and my notes.txt please"));
     assert_eq!(files, [host(&folder, "my notes.txt")]);
 }
 

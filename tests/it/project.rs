@@ -389,7 +389,7 @@ fn texts_are_merged_as_git_merges_them() {
             );
             if conflict {
                 // Git leaves a label out where there is nothing to mark; the versions are the same.
-                let plain = |text: &str| text.replace("<<<<<<< project", "<<<<<<<");
+                let plain = |text: &str| text.replace("<<< project", "<<<").replace(">>> session", ">>>");
                 prop_assert_eq!(plain(&result), plain(&expected));
             } else {
                 prop_assert_eq!(result, expected);

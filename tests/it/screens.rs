@@ -443,6 +443,33 @@ fn attached_files_and_completed_names_stand_around_the_line() {
 }
 
 #[test]
+fn a_message_waits_for_files_that_are_still_looked_at() {
+    let mut stage = Stage::new();
+    let ask = |stage: &mut Stage| {
+        stage.write("/attach '/home/ada/my cv.pdf'");
+        let looked = stage.press(KeyCode::Enter);
+        assert_eq!(looked, [UiEffect::Attach(vec!["/home/ada/my cv.pdf".into()])]);
+        stage.write("read it");
+        let sent = stage.press(KeyCode::Enter);
+        assert!(!sent.iter().any(|effect| matches!(effect, UiEffect::Send(_))), "{sent:?}");
+    };
+    ask(&mut stage);
+    let pending = Pending { path: "/home/ada/my cv.pdf".into(), name: "my cv.pdf".into(), files: 1, bytes: 5 };
+    let submit = Op::Submit { text: "read it".into(), attachments: vec![pending.path.clone()] };
+    assert_eq!(stage.app.update(Msg::Attached(vec![Ok(pending)])), [UiEffect::Send(submit)]);
+    // What is missing brings the message back.
+    let turn = TurnId::now();
+    stage.tell(Event::TurnStarted { turn });
+    stage.tell(Event::TurnEnded { turn, outcome: TurnOutcome::Completed, reply: String::new() });
+    stage.tell(Event::PhaseChanged(Phase::Idle));
+    ask(&mut stage);
+    let missing = vec![Err("cannot attach my cv.pdf: there is no such file".to_owned())];
+    assert_eq!(stage.app.update(Msg::Attached(missing)), []);
+    let text = stage.text(80, 24);
+    assert!(text.contains("> read it") && text.contains("there is no such file"), "{text}");
+}
+
+#[test]
 fn a_patch_for_the_project_is_shown_before_it_is_written() {
     insta::assert_snapshot!(with_patch().texts());
 }

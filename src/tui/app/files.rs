@@ -11,6 +11,7 @@ use crate::tui::complete::{Place, Query};
 use crate::tui::effect::UiEffect;
 use crate::tui::pane::apply::ApplyView;
 use crate::tui::pane::cell::NoticeKind;
+use crate::tui::slash;
 
 use super::{App, Focus, Modal};
 
@@ -94,7 +95,7 @@ impl App {
 
     /// Puts pasted text into the composer; what may be dropped files is looked at meanwhile.
     pub(super) fn paste_into_composer(&mut self, text: &str) -> Vec<UiEffect> {
-        let into_command = self.composer.text().starts_with('/');
+        let into_command = slash::is_command(&self.composer.text());
         let searching = self.composer.is_searching();
         let inserted = self.composer.paste(text);
         self.dropped = None;
@@ -183,7 +184,7 @@ impl App {
                 self.complete()
             }
             // What a command works with is its path.
-            Place::Host { path, .. } if self.composer.text().starts_with('/') => {
+            Place::Host { path, .. } if slash::is_command(&self.composer.text()) => {
                 self.completion.close();
                 self.composer.replace_token(&format!("{} ", quoted(&path.display().to_string())));
                 self.complete()

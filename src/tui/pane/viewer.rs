@@ -198,9 +198,11 @@ impl Viewer {
         } else if self.missed {
             frame.render_widget(Line::styled(format!("{:?} is not there", self.query), cx.theme.waiting()), last);
         } else {
-            let words = match area.width {
-                0..58 => "/ search · Esc close",
-                _ => "/ search · n N next and previous · g G ends · Esc close",
+            let room = if self.enter.is_some() { 96 } else { 58 };
+            let words = if area.width < room {
+                "/ search · Esc close"
+            } else {
+                "/ search · n N next and previous · g G ends · Esc close"
             };
             let words = match self.enter {
                 Some(does) => format!("Enter {does} · {words}"),
