@@ -123,7 +123,7 @@ fn mend(options: &LoadOptions) -> Result<(), Failure> {
     };
     let mut err = output::err();
     writeln!(err, "{}. Making an environment: {}", sanitize::line(&missing.reason), PACKAGES.join(", "))?;
-    let mut tell = |line: &str| writeln!(err, "  {}", sanitize::line(line)).is_ok();
+    let mut tell = |line: &str| line.is_empty() || writeln!(err, "  {}", sanitize::line(line)).is_ok();
     let made = python.make(&mut tell);
     let made = made.map_err(|error| Failure::from_error(&error).maybe_hint(error.hint().map(ToOwned::to_owned)))?;
     writeln!(err, "{}", sanitize::line(&made.told()))?;

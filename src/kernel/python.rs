@@ -3,7 +3,7 @@
 //! ```text
 //! python.path ── PATH's python3 ── /usr/bin/python3 ── /usr/local/bin/python3      the first that has ipykernel
 //!                                                            │ none
-//!                                    <data>/python, made by `okcvm doctor --fix` or `/python install`
+//!                                    <data>/python, made by `okcvm doctor --fix` or `/python make`
 //! ```
 //!
 //! Tools see the environment read-only at [`INSIDE`], and what of an interpreter lies outside the system's own folders
@@ -14,6 +14,8 @@ mod probe;
 #[cfg(test)]
 mod tests;
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -47,6 +49,14 @@ impl Python {
             Some(own) => own.join("bin/python3"),
             None => self.interpreter.executable.clone(),
         }
+    }
+
+    /// What of it another account than okcvm's cannot reach where it lies on the host, if anything.
+    pub fn out_of_reach(&self) -> Option<PathBuf> {
+        let closed = |path: &&Path| fs::metadata(path).is_ok_and(|facts| facts.permissions().mode() & 0o001 == 0);
+        let program = self.program(false);
+        let all = self.interpreter.prefixes.iter().chain([&program, &self.interpreter.base]);
+        all.flat_map(|path| path.ancestors()).find(closed).map(Path::to_owned)
     }
 
     /// Where it comes from, for people.
@@ -159,7 +169,7 @@ impl LazyPython {
     }
 
     /// Makes an environment of okcvm's own from the package index and uses it from then on. Blocks for minutes; `told`
-    /// hears each line of progress and says whether to go on.
+    /// hears each line of progress, an empty one where nothing is said for a while, and says whether to go on.
     pub fn make(&self, told: &mut dyn FnMut(&str) -> bool) -> Result<Arc<Python>, MakeError> {
         let search = self.0.search.as_ref().ok_or(MakeError::NoPython)?;
         let base = self.candidates().into_iter().find(Interpreter::can_carry).ok_or(MakeError::NoPython)?;

@@ -5,12 +5,13 @@
 //! text goes in as a file or through standard input.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, BufRead as _, Read as _};
+use std::io::{self, Read as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
@@ -90,40 +91,39 @@ impl HostCommand {
 /// How long a program may take to answer a short question, on a machine with much to do.
 pub const SHORT: Duration = Duration::from_secs(20);
 /// Most that is read of an answer.
-const MOST_SAID: u64 = 1 << 20;
+const MOST_SAID: usize = 1 << 20;
 
 /// Runs a program for its answer on standard output, without a terminal and from the root folder, so that nothing of the
 /// current one has a say. Blocks; the program is ended at the limit. Fails when it does.
 pub fn ask(program: &Path, arguments: &[&str], limit: Duration) -> io::Result<String> {
+    let (reader, writer) = io::pipe()?;
     let mut command = quiet(program);
-    command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::null());
+    command.args(arguments).stdout(writer).stderr(Stdio::null()).process_group(0);
     let mut child = spawn(&mut command)?;
-    let out = child.stdout.take();
-    let reader = std::thread::spawn(move || {
-        let mut said = Vec::new();
-        out.map_or(Ok(0), |out| out.take(MOST_SAID).read_to_end(&mut said)).map(|_| said)
+    // The command holds the other end of the pipe.
+    drop(command);
+    let (end, mut said) = (Instant::now() + limit, String::new());
+    let answered = heard(reader, &mut |line| {
+        if !line.is_empty() && said.len() < MOST_SAID {
+            said.push_str(line);
+            said.push('\n');
+        }
+        Instant::now() < end
     });
-    let end = Instant::now() + limit;
-    let status = loop {
-        if let Some(status) = child.try_wait()? {
-            break status;
-        }
-        if Instant::now() >= end {
-            end_group(&child);
-            child.wait()?;
-            return Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} s", limit.as_secs())));
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    };
-    if !status.success() {
-        return Err(io::Error::other(status.to_string()));
+    if !matches!(answered, Ok(true)) {
+        end_group(&child);
     }
-    let said = reader.join().map_err(|_| io::Error::other("the reader ended badly"))??;
-    String::from_utf8(said).map_err(io::Error::other)
+    let status = child.wait()?;
+    match answered? {
+        false => Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} s", limit.as_secs()))),
+        true if status.success() => Ok(said),
+        true => Err(io::Error::other(status.to_string())),
+    }
 }
 
-/// Runs a program that tells of its progress, output and errors alike, line by line; it is ended when `told` says no.
-/// Blocks until it ends.
+/// Runs a program that tells of its progress, output and errors alike, line by line; `told` hears an empty one whenever
+/// nothing came for a while, and the program is ended when it says no. Blocks until it ends. Ctrl+C on the terminal ends
+/// it together with okcvm.
 pub fn follow(program: &Path, arguments: &[&OsStr], told: &mut dyn FnMut(&str) -> bool) -> io::Result<ExitStatus> {
     let (reader, writer) = io::pipe()?;
     let mut command = quiet(program);
@@ -131,22 +131,53 @@ pub fn follow(program: &Path, arguments: &[&OsStr], told: &mut dyn FnMut(&str) -
     let mut child = spawn(&mut command)?;
     // The command holds the other ends of the pipe.
     drop(command);
-    let mut lines = io::BufReader::new(reader);
-    let mut line = Vec::new();
-    while lines.by_ref().take(MOST_SAID).read_until(b'\n', &mut line)? > 0 {
-        if !told(String::from_utf8_lossy(&line).trim_end()) {
-            end_group(&child);
-            break;
-        }
-        line.clear();
+    let went_on = heard(reader, told);
+    if !matches!(went_on, Ok(true)) {
+        // It may have ended by itself.
+        let _ = child.kill();
     }
-    child.wait()
+    let status = child.wait()?;
+    went_on.map(|_| status)
 }
 
-/// A program with nothing to read, in a group of its own, without what is okcvm's or another Python's in its environment.
+/// Tells lines until there are no more, or until `told` says no, which is the answer.
+fn heard(mut reader: io::PipeReader, told: &mut dyn FnMut(&str) -> bool) -> io::Result<bool> {
+    const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+    let (mut said, mut piece) = (Vec::new(), vec![0; 8 << 10]);
+    loop {
+        let ready = rustix::event::poll(&mut [PollFd::new(&reader, PollFlags::IN)], Some(&PAUSE))?;
+        if ready == 0 {
+            if !told("") {
+                return Ok(false);
+            }
+            continue;
+        }
+        let count = reader.read(&mut piece)?;
+        said.extend_from_slice(&piece[..count]);
+        let mut from = 0;
+        while let Some(end) = said[from..].iter().position(|byte| *byte == b'\n') {
+            if !told(String::from_utf8_lossy(&said[from..from + end]).trim_end()) {
+                return Ok(false);
+            }
+            from += end + 1;
+        }
+        said.drain(..from);
+        if count == 0 || said.len() > MOST_SAID {
+            let rest = std::mem::take(&mut said);
+            if !rest.is_empty() && !told(String::from_utf8_lossy(&rest).trim_end()) {
+                return Ok(false);
+            }
+        }
+        if count == 0 {
+            return Ok(true);
+        }
+    }
+}
+
+/// A program with nothing to read, without what is okcvm's or another Python's in its environment.
 fn quiet(program: &Path) -> std::process::Command {
     let mut command = std::process::Command::new(program);
-    command.stdin(Stdio::null()).current_dir("/").process_group(0);
+    command.stdin(Stdio::null()).current_dir("/");
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("OKCVM_") || text.ends_with("_API_KEY") || OTHERS.contains(&&*text) {

@@ -52,6 +52,8 @@ impl Toolbox {
     fn make_python(&self) {
         let (making, notices) = (&self.making, &self.machine.notices);
         if making.runs.swap(true, Ordering::Relaxed) {
+            let line = "an environment is being made already".to_owned();
+            notices.tell(Event::Python(PythonState::Making { line }));
             return;
         }
         let mut told = |line: &str| {

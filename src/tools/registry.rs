@@ -50,7 +50,19 @@ impl Entry {
         if !tool.needs_python() {
             return None;
         }
-        let Missing { reason, hint, .. } = python.get().err()?;
+        let Missing { reason, hint, .. } = match python.get() {
+            Err(missing) => missing,
+            Ok(python) => {
+                // Only where it is seen elsewhere does it not matter who may walk to it.
+                let as_another = sandbox.tool_owner().is_some();
+                let direct = sandbox.get().is_ok_and(|sandbox| !sandbox.remounts());
+                let closed = python.out_of_reach().filter(|_| as_another && direct)?;
+                return Some(format!(
+                    "the account of the tools cannot reach {}: take bubblewrap as the sandbox, or name another python.path",
+                    closed.display()
+                ));
+            }
+        };
         Some(if hint.is_empty() { reason } else { format!("{reason}. {hint}") })
     }
 }

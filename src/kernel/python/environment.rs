@@ -109,6 +109,7 @@ pub(super) fn make(
     told: &mut dyn FnMut(&str) -> bool,
 ) -> Result<(), MakeError> {
     let failed = |source| MakeError::Io { path: own.to_owned(), source };
+    sweep(own);
     let new = own.with_extension(format!("new-{}", std::process::id()));
     let made = (|| {
         fs::create_dir_all(&new).map_err(failed)?;
@@ -128,6 +129,20 @@ pub(super) fn make(
     // Half an environment helps nobody.
     let _ = fs::remove_dir_all(&new);
     replaced
+}
+
+/// Removes what makers left behind that were cut off.
+fn sweep(own: &Path) {
+    let Some((folder, name)) = own.parent().zip(own.file_name().and_then(OsStr::to_str)) else { return };
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let left = entry.file_name().to_str().and_then(|entry| {
+            let rest = entry.strip_prefix(name)?;
+            rest.strip_prefix(".new-").or_else(|| rest.strip_prefix(".old-"))?.parse::<u32>().ok()
+        });
+        if left.is_some_and(|maker| !Path::new("/proc").join(maker.to_string()).exists()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// Installs the packages with uv, with the interpreter's pip, or with that of a virtual environment made for it.

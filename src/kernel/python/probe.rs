@@ -14,16 +14,18 @@ const OLDEST: (u32, u32) = (3, 9);
 /// Most that is read of the file of answers.
 const MOST_REMEMBERED: usize = 32;
 
-/// What is asked. Isolated (`-I`): neither the folder that okcvm was started in nor the user's variables have a say.
+/// What is asked. Isolated (`-I`): neither the folder that okcvm was started in nor the user's variables have a say. A
+/// link to a program lies elsewhere than what is shown to tools; that of a virtual environment is what makes it one.
 const QUESTION: &str = r#"
-import importlib.util, json, sys
+import importlib.util, json, os, sys
 spec = importlib.util.find_spec("ipykernel")
+venv = sys.prefix != sys.base_prefix
 print(json.dumps({
     "version": "%d.%d.%d" % sys.version_info[:3],
-    "executable": sys.executable,
-    "base": getattr(sys, "_base_executable", None) or sys.executable,
+    "executable": sys.executable if venv else os.path.realpath(sys.executable),
+    "base": os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable),
     "prefixes": sorted({sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}),
-    "venv": sys.prefix != sys.base_prefix,
+    "venv": venv,
     "ipykernel": spec.origin if spec else None,
 }))
 "#;
