@@ -71,7 +71,7 @@ fn exec<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
 }
 
 fn sleeps() -> Answer {
-    Answer::calls(&[("s", "mshtools-shell", json!({"command": "echo begun | tee begun.txt; sleep 100"}))])
+    Answer::calls(&[("s", "mshtools-shell", json!({"command": "echo begun > begun.txt; cat begun.txt; sleep 100"}))])
 }
 
 fn json_type(value: Option<&Value>) -> &'static str {
