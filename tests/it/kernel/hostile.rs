@@ -12,7 +12,10 @@ use crate::support::machine as support;
 /// Python that finds the wire in its own process, as any code of a cell can.
 const WIRE: &str = "import threading, struct, json\nbridge = [t for t in threading.enumerate() if t.name == 'okcvm-bridge'][0]\n\
                     wire = bridge.run.__func__.__globals__['WIRE']\n\
-                    def frame(channel, *sizes): wire.sendall(struct.pack('>BQQQQ', channel, *sizes))\n";
+                    def frame(channel, *sizes): wire.sendall(struct.pack('>BQQQQ', channel, *sizes))\n\
+                    lock, tell = threading.Lock(), bridge.tell\n\
+                    def locked(*message):\n    with lock: tell(*message)\n\
+                    bridge.tell = locked\n";
 /// Bytes of memory that okcvm may have in the worst case, more than before.
 const BOUND: u64 = 200 << 20;
 
@@ -57,21 +60,22 @@ async fn promises_and_nonsense_on_the_wire_cost_no_memory() {
     machine.says(WIRE).await;
     let before = peak();
     // A whole gigabyte in one message.
-    let code = "frame(2, 2, 2, 0, 1 << 30)\nwire.sendall(b'{}{}')\nfor i in range(1 << 10): wire.sendall(b'x' * (1 << 20))\nprint('sent')";
+    let code = "with lock:\n    frame(2, 2, 2, 0, 1 << 30)\n    wire.sendall(b'{}{}')\n    \
+                for i in range(1 << 10): wire.sendall(b'x' * (1 << 20))\nprint('sent')";
     assert_eq!(machine.says(code).await, "sent\n");
     // Messages of others, and none at all.
     let code = "def say(channel, header, parent, content):\n    parts = [json.dumps(p).encode() for p in (header, parent, {}, content)]\n    \
-                frame(channel, *map(len, parts))\n    for p in parts: wire.sendall(p)\n\
+                with lock:\n        frame(channel, *map(len, parts))\n        for p in parts: wire.sendall(p)\n\
                 for kind in ('stream', 'execute_result', 'status', 'error', 'nothing'):\n    \
                 say(2, {'msg_type': kind}, {'msg_id': 'somebody else'}, {'name': 'stdout', 'text': 'forged'})\n    \
                 say(2, [], 7, 'x')\nsay(0, {'msg_type': 'execute_reply'}, {'msg_id': 'x'}, {'status': 'ok'})\nprint('real')";
     assert_eq!(machine.says(code).await, "real\n");
     // More than anybody can send.
-    let ran = machine.cell("frame(2, 1 << 60, 0, 0, 0)\nimport time\ntime.sleep(60)").await;
+    let ran = machine.cell("lock.acquire()\nframe(2, 1 << 60, 0, 0, 0)\nimport time\ntime.sleep(60)").await;
     assert_eq!(ran.status, ToolStatus::Error);
     assert!(ran.output.contains("[the kernel has ended: it could not be heard any more."), "{}", ran.output);
     machine.says(WIRE).await;
-    let code = "open('begun', 'w')\nframe(2, 0, 0, 1 << 60, 1 << 60)\nimport time\ntime.sleep(60)";
+    let code = "lock.acquire()\nframe(2, 0, 0, 1 << 60, 1 << 60)\nopen('begun', 'w')\nimport time\ntime.sleep(60)";
     let (cancel, begun) = (CancellationToken::new(), machine.work().join("begun"));
     let ends = async {
         while !begun.exists() {
