@@ -29,6 +29,7 @@ for line in sys.stdin:
     start = time.perf_counter()
     client.execute_interactive('x = 1\\nprint(x)', allow_stdin=False, output_hook=lambda message: None)
     print(time.perf_counter() - start, flush=True)
+client.stop_channels()
 manager.shutdown_kernel(now=True)
 ";
 
