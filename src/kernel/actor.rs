@@ -20,7 +20,7 @@ use crate::support::truncate;
 
 /// How long a kernel may take to end by itself, and then by force.
 const GRACE: Duration = Duration::from_secs(1);
-/// A cell whose reply has come is over after so long a silence, whatever else is missing.
+/// A cell of which the kernel is done, or whose reply has come, is over after so long a silence, whatever else is missing.
 const SILENCE: Duration = Duration::from_secs(5);
 /// Bytes of the last words of a process that are kept.
 const WORDS: usize = 16 << 10;
@@ -220,17 +220,11 @@ impl Actor {
     fn hear(&mut self, frame: Frame) {
         let Some((parent, said)) = message::read(frame) else { return };
         let Some(cell) = self.cell.as_mut().filter(|cell| cell.id == parent) else { return };
-        if self.deadline.is_some() && self.force == Force::None {
-            self.deadline = Some(Instant::now() + SILENCE);
-        }
         match said {
             Said::Idle => cell.idle = true,
             Said::Replied { ok, pages } => {
                 cell.replied = Some(ok);
                 self.waiting.extend(pages.into_iter().map(Output::Text));
-                if !cell.idle && self.force == Force::None {
-                    self.deadline = Some(Instant::now() + SILENCE);
-                }
             }
             Said::Text(text) => self.waiting.push_back(Output::Text(text)),
             Said::Shown(shown) => self.waiting.push_back(Output::Shown(shown)),
@@ -238,7 +232,10 @@ impl Actor {
             Said::Failed(failure) => self.waiting.push_back(Output::Failed(failure)),
             Said::TooLong(bytes) => self.waiting.push_back(Output::TooLong { bytes }),
         }
-        if self.cell.as_ref().is_some_and(|cell| cell.given_up) {
+        if self.force == Force::None && (cell.idle || cell.replied.is_some()) {
+            self.deadline = Some(Instant::now() + SILENCE);
+        }
+        if cell.given_up {
             self.waiting.clear();
         }
         self.finish_cell();
@@ -308,10 +305,12 @@ impl Actor {
 
     fn too_late(&mut self) {
         match self.force {
+            // Its outputs wait to be taken, and no more is read meanwhile.
+            Force::None if !self.waiting.is_empty() => self.deadline = Some(Instant::now() + SILENCE),
             // The cell says nothing more.
             Force::None => {
                 self.deadline = None;
-                if let Some(cell) = self.cell.take_if(|cell| cell.replied.is_some()) {
+                if let Some(cell) = self.cell.take_if(|cell| cell.idle || cell.replied.is_some()) {
                     self.over(cell);
                 }
             }

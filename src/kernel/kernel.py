@@ -35,6 +35,7 @@ import json
 import signal
 import struct
 import subprocess
+import select
 import termios
 import threading
 import time
@@ -43,6 +44,7 @@ import zmq
 import ipykernel
 from ipykernel import kernelapp
 from ipykernel.iostream import IOPubThread, OutStream
+from jupyter_client.jsonutil import json_clean, json_default
 
 HEAD = struct.Struct(">BQQQQ")
 SHELL, CONTROL, IOPUB, HELLO = 0, 1, 2, 3
@@ -66,6 +68,8 @@ class Publisher(IOPubThread):
 class Stream(OutStream):
     """Standard output or error of cells. The descriptors themselves are watched by `Descriptors`."""
 
+    latest = None
+
     def __init__(self, *args, **kwargs):
         kwargs["watchfd"] = False
         super().__init__(*args, **kwargs)
@@ -86,14 +90,22 @@ class Stream(OutStream):
             while data:
                 data = data[os.write(self.fileno(), data) :]
             return len(string)
+        before, Stream.latest = Stream.latest, self
+        if before not in (None, self) and before.pub_thread:
+            # Each is sent in batches of its own: what was written first is to be sent first.
+            before.settled()
         for start in range(0, len(string), PIECE):
             piece = string[start : start + PIECE]
             super().write(piece)
             self.unsent += len(piece)
-            if self.unsent >= PIECE and threading.current_thread() is not self.pub_thread.thread:
-                self.unsent = 0
-                self.flush()
+            if self.unsent >= PIECE:
+                self.settled()
         return len(string)
+
+    def settled(self):
+        if threading.current_thread() is not self.pub_thread.thread:
+            self.unsent = 0
+            self.flush()
 
 
 class Descriptors:
@@ -339,12 +351,39 @@ def system(command):
         start_new_session=True,
     )
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def take():
+        some = os.read(process.stdout.fileno(), 64 << 10)
+        sys.stdout.write(decoder.decode(some))
+        return len(some)
+
+    def take_rest():
+        # What nobody takes would stop whoever writes it.
+        with process.stdout:
+            try:
+                while take():
+                    pass
+            except Exception:
+                pass
+
+    ready = select.poll()
+    ready.register(process.stdout, select.POLLIN)
+    after_end, rest = 0, None
     try:
         while True:
-            some = os.read(process.stdout.fileno(), 64 << 10)
-            if not some:
+            ended = process.poll() is not None
+            if ready.poll(100):
+                some = take()
+                if not some:
+                    break
+                after_end += some if ended else 0
+            elif ended:
+                after_end = PIECE
+            if after_end >= PIECE:
+                # The shell has ended, and what it left running in the background holds the pipe.
+                rest = threading.Thread(target=take_rest, daemon=True)
+                rest.start()
                 break
-            sys.stdout.write(decoder.decode(some))
         code = process.wait()
     except BaseException:
         try:
@@ -354,8 +393,18 @@ def system(command):
         process.wait()
         raise
     finally:
-        process.stdout.close()
+        if not rest:
+            process.stdout.close()
     shell.user_ns["_exit_code"] = code
+
+
+def pack(message):
+    """A message as bytes that are UTF-8 whatever it holds: names of files may have halves of characters."""
+    try:
+        text = json.dumps(message, default=json_default, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError):
+        text = json.dumps(json_clean(message), default=str, ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "okcvm")
 
 
 def stay():
@@ -372,7 +421,9 @@ faulthandler.enable(file=CRASH)
 descriptors = Descriptors()
 kernelapp.IOPubThread = Publisher
 app = App.instance(outstream_class="__main__.Stream")
+codecs.register_error("okcvm", lambda error: ("\ufffd" * (error.end - error.start), error.end))
 app.session.key = b""
+app.session.pack = pack
 app.config.HistoryManager.enabled = False
 app.config.ZMQInteractiveShell.separate_in = ""
 app.initialize([])

@@ -5,20 +5,16 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::lean::{Data, Few};
 use super::wire::{self, Channel, Frame};
+use crate::support::truncate;
 
-/// Kinds of pictures and texts that are looked at; others are dropped at once.
-const KINDS: [&str; 9] = [
-    "text/plain",
-    "text/markdown",
-    "text/html",
-    "text/latex",
-    "image/png",
-    "image/jpeg",
-    "image/gif",
-    "image/webp",
-    "image/svg+xml",
-];
+/// Stands for what the kernel told and nobody can read.
+const NOT_UNDERSTOOD: &str = "[something that the kernel told was not understood]\n";
+/// Bytes of an exception's class that are kept.
+const MOST_NAME: usize = 200;
+/// Bytes of an exception's message that are kept.
+const MOST_WORDS: usize = 16 << 10;
 
 /// A request, and the id by which its answers name it.
 pub(super) fn request(channel: Channel, kind: &str, content: &Value) -> (String, Vec<u8>) {
@@ -68,8 +64,7 @@ pub struct Shown {
 }
 
 /// Why code failed.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Failure {
     /// The exception's class.
     pub ename: String,
@@ -88,6 +83,23 @@ struct Header {
 }
 
 #[derive(Deserialize)]
+struct Raised {
+    #[serde(default)]
+    ename: String,
+    #[serde(default)]
+    evalue: String,
+    #[serde(default)]
+    traceback: Few<String>,
+}
+
+impl From<Raised> for Failure {
+    fn from(Raised { ename, evalue, traceback }: Raised) -> Self {
+        let prefix = |text: &str, most| truncate::prefix(text, most).to_owned();
+        Self { ename: prefix(&ename, MOST_NAME), evalue: prefix(&evalue, MOST_WORDS), traceback: traceback.0 }
+    }
+}
+
+#[derive(Deserialize)]
 struct Text {
     text: String,
 }
@@ -95,7 +107,7 @@ struct Text {
 #[derive(Deserialize)]
 struct Display {
     #[serde(default)]
-    data: BTreeMap<String, Value>,
+    data: Data,
     #[serde(default)]
     transient: Transient,
 }
@@ -117,17 +129,17 @@ struct Status {
     execution_state: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Reply {
     status: String,
     #[serde(default)]
-    payload: Vec<Payload>,
+    payload: Few<Payload>,
 }
 
 #[derive(Deserialize)]
 struct Payload {
     #[serde(default)]
-    data: BTreeMap<String, Value>,
+    data: Data,
 }
 
 /// What a frame says, and to which request it belongs; `None` when it is not understood.
@@ -142,39 +154,31 @@ pub(super) fn read(frame: Frame) -> Option<(String, Said)> {
         }
         Err(length) => return Some((parent, Said::TooLong(length))),
     };
+    let content = String::from_utf8_lossy(&content);
     let said = match (frame.channel, header.msg_type.as_str()) {
-        (Channel::Iopub, "stream") => Said::Text(parse::<Text>(&content)?.text),
+        (Channel::Iopub, "stream") => parse(&content).map(|Text { text }| Said::Text(text)),
         (Channel::Iopub, kind @ ("display_data" | "execute_result" | "update_display_data")) => {
-            let Display { data, transient } = parse(&content)?;
             let replaces = kind == "update_display_data";
-            Said::Shown(Shown { data: known(data), id: transient.display_id, replaces })
+            parse(&content).map(|Display { data, transient }| {
+                Said::Shown(Shown { data: data.0, id: transient.display_id, replaces })
+            })
         }
-        (Channel::Iopub, "clear_output") => Said::Clear { wait: parse::<Clear>(&content)?.wait },
-        (Channel::Iopub, "error") => Said::Failed(parse(&content)?),
-        (Channel::Iopub, "status") if parse::<Status>(&content)?.execution_state == "idle" => Said::Idle,
+        (Channel::Iopub, "clear_output") => parse(&content).map(|Clear { wait }| Said::Clear { wait }),
+        (Channel::Iopub, "error") => parse::<Raised>(&content).map(|raised| Said::Failed(raised.into())),
+        (Channel::Iopub, "status") if parse::<Status>(&content)?.execution_state == "idle" => Some(Said::Idle),
         (Channel::Shell, _) => {
-            let Reply { status, payload } = parse(&content)?;
-            let text = |payload: Payload| known(payload.data).remove("text/plain");
-            Said::Replied { ok: status == "ok", pages: payload.into_iter().filter_map(text).collect() }
+            let Reply { status, payload } = parse(&content).unwrap_or_default();
+            let text = |mut payload: Payload| payload.data.0.remove("text/plain");
+            Some(Said::Replied { ok: status == "ok", pages: payload.0.into_iter().filter_map(text).collect() })
         }
         _ => return None,
     };
-    Some((parent, said))
+    Some((parent, said.unwrap_or_else(|| Said::Text(NOT_UNDERSTOOD.to_owned()))))
 }
 
-fn parse<'a, T: Deserialize<'a>>(content: &'a [u8]) -> Option<T> {
-    let parsed = serde_json::from_slice(content);
+fn parse<'a, T: Deserialize<'a>>(content: &'a str) -> Option<T> {
+    let parsed = serde_json::from_str(content);
     parsed.map_err(|error| tracing::debug!(%error, "a message of the kernel is not understood")).ok()
-}
-
-fn known(data: BTreeMap<String, Value>) -> BTreeMap<String, String> {
-    let text = |value: Value| match value {
-        Value::String(text) => text,
-        Value::Array(lines) => lines.iter().filter_map(Value::as_str).collect(),
-        other => other.to_string(),
-    };
-    let known = data.into_iter().filter(|(kind, _)| KINDS.contains(&kind.as_str()));
-    known.map(|(kind, value)| (kind, text(value))).collect()
 }
 
 /// The first words of a kernel.
@@ -187,7 +191,7 @@ pub(super) struct Hello {
 /// Reads the first words.
 pub(super) fn hello(frame: &Frame) -> Option<Hello> {
     let content = frame.content.as_ref().ok().filter(|_| frame.channel == Channel::Hello)?;
-    parse(content)
+    parse(std::str::from_utf8(content).ok()?)
 }
 
 #[cfg(test)]
@@ -227,12 +231,31 @@ mod tests {
     }
 
     #[test]
+    fn bytes_that_are_no_text_are_replaced_and_the_rest_is_kept() {
+        let content = Ok(b"{\"text\": \"a \xff b\"}".to_vec());
+        let frame = Frame { content, ..frame(Channel::Iopub, "stream", &json!({})) };
+        assert_eq!(read(frame).map(|(_, said)| said), Some(Said::Text("a \u{fffd} b".to_owned())));
+    }
+
+    #[test]
+    fn of_a_failure_only_so_much_is_kept() {
+        let long = "x".repeat(1 << 20);
+        let failed = said("error", &json!({"ename": long, "evalue": long, "traceback": vec!["l"; 5000]}));
+        let Some(Said::Failed(failure)) = failed else { panic!("{failed:?}") };
+        assert_eq!((failure.ename.len(), failure.evalue.len()), (MOST_NAME, MOST_WORDS));
+        assert_eq!(failure.traceback.len(), 1000);
+    }
+
+    #[test]
     fn what_is_forged_is_nothing() {
-        assert_eq!(said("stream", &json!({"text": 7})), None);
-        assert_eq!(said("stream", &json!([])), None);
+        let nothing = Some(Said::Text(NOT_UNDERSTOOD.to_owned()));
+        assert_eq!(said("stream", &json!({"text": 7})), nothing);
+        assert_eq!(said("stream", &json!([])), nothing);
         assert_eq!(said("execute_reply", &json!({"status": "ok"})), None, "on the wrong channel");
-        assert_eq!(said("error", &json!({"traceback": "no list"})), None);
-        assert_eq!(said("display_data", &json!({"data": []})), None);
+        assert_eq!(said("error", &json!({"traceback": "no list"})), nothing);
+        assert_eq!(said("display_data", &json!({"data": []})), nothing);
+        let (_, reply) = read(frame(Channel::Shell, "execute_reply", &json!([[[]]]))).expect("a reply is always heard");
+        assert_eq!(reply, Said::Replied { ok: false, pages: Vec::new() });
         let broken = Frame { header: b"{".to_vec(), ..frame(Channel::Iopub, "", &json!({})) };
         assert_eq!(read(broken), None);
         let long = Frame { content: Err(9), ..frame(Channel::Iopub, "stream", &json!({})) };

@@ -12,6 +12,7 @@
 //! they take as much memory as a message promises. Which Python it is: [`python`].
 
 mod actor;
+mod lean;
 mod message;
 pub mod python;
 mod rebuild;
@@ -25,6 +26,11 @@ pub use running::Output;
 pub use session::{Cell, Kernel, Note, StillKernel};
 
 use crate::sandbox::{Exit, SandboxError};
+
+/// How what a model is told of a kernel begins that has ended under its cell.
+pub const ENDED: &str = "[the kernel has ended: ";
+/// The same for a cell that okcvm itself interrupted.
+pub const INTERRUPTED: &str = "[interrupted: ";
 
 /// Why no kernel could be started.
 #[derive(Debug, thiserror::Error)]

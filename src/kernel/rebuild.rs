@@ -1,15 +1,23 @@
 //! Runs the cells of a conversation again, so that a fresh kernel has their variables.
 //!
 //! Cells that had failed are run too: what they did until they failed is what later cells built on. Cells that were
-//! stopped are not: nobody knows how far they came, and what ran for ever would do so again. The first cell that fails
-//! and did not fail before ends it, because those after it would go on from something else.
+//! stopped are not, nor those under which the kernel ended: nobody knows how far they came, and what ran for ever or
+//! killed the kernel would do so again. The first cell that fails and did not fail before ends it, because those after it
+//! would go on from something else.
 
 use tokio_util::sync::CancellationToken;
 
 use super::python::Python;
-use super::session::{FRESH, Kernel, Note};
-use super::{Gone, KernelError, Output};
+use super::session::{Kernel, Note};
+use super::{Cell, ENDED, Gone, INTERRUPTED, KernelError, Output};
+use crate::protocol::ToolStatus;
 use crate::sandbox::SandboxSession;
+use crate::support::{sanitize, truncate};
+
+/// Bytes of text that a cell may write when it is run again.
+const MOST_TEXT: usize = 64 << 20;
+/// Bytes of the reason why a cell failed that are told.
+const MOST_WORDS: usize = 300;
 
 /// A cell that was run before.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +26,6 @@ pub struct PastCell {
     pub code: String,
     /// Whether a fresh kernel was asked for before it.
     pub restart: bool,
-    /// What the model was told.
-    pub output: String,
     /// How it ended.
     pub ending: PastEnding,
 }
@@ -31,8 +37,21 @@ pub enum PastEnding {
     Ok,
     /// With an error.
     Failed,
-    /// It was stopped, or nobody knows.
+    /// It was stopped, the kernel ended under it, or nobody knows.
     Stopped,
+}
+
+impl PastEnding {
+    /// The ending of a cell of which this was told. okcvm's own words are the last line.
+    pub fn of(status: ToolStatus, output: &str) -> Self {
+        let last = output.lines().next_back().unwrap_or_default();
+        match status {
+            ToolStatus::Ok => Self::Ok,
+            ToolStatus::Error if [ENDED, INTERRUPTED].iter().any(|words| last.starts_with(words)) => Self::Stopped,
+            ToolStatus::Error => Self::Failed,
+            ToolStatus::Cancelled | ToolStatus::Timeout => Self::Stopped,
+        }
+    }
 }
 
 /// What came of it.
@@ -46,10 +65,10 @@ pub struct Rebuilt {
     pub stopped: Option<String>,
 }
 
-/// The cells that made the variables: those from the latest fresh kernel on, without what was stopped.
+/// The cells that make the variables: those from the latest on that asked for a fresh kernel, without what was stopped.
+/// A kernel that was lost is no beginning: what it had is just what is wanted back.
 fn cells_to_run(past: &[PastCell]) -> Vec<&PastCell> {
-    let begins = |cell: &PastCell| cell.restart || cell.output.lines().any(|line| line.contains(FRESH));
-    let from = past.iter().rposition(begins).unwrap_or(0);
+    let from = past.iter().rposition(|cell| cell.restart).unwrap_or(0);
     past[from..].iter().filter(|cell| cell.ending != PastEnding::Stopped).collect()
 }
 
@@ -101,24 +120,45 @@ impl Kernel {
         past: &PastCell,
     ) -> Result<Result<(), String>, KernelError> {
         let mut cell = self.run(session, python, &past.code, false).await?;
-        let mut failed = None;
-        loop {
-            match cell.next().await {
-                Output::Failed(failure) => failed = Some(format!("{}: {}", failure.ename, failure.evalue)),
-                Output::Done { ok: true } => return Ok(Ok(())),
-                Output::Done { ok: false } if past.ending == PastEnding::Failed => return Ok(Ok(())),
-                Output::Done { ok: false } => {
-                    return Ok(Err(failed.unwrap_or_else(|| "it failed".to_owned())));
+        let disk = session.disk();
+        // A cell that still runs is interrupted when it is dropped.
+        Ok(tokio::select! {
+            biased;
+            _ = disk.until_trouble() => Err("it was interrupted: too much was written to the disk".to_owned()),
+            ran = follow(&mut cell, past.ending) => ran,
+        })
+    }
+}
+
+/// Waits for the end of a cell that is run again.
+async fn follow(cell: &mut Cell, before: PastEnding) -> Result<(), String> {
+    let (mut failed, mut written) = (None, 0);
+    loop {
+        match cell.next().await {
+            Output::Failed(failure) => failed = Some(one_line(&format!("{}: {}", failure.ename, failure.evalue))),
+            Output::Done { ok: true } => return Ok(()),
+            Output::Done { ok: false } if before == PastEnding::Failed => return Ok(()),
+            Output::Done { ok: false } => return Err(failed.unwrap_or_else(|| "it failed".to_owned())),
+            Output::Gone(gone) => return Err(ended(&gone)),
+            Output::Text(text) => {
+                written += text.len();
+                if written > MOST_TEXT {
+                    return Err("it was interrupted: it wrote more than 64 MiB".to_owned());
                 }
-                Output::Gone(gone) => return Ok(Err(ended(&gone))),
-                Output::Text(_) | Output::Shown(_) | Output::Clear { .. } | Output::TooLong { .. } => {}
             }
+            Output::Shown(_) | Output::Clear { .. } | Output::TooLong { .. } => {}
         }
     }
 }
 
+/// Why a cell failed, as far as it is for the chat.
+fn one_line(words: &str) -> String {
+    let first = words.lines().next().unwrap_or_default();
+    sanitize::line(truncate::prefix(first, MOST_WORDS))
+}
+
 fn ended(gone: &Gone) -> String {
-    format!("the kernel has ended: {}", gone.words())
+    one_line(&format!("the kernel has ended: {}", gone.words()))
 }
 
 /// A rebuild is shown as long as this lives.
@@ -135,7 +175,7 @@ mod tests {
     use super::*;
 
     fn cell(code: &str, ending: PastEnding) -> PastCell {
-        PastCell { code: code.to_owned(), restart: false, output: String::new(), ending }
+        PastCell { code: code.to_owned(), restart: false, ending }
     }
 
     #[test]
@@ -146,10 +186,25 @@ mod tests {
         past.push(PastCell { restart: true, ..cell("d", PastEnding::Ok) });
         past.push(cell("e", PastEnding::Ok));
         assert_eq!(codes(&past), ["d", "e"]);
-        let note = super::super::Note::Fresh(None).line();
-        past.push(PastCell { output: format!("out\n{note}"), ..cell("f", PastEnding::Ok) });
-        past.push(cell("g", PastEnding::Ok));
-        assert_eq!(codes(&past), ["f", "g"], "a kernel that was lost");
         assert!(codes(&[]).is_empty());
+    }
+
+    #[test]
+    fn a_cell_that_killed_the_kernel_or_was_interrupted_is_not_run_again() {
+        let error = |output: &str| PastEnding::of(ToolStatus::Error, output);
+        assert_eq!(error(&format!("out\n{ENDED}it was killed (SIGKILL). All.]")), PastEnding::Stopped);
+        assert_eq!(error(&format!("{INTERRUPTED}it wrote more than 64 MiB.]")), PastEnding::Stopped);
+        assert_eq!(error(&format!("{ENDED}\nNameError: name 'y' is not defined")), PastEnding::Failed);
+        assert_eq!(PastEnding::of(ToolStatus::Ok, ENDED), PastEnding::Ok);
+        assert_eq!(PastEnding::of(ToolStatus::Cancelled, ""), PastEnding::Stopped);
+    }
+
+    #[test]
+    fn the_reason_of_a_failure_is_one_short_line() {
+        let words = one_line(&format!("Error: \u{1b}[31m{}\nmore", "AB ".repeat(1 << 20)));
+        assert!(
+            words.len() <= MOST_WORDS && words.starts_with("Error: ") && !words.contains(['\n', '\u{1b}']),
+            "{words}"
+        );
     }
 }

@@ -37,6 +37,8 @@ struct Known {
     starting: bool,
     /// Its variables belong to a state that was left.
     stale: bool,
+    /// The model has been told of that.
+    stale_told: bool,
     /// The conversation has cells that some kernel has run.
     has_cells: bool,
     /// Why the last one ended, until the model has been told.
@@ -76,8 +78,8 @@ pub enum Note {
     },
 }
 
-/// Marks a cell that began with no variables; looked for when cells are run again.
-pub(super) const FRESH: &str = "this is a fresh kernel: all variables of earlier cells are gone";
+/// What a model is told of a kernel with no variables.
+const FRESH: &str = "this is a fresh kernel: all variables of earlier cells are gone";
 
 impl Note {
     /// The note as a line for the model.
@@ -191,7 +193,7 @@ impl Kernel {
         }
         Ok(self.with(|known| {
             let (lost, note) = (known.lost.take(), known.note.take());
-            let stale = std::mem::take(&mut known.stale);
+            let stale = known.stale && !std::mem::replace(&mut known.stale_told, true);
             if let Some(note) = note.filter(|_| running && !restart) {
                 vec![note]
             } else if restart {
@@ -274,10 +276,12 @@ impl Kernel {
         })
     }
 
-    /// The network was changed: a kernel with other walls ends.
+    /// The network was changed: a kernel with other walls ends, and one that was never told of a proxy.
     pub fn network_changed(&self, session: &SandboxSession) {
+        let gets_proxy = |before| before == NetworkMode::Off && session.network_mode() == NetworkMode::Proxy;
+        let wrong = |running: &&Running| !session.has_walls_of(running.network) || gets_proxy(running.network);
         self.with(|known| {
-            if let Some(running) = known.process.as_ref().filter(|running| !session.has_walls_of(running.network)) {
+            if let Some(running) = known.process.as_ref().filter(wrong) {
                 running.process.order_end(Gone::Network);
             }
         });
@@ -288,6 +292,7 @@ impl Kernel {
         self.with(|known| {
             known.has_cells = has_cells;
             known.stale = known.process.is_some();
+            known.stale_told = false;
         });
         self.tell();
     }

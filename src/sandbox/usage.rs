@@ -4,10 +4,13 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use super::SandboxFolders;
 use crate::config::schema::LimitSection;
 
+/// How often the disk is looked at while something runs.
+const LOOK: Duration = Duration::from_millis(500);
 /// A command that took less of the disk than this is not stopped for it: on a disk that was nearly full before, small
 /// commands go on working, and so what fills it can be removed.
 const SMALL: u64 = 64 << 20;
@@ -112,6 +115,16 @@ impl Disk {
             most: limits.workspace_mb.saturating_mul(1 << 20),
             at_start,
             counted: counted.clone(),
+        }
+    }
+
+    /// Waits until something has to end for it.
+    pub async fn until_trouble(&self) -> DiskTrouble {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            if let Some(trouble) = self.trouble() {
+                return trouble;
+            }
         }
     }
 

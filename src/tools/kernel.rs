@@ -58,7 +58,7 @@ impl Toolbox {
         let Rebuilt { done, all, stopped } = rebuilt;
         match stopped {
             None => Ok(format!("the kernel was rebuilt: {done} of {all} cells were run again")),
-            Some(why) => Err(format!("only {done} of {all} cells were run again: {why}")),
+            Some(why) => Err(format!("only {done} of {all} cells were run again: {}", self.redactor.redact(&why))),
         }
     }
 }

@@ -23,7 +23,8 @@ enum Inside {
     Escape,
     /// After `ESC [`, to a final byte.
     Control,
-    /// After `ESC ]` and its like, to BEL or `ESC \`.
+    /// After `ESC ]` and its like, to BEL or `ESC \`, or to the end of the line: one that has no end must not hide what
+    /// follows.
     Long,
     /// An ESC in such a one.
     LongEscape,
@@ -41,6 +42,10 @@ impl Plain {
                 }
                 (Inside::Text, c) => {
                     self.text(c, &mut out);
+                    Inside::Text
+                }
+                (Inside::Long | Inside::LongEscape, '\n') => {
+                    self.text('\n', &mut out);
                     Inside::Text
                 }
                 // What ends a sequence from everywhere, and what each kind ends with.
@@ -112,6 +117,15 @@ mod tests {
         let text = "a\u{1b}[1;31mred\u{1b}[0m\n 10%\r 50%\r100%\r\nwin\r\n\u{1b}]0;title\u{7}b\u{1b}]8;;x\u{1b}\\c\u{1b}(Bd\n12\u{8}3";
         for size in 1..40 {
             assert_eq!(plain(text, size), "ared\n100%\nwin\nbcd\n13", "pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn a_sequence_without_an_end_hides_nothing_that_follows_its_line() {
+        for begin in ["\u{1b}]0;title", "\u{1b}_", "\u{1b}P", "\u{1b}]x\u{1b}"] {
+            for size in [1, 3, 100] {
+                assert_eq!(plain(&format!("first{begin}\nsecond\n"), size), "first\nsecond\n", "{begin:?}");
+            }
         }
     }
 

@@ -22,6 +22,8 @@ pub struct Activity {
     last_byte: u64,
     /// The user asked to stop.
     stopping: bool,
+    /// Cells of the notebook are run again, which a message waits for.
+    rebuilding: bool,
     model: String,
 }
 
@@ -38,7 +40,15 @@ pub struct Running {
 
 impl Default for Activity {
     fn default() -> Self {
-        Self { phase: Phase::Idle, phase_began: 0, turn_began: 0, last_byte: 0, stopping: false, model: String::new() }
+        Self {
+            phase: Phase::Idle,
+            phase_began: 0,
+            turn_began: 0,
+            last_byte: 0,
+            stopping: false,
+            rebuilding: false,
+            model: String::new(),
+        }
     }
 }
 
@@ -47,6 +57,7 @@ impl Activity {
     pub fn apply(&mut self, event: &Event, now_ms: u64) {
         match event {
             Event::SessionStarted { model, .. } => self.model = sanitize::line(model),
+            Event::KernelChanged(info) => self.rebuilding = info.rebuild.is_some(),
             Event::TurnStarted { .. } => {
                 self.turn_began = now_ms;
                 self.last_byte = now_ms;
@@ -102,6 +113,11 @@ impl Activity {
         !self.stopping && !matches!(self.phase, Phase::Idle | Phase::Closing | Phase::Restoring)
     }
 
+    /// Whether cells of the notebook are run again.
+    pub fn is_rebuilding(&self) -> bool {
+        self.rebuilding
+    }
+
     /// Whether the turn is being closed.
     pub fn is_closing(&self) -> bool {
         self.stopping || self.phase == Phase::Closing
@@ -130,6 +146,10 @@ impl Activity {
                 } else {
                     "taking the snapshot".to_owned()
                 }
+            }
+            Phase::Waiting if self.rebuilding => {
+                listens = false;
+                "waiting for the notebook's cells".to_owned()
             }
             Phase::Waiting => match self.model.as_str() {
                 "" => "waiting for the model".to_owned(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::protocol::{Event, KernelChange, Message, ToolStatus};
+use crate::protocol::{Event, KernelChange, Message};
 use crate::tools::{IPYTHON, PastCell, PastEnding};
 
 use super::engine::Engine;
@@ -77,12 +77,7 @@ impl History {
             Some(PastCell {
                 code: arguments.get("code")?.as_str()?.to_owned(),
                 restart: arguments.get("restart").and_then(Value::as_bool).unwrap_or(false),
-                output: reply.map(|reply| reply.output.clone()).unwrap_or_default(),
-                ending: match reply.map(|reply| reply.status) {
-                    Some(ToolStatus::Ok) => PastEnding::Ok,
-                    Some(ToolStatus::Error) => PastEnding::Failed,
-                    Some(ToolStatus::Cancelled | ToolStatus::Timeout) | None => PastEnding::Stopped,
-                },
+                ending: reply.map_or(PastEnding::Stopped, |reply| PastEnding::of(reply.status, &reply.output)),
             })
         };
         calls.filter_map(cell).collect()

@@ -151,6 +151,41 @@ async fn an_error_is_told_without_colours_to_the_model_and_with_them_to_whoever_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn halves_of_characters_and_sequences_without_an_end_hide_nothing() {
+    let folder = machine::folder();
+    let Some(machine) = machine(folder.path()) else { return };
+    let said = machine.says("print('a name \\udcff here \\ud800')\nprint('after')").await;
+    assert_eq!(said, "a name \u{fffd} here \u{fffd}\nafter\n");
+    let ran = machine.cell("raise ValueError('bad \\ud800 name')").await;
+    assert_eq!(ran.status, ToolStatus::Error);
+    assert!(ran.output.contains("ValueError") && ran.output.contains("bad"), "{}", ran.output);
+    let ran = machine.cell("print('first\\x1b]0;title')\nprint('second')\n1 / 0").await;
+    assert!(ran.output.contains("second\n") && ran.output.contains("ZeroDivisionError"), "{}", ran.output);
+    machine.toolbox.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_running_in_the_background_does_not_hold_the_cell() {
+    let folder = machine::folder();
+    let Some(machine) = machine(folder.path()) else { return };
+    let said = machine.says("!echo one; sleep 1000 & echo $! > pid\nprint('two')").await;
+    assert_eq!(said, "one\ntwo\n");
+    assert_eq!(machine.says("!kill -0 $(cat pid) && echo alive").await, "alive\n");
+    machine.toolbox.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn output_and_errors_keep_their_order() {
+    let folder = machine::folder();
+    let Some(machine) = machine(folder.path()) else { return };
+    let said =
+        machine.says("import sys\nfor i in range(5):\n    print('out', i)\n    print('err', i, file=sys.stderr)").await;
+    let wanted: String = (0..5).map(|i| format!("out {i}\nerr {i}\n")).collect();
+    assert_eq!(said, wanted);
+    machine.toolbox.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn lines_that_are_written_over_are_one_line_and_what_is_cleared_is_gone() {
     let folder = machine::folder();
     let Some(machine) = machine(folder.path()) else { return };

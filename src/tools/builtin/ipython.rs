@@ -6,9 +6,9 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::kernel::{Cell, Failure, Gone, Output};
+use crate::kernel::{Cell, ENDED, Failure, Gone, INTERRUPTED, Output};
 use crate::protocol::ToolStatus;
-use crate::sandbox::{Disk, DiskTrouble, Sandbox};
+use crate::sandbox::{DiskTrouble, Sandbox};
 use crate::tools::args;
 use crate::tools::capture::Capture;
 use crate::tools::dispatch::Machine;
@@ -19,8 +19,6 @@ mod text;
 
 use pictures::Pictures;
 
-/// How often the disk is looked at while a cell runs.
-const LOOK: Duration = Duration::from_millis(500);
 /// What is told of a cell that succeeded and said nothing.
 const NO_OUTPUT: &str = "[no output]";
 
@@ -89,7 +87,7 @@ async fn run(cx: ToolContext<'_>, args: Value) -> Result<ToolOutput, ToolError> 
     let ending = tokio::select! {
         biased;
         () = cancel.cancelled() => Ending::Cancelled,
-        trouble = watch(&disk) => Ending::Disk(trouble),
+        trouble = disk.until_trouble() => Ending::Disk(trouble),
         ending = showing.follow(&mut cell) => ending,
     };
     let notes: Vec<String> = cell.notes.iter().map(crate::kernel::Note::line).collect();
@@ -102,15 +100,6 @@ async fn run(cx: ToolContext<'_>, args: Value) -> Result<ToolOutput, ToolError> 
     let footer = notes.into_iter().chain(Some(std::mem::take(&mut output.footer)).filter(|line| !line.is_empty()));
     output.footer = footer.collect::<Vec<_>>().join("\n");
     Ok(output)
-}
-
-async fn watch(disk: &Disk) -> DiskTrouble {
-    loop {
-        tokio::time::sleep(LOOK).await;
-        if let Some(trouble) = disk.trouble() {
-            return trouble;
-        }
-    }
 }
 
 /// Takes what a cell gives.
@@ -211,8 +200,7 @@ fn told(
                 let before = if capture.at_line_start() { "" } else { "\n" };
                 capture.push_live(&format!("{before}{more}\n"));
             }
-            let told =
-                format!("[the kernel has ended: {why}. All variables are gone; the next call gets a fresh kernel.]");
+            let told = format!("{ENDED}{why}. All variables are gone; the next call gets a fresh kernel.]");
             (ToolStatus::Error, told)
         }
         Ending::Cancelled => (
@@ -222,10 +210,9 @@ fn told(
                 took.as_secs_f64()
             ),
         ),
-        Ending::TooMuchOutput => (
-            ToolStatus::Error,
-            "[interrupted: it wrote more than 64 MiB. Send long output to a file instead.]".to_owned(),
-        ),
+        Ending::TooMuchOutput => {
+            (ToolStatus::Error, format!("{INTERRUPTED}it wrote more than 64 MiB. Send long output to a file instead.]"))
+        }
         Ending::Disk(trouble) => {
             let why = match trouble {
                 DiskTrouble::Full => {
@@ -236,7 +223,7 @@ fn told(
                     limits.workspace_mb
                 ),
             };
-            (ToolStatus::Error, format!("[interrupted: {why}. Remove what is not needed.]"))
+            (ToolStatus::Error, format!("{INTERRUPTED}{why}. Remove what is not needed.]"))
         }
     };
     output

@@ -410,6 +410,11 @@ impl App {
         if let Some(effects) = self.discard_voice() {
             return effects;
         }
+        if self.activity.is_rebuilding() {
+            // No turn runs meanwhile: a message that waits for the cells is asked then.
+            self.last_escape = None;
+            return vec![UiEffect::Send(Op::Interrupt)];
+        }
         if self.activity.is_running() {
             self.last_escape = None;
             return self.interrupt();

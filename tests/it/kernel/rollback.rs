@@ -70,6 +70,7 @@ async fn after_a_rollback_the_kernel_is_stale_and_can_be_rebuilt() {
     let events = session.turn("d").await;
     let told = output(&events, "d");
     assert!(told.starts_with("11\n[the session was rolled back and the kernel was not"), "{told}");
+    assert!(infos(&events).last().is_some_and(|info| info.stale), "a cell makes no fresh kernel");
 
     roll(&mut session, Op::Undo).await;
     session.send(Op::Kernel(KernelChange::Rebuild));
@@ -96,10 +97,10 @@ async fn a_session_that_is_continued_has_lost_its_variables_and_says_so() {
     let events = session.turn("b").await;
     assert_eq!(output(&events, "b"), "False\n[this is a fresh kernel: all variables of earlier cells are gone]");
     session.turn("c").await;
-    // What was before the kernel was lost is not run again.
+    // What was before the kernel was lost is run again too.
     session.send(Op::Kernel(KernelChange::Rebuild));
     let events = session.until(|event| matches!(event, Event::KernelReplied { .. } | Event::Error { .. })).await;
-    let message = "the kernel was rebuilt: 2 of 2 cells were run again".to_owned();
+    let message = "the kernel was rebuilt: 3 of 3 cells were run again".to_owned();
     assert_eq!(events.last(), Some(&Event::KernelReplied { message }));
     session.send(Op::Kernel(KernelChange::Restart));
     session.until(|event| matches!(event, Event::KernelReplied { .. })).await;

@@ -162,10 +162,15 @@ fn write(
         workspace.write_atomic(&path, bytes)?;
         return Ok(path);
     }
+    // A folder that leads elsewhere leaves no name at all.
+    workspace.resolve(&format!("{}/output", workspace.mount()))?;
     for number in 1..NAMES {
-        let path = workspace.resolve(&format!("{}/output/{stem}-{number}.{ending}", workspace.mount()))?;
-        if workspace.write_new(&path, bytes)? {
-            return Ok(path);
+        let path = workspace.resolve(&format!("{}/output/{stem}-{number}.{ending}", workspace.mount()));
+        match path.and_then(|path| Ok(workspace.write_new(&path, bytes)?.then_some(path))) {
+            Ok(Some(path)) => return Ok(path),
+            // A link that leads elsewhere takes a name as a file does.
+            Ok(None) | Err(WorkspaceError::Outside { .. } | WorkspaceError::NotAFile { .. }) => {}
+            Err(error) => return Err(error),
         }
     }
     let path = format!("{}/output", workspace.mount());

@@ -32,7 +32,7 @@ fn without_tags(html: &str) -> String {
             // Their content is for nobody to read.
             "script" | "style" => {
                 let end = format!("</{name}");
-                let from = tag.to_ascii_lowercase().find(&end).map_or(tag.len(), |at| at + end.len());
+                let from = find_ignoring_case(tag, &end).map_or(tag.len(), |at| at + end.len());
                 &tag[from..]
             }
             _ => tag,
@@ -51,6 +51,11 @@ fn without_tags(html: &str) -> String {
     let text = text.replace("&nbsp;", " ").replace("&amp;", "&");
     let lines = text.lines().map(str::trim_end).filter(|line| !line.trim().is_empty());
     lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Where ASCII text begins in another, whatever their cases; nothing is copied, as there may be thousands of tags.
+fn find_ignoring_case(text: &str, wanted: &str) -> Option<usize> {
+    text.as_bytes().windows(wanted.len()).position(|some| some.eq_ignore_ascii_case(wanted.as_bytes()))
 }
 
 /// Where an error came from, without the frames of the notebook itself.
@@ -84,6 +89,8 @@ mod tests {
         assert_eq!(of(&shown(&[object, ("text/markdown", "# x")])), "# x");
         let html = "<style>p {}</style><h1>T</h1><p>a &lt; b<br>c</p><table><tr><td>1</td><td>2</td></tr></table><";
         assert_eq!(of(&shown(&[object, ("text/html", html)])), "T\na < b\nc\n1\t2");
+        let many = "<Script>x</SCRIPT>".repeat(10_000) + "世<STYLE>y</style>b<script>z";
+        assert_eq!(of(&shown(&[object, ("text/html", &many)])), "世b");
         assert_eq!(of(&shown(&[object])), object.1);
         assert_eq!(of(&shown(&[])), "");
     }
