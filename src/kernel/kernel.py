@@ -421,7 +421,7 @@ faulthandler.enable(file=CRASH)
 descriptors = Descriptors()
 kernelapp.IOPubThread = Publisher
 app = App.instance(outstream_class="__main__.Stream")
-codecs.register_error("okcvm", lambda error: ("\ufffd" * (error.end - error.start), error.end))
+codecs.register_error("okcvm", lambda error: ("\ufffd".encode() * (error.end - error.start), error.end))
 app.session.key = b""
 app.session.pack = pack
 app.config.HistoryManager.enabled = False

@@ -11,9 +11,9 @@ use crate::support::truncate;
 
 /// Stands for what the kernel told and nobody can read.
 const NOT_UNDERSTOOD: &str = "[something that the kernel told was not understood]\n";
-/// Bytes of an exception's class that are kept.
+/// Characters of an exception's class that are kept.
 const MOST_NAME: usize = 200;
-/// Bytes of an exception's message that are kept.
+/// Characters of an exception's message that are kept.
 const MOST_WORDS: usize = 16 << 10;
 
 /// A request, and the id by which its answers name it.

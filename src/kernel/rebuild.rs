@@ -16,7 +16,7 @@ use crate::support::{sanitize, truncate};
 
 /// Bytes of text that a cell may write when it is run again.
 const MOST_TEXT: usize = 64 << 20;
-/// Bytes of the reason why a cell failed that are told.
+/// Characters of the reason why a cell failed that are told.
 const MOST_WORDS: usize = 300;
 
 /// A cell that was run before.
