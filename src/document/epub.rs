@@ -1,5 +1,7 @@
 //! Electronic books: the chapters in the order of the book.
 
+use std::collections::HashMap;
+
 use super::html;
 use super::markdown::{Writer, count};
 use super::package::{Package, resolve};
@@ -27,15 +29,20 @@ pub(super) fn convert(bytes: &[u8], limits: &Limits) -> Result<Converted, Docume
         }
     }
 
-    let manifest: Vec<Element<'_>> = tree.root().child("manifest").into_iter().flat_map(Element::children).collect();
+    // The first of each name counts.
+    let mut files: HashMap<&str, &str> = HashMap::new();
+    for file in tree.root().child("manifest").into_iter().flat_map(Element::children) {
+        if let (Some(id), Some(href)) = (file.attr("id"), file.attr("href")) {
+            files.entry(id).or_insert(href);
+        }
+    }
     let chapters: Vec<String> = tree
         .root()
         .child("spine")
         .into_iter()
         .flat_map(Element::children)
         .filter_map(|item| {
-            let id = item.attr("idref")?;
-            let href = manifest.iter().find(|file| file.attr("id") == Some(id))?.attr("href")?;
+            let href = files.get(item.attr("idref")?)?;
             Some(resolve(folder, &decoded(href)))
         })
         .collect();

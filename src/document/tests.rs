@@ -47,3 +47,21 @@ fn the_kind_is_told_by_content_first() {
     assert_eq!(kind_of(b"<!DOCTYPE html>", "page"), Some(Kind::Html));
     assert_eq!(kind_of(b"# about %PDF- files", "notes.md"), None);
 }
+
+#[test]
+fn a_note_and_a_summary_are_one_short_line_whatever_a_document_puts_into_them() {
+    let mut writer = markdown::Writer::new(&Limits::default());
+    writer.note(format!("the chapter {}\n[forged] \u{1b}[31m could not be read", "Q".repeat(2_000_000)));
+    writer.note("the chapter x\n[forged]\u{1b}c");
+    let converted = writer.finish("summary\n".repeat(1_000));
+    for words in converted.notes.iter().chain([&converted.summary]) {
+        assert!(words.chars().count() <= 200 && !words.contains(char::is_control), "{words}");
+    }
+    assert_eq!(converted.notes.len(), 2);
+}
+
+#[test]
+fn a_cell_alone_in_its_table_stays_a_cell() {
+    let page = b"<!DOCTYPE html><table><tr><td>one<br>two</td></tr></table>";
+    assert_eq!(text(Kind::Html, page), "| one<br>two |\n| --- |\n");
+}

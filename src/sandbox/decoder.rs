@@ -161,7 +161,7 @@ impl Decoder {
         let signal = exit.signal.and_then(Signal::from_named_raw);
         Err(match signal {
             _ if said.contains("memory allocation of") => DecoderError::OutOfMemory,
-            Some(Signal::XCPU) => DecoderError::TimedOut(self.time_limit),
+            Some(Signal::XCPU) => DecoderError::TimedOut(Duration::from_secs(walls::CPU_SECONDS)),
             _ if said.contains("overflowed its stack") => DecoderError::Crashed("it is nested too deeply".to_owned()),
             Some(Signal::KILL) => DecoderError::Crashed("killed; the machine may be short of memory".to_owned()),
             _ => DecoderError::Crashed(match exit.signal {

@@ -34,6 +34,8 @@ pub(super) enum Task {
         kind: Kind,
         /// How its name ends; the name itself is nobody's business.
         extension: String,
+        /// What its text is written in, where others than the document know it.
+        encoding: Option<String>,
     },
 }
 
@@ -45,7 +47,10 @@ pub fn decode(task: &str, input: &mut dyn Read) -> Result<Vec<u8>, String> {
     match task {
         Task::Picture => picture::shrunk(&bytes),
         Task::Pixels { width, height, grow } => picture::unpacked(&bytes, (width, height), grow),
-        Task::Document { kind, extension } => {
+        Task::Document { kind, extension, encoding } => {
+            if let Some(encoding) = encoding.and_then(|label| encoding_rs::Encoding::for_label(label.as_bytes())) {
+                bytes = encoding.decode_with_bom_removal(&bytes).0.into_owned().into_bytes();
+            }
             let name = format!("document.{extension}");
             let converted = document::convert(kind, &bytes, &name, &Limits::default());
             let converted = converted.map_err(|error| error.to_string())?;

@@ -200,6 +200,19 @@ fn a_pdf_of_pictures_alone_says_that_it_has_no_text() {
     assert!(converted.notes.iter().any(|note| note.contains("OCR")), "{:?}", converted.notes);
 }
 
+#[test]
+fn a_page_that_cannot_be_unpacked_is_not_told_as_an_empty_one() {
+    let content = stream("/Filter /FlateDecode", "this is not deflated at all");
+    let file = pdf(&[CATALOG, PAGES, PAGE, &content, FONT], true);
+    let converted = convert(Kind::Pdf, &file, "cut.pdf", &Limits::default()).expect("a document");
+    assert!(
+        converted.notes.iter().any(|note| note.contains("1 page could not be read whole")),
+        "{:?}",
+        converted.notes
+    );
+    assert!(!converted.notes.iter().any(|note| note == "it has no text"), "{:?}", converted.notes);
+}
+
 /// The next of a row of numbers that looks like chance and is the same each time.
 fn next(state: &mut u64) -> usize {
     *state ^= *state << 13;

@@ -237,6 +237,24 @@ async fn documents_that_were_made_to_harm_are_errors_of_one_call() {
     assert!(grown < 300 << 20, "{} MiB", grown >> 20);
 }
 
+#[tokio::test]
+async fn all_of_a_converted_document_can_be_read_and_its_encoding_is_told() {
+    let files = files();
+    let row: String = (0..400).map(|number| format!("cell{number},")).collect();
+    let (table, ..) = encoding_rs::GB18030.encode("名称,数量\n苹果,3\n");
+    files.put("wide.csv", format!("{row}LAST\n"));
+    files.put("short.csv", &table);
+    files.put("late.txt", [&b"plain words\n".repeat(100_000)[..], &table].concat());
+    let read = files.read("wide.csv").await;
+    assert!(read.contains("cell399") && read.contains("LAST") && !read.contains("more characters"), "{read}");
+    let read = files.read("short.csv").await;
+    assert!(read.contains("| 苹果 | 3 |") && read.contains("written in GB18030"), "{read}");
+    let read = files.ok("read_file", json!({"file_path": "late.txt", "offset": 100_001})).await.output;
+    assert!(read.contains("名称,数量") && read.contains("written in GB18030"), "{read}");
+    let beyond = files.fails("read_file", json!({"file_path": "short.csv", "offset": 50})).await;
+    assert!(beyond.contains("beyond the end") && beyond.contains("written in GB18030"), "{beyond}");
+}
+
 // ---- pictures ----
 
 #[tokio::test]
@@ -253,6 +271,24 @@ async fn a_large_picture_reaches_the_model_small_and_is_an_artifact() {
     assert_eq!(image::load_from_memory(&sent).expect("a picture").width(), 1_568);
     assert_eq!(read.artifacts[0].kind, ArtifactKind::Image);
     assert_eq!(read.artifacts[0].host_path.as_deref(), Some(files.machine.work().join("plan.bmp").as_path()));
+    // A small one that is sound comes as it is, whatever its name says; a damaged one never comes, whatever its frame says.
+    let (mut plot, mut photo) = (Vec::new(), Vec::new());
+    let pixels = image::RgbImage::new(40, 30);
+    pixels.write_to(&mut std::io::Cursor::new(&mut plot), image::ImageFormat::Png).expect("PNG");
+    pixels.write_to(&mut std::io::Cursor::new(&mut photo), image::ImageFormat::Jpeg).expect("JPEG");
+    files.put("plot.txt", &plot);
+    let read = files.ok("read_file", json!({"file_path": "plot.txt"})).await;
+    assert!(read.output.contains("plot.txt: PNG picture, 40 x 30, "), "{}", read.output);
+    assert_eq!(base64::engine::general_purpose::STANDARD.decode(&read.images[0].base64).expect("base64"), plot);
+    files.put("cut.png", [&plot[..plot.len() - 20], &plot[plot.len() - 12..]].concat());
+    assert!(files.fails("read_file", json!({"file_path": "cut.png"})).await.contains("damaged"));
+    let cut = [&photo[..photo.len() - 30], b"\xff\xd9"].concat();
+    files.put("cut.jpg", &cut);
+    let read = files.call("read_file", json!({"file_path": "cut.jpg"})).await;
+    for image in &read.images {
+        let sent = base64::engine::general_purpose::STANDARD.decode(&image.base64).expect("base64");
+        assert_ne!(sent, cut, "what is damaged goes made anew or not at all");
+    }
     // A picture that is written in characters is a text.
     files.put("drawing.svg", "<svg xmlns=\"http://www.w3.org/2000/svg\"/>");
     assert!(files.read("drawing.svg").await.starts_with("     1\t<svg"));

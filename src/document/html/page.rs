@@ -376,17 +376,7 @@ impl<'w> Page<'w> {
             // Text that stood between the cells comes first.
             self.flush();
             self.writer.paragraph(&caption);
-            let single = match table.rows() {
-                [row] if row.len() == 1 => Some(&row[0]),
-                _ => None,
-            };
-            match single {
-                // A frame around text is no table.
-                Some(cell) if cell.contains("<br>") => {
-                    self.writer.block(&cell.replace("<br>", "  \n").replace("\\|", "|"));
-                }
-                _ => self.writer.table(&table),
-            }
+            self.writer.table(&table);
         } else {
             let lines: Vec<String> = table
                 .rows()

@@ -7,9 +7,12 @@ pub(super) use inline::{Inline, Look};
 pub(super) use table::Table;
 
 use super::{Converted, Limits};
+use crate::support::{sanitize, truncate};
 
 /// How deep lists are drawn; what lies deeper is drawn at this depth.
 const DEEPEST_ITEM: usize = 12;
+/// Characters of a note or a summary: both may quote the document.
+const MAX_NOTE: usize = 200;
 
 /// What stands before an item of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +69,7 @@ impl Writer {
 
     /// Something that the reader of the text has to know; each is told once.
     pub(super) fn note(&mut self, note: impl Into<String>) {
-        let note = note.into();
+        let note = line(&note.into());
         if !self.notes.contains(&note) && self.notes.len() < 20 {
             self.notes.push(note);
         }
@@ -198,8 +201,14 @@ impl Writer {
         if !self.out.is_empty() {
             self.out.push('\n');
         }
-        Converted { markdown: self.out, summary: summary.into(), notes: self.notes }
+        Converted { markdown: self.out, summary: line(&summary.into()), notes: self.notes }
     }
+}
+
+/// One short line without anything that moves a cursor.
+fn line(text: &str) -> String {
+    let text = sanitize::line(truncate::prefix(text, MAX_NOTE));
+    truncate::prefix(&text, MAX_NOTE).to_owned()
 }
 
 /// `1 page`, `2 pages`.

@@ -47,7 +47,7 @@ fn read(sheet: Element<'_>, styles: &Styles, writer: &Writer) -> Grid {
         if !cells.is_empty() {
             for row in number..number.saturating_add(repeated) {
                 for (column, times, value) in &cells {
-                    for column in *column..column.saturating_add(*times) {
+                    for column in *column..column.saturating_add(*times).min(MOST_COLUMNS) {
                         if grid.size() > writer.room() {
                             return grid;
                         }
@@ -60,6 +60,9 @@ fn read(sheet: Element<'_>, styles: &Styles, writer: &Writer) -> Grid {
     }
     grid
 }
+
+/// Columns of the widest sheets that programs write.
+const MOST_COLUMNS: u32 = 16_384;
 
 fn repeats(element: Element<'_>, name: &str) -> u32 {
     element.attr(name).and_then(|v| v.parse().ok()).unwrap_or(1)

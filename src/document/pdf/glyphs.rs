@@ -52,6 +52,10 @@ pub(super) struct Reader<'d> {
     pub(super) glyphs: Vec<Glyph>,
     /// Characters whose font does not say what they mean.
     pub(super) unknown: usize,
+    /// Pages of which something could not be unpacked.
+    pub(super) broken: usize,
+    /// Whether this page is one.
+    is_broken: bool,
     /// Whether the page shows a picture.
     pub(super) pictures: bool,
     operators: usize,
@@ -69,6 +73,8 @@ impl<'d> Reader<'d> {
             fonts: HashMap::new(),
             glyphs: Vec::new(),
             unknown: 0,
+            broken: 0,
+            is_broken: false,
             pictures: false,
             operators: 0,
             replaced: None,
@@ -93,8 +99,23 @@ impl<'d> Reader<'d> {
             270 => Matrix([0.0, 1.0, -1.0, 0.0, 0.0, 0.0]),
             _ => Matrix::IDENTITY,
         };
-        let Ok(content) = self.document.get_page_content_with_limit(page, MOST_STREAM) else { return };
+        // What can be read of such a page is read all the same.
+        self.is_broken = !self.has_contents(page);
+        let Ok(content) = self.document.get_page_content_with_limit(page, MOST_STREAM) else {
+            self.broken += 1;
+            return;
+        };
         self.stream(&content, resources, matrix, 0);
+        self.broken += usize::from(self.is_broken);
+    }
+
+    /// Whether all streams of a page are there and can be unpacked.
+    fn has_contents(&self, page: ObjectId) -> bool {
+        let streams = self.document.get_page_contents(page);
+        streams.into_iter().all(|id| {
+            let stream = self.document.get_object(id).and_then(Object::as_stream);
+            stream.is_ok_and(|stream| stream.get_plain_content_with_limit(MOST_STREAM).is_ok())
+        })
     }
 
     /// A value of a page, or of what the page is part of.
@@ -300,7 +321,10 @@ impl<'d> Reader<'d> {
         match get(self.document, &stream.dict, b"Subtype").and_then(|o| o.as_name().ok()) {
             Some(b"Image") => self.pictures = true,
             Some(b"Form") if depth < DEEPEST_FORM && id.is_none_or(|id| !self.forms.contains(&id)) => {
-                let Ok(content) = stream.get_plain_content_with_limit(MOST_STREAM) else { return };
+                let Ok(content) = stream.get_plain_content_with_limit(MOST_STREAM) else {
+                    self.is_broken = true;
+                    return;
+                };
                 // Each reading of a form counts, also of an empty one: forms that show one another many times end too.
                 self.operators += 100;
                 let numbers = |key: &[u8]| -> Option<[f64; 6]> {

@@ -64,6 +64,8 @@ pub(super) fn convert(bytes: &[u8], limits: &Limits) -> Result<Converted, Docume
     if empty == pages.len() {
         writer.note(if scanned > 0 {
             "it has no text: its pages are pictures, such as scans; only a look at the pictures or OCR can read them"
+        } else if reader.broken > 0 {
+            "no text of it could be read"
         } else {
             "it has no text"
         });
@@ -72,6 +74,9 @@ pub(super) fn convert(bytes: &[u8], limits: &Limits) -> Result<Converted, Docume
             "{} with pictures and no text; only a look at them or OCR can read them",
             count(scanned, "page")
         ));
+    }
+    if reader.broken > 0 {
+        writer.note(format!("{} could not be read whole: damaged or too large", count(reader.broken, "page")));
     }
     if reader.unknown > 0 {
         writer.note(format!(

@@ -16,7 +16,7 @@ use seccompiler::{
 use crate::sandbox::landlock;
 
 /// Seconds of computing; waiting is bounded by the one who waits.
-const CPU_SECONDS: u64 = 20;
+pub(super) const CPU_SECONDS: u64 = 20;
 /// Stack of the one thread, which grows when it is needed.
 const STACK: u64 = 64 << 20;
 
@@ -50,25 +50,26 @@ pub(super) fn shut(memory: u64) -> io::Result<()> {
     rustix::thread::set_no_new_privs(true)?;
     for (resource, most) in [
         (Resource::As, memory),
-        (Resource::Cpu, CPU_SECONDS),
         (Resource::Stack, STACK),
         (Resource::Fsize, 0),
         (Resource::Core, 0),
         (Resource::Nproc, 0),
     ] {
-        limit(resource, most)?;
+        limit(resource, most, most)?;
     }
+    // With both the same the kernel kills, and nobody could tell why.
+    limit(Resource::Cpu, CPU_SECONDS, CPU_SECONDS + 2)?;
     landlock::shut_all()?;
     // Last of the limits: until here descriptors were needed.
-    limit(Resource::Nofile, 0)?;
+    limit(Resource::Nofile, 0, 0)?;
     seccompiler::apply_filter(&filter().map_err(io::Error::other)?).map_err(io::Error::other)
 }
 
-/// A limit, where no lower one holds already.
-fn limit(resource: Resource, most: u64) -> io::Result<()> {
+/// A limit of which the process is told, and one that ends it; where no lower one holds already.
+fn limit(resource: Resource, told: u64, most: u64) -> io::Result<()> {
     let inherited = rustix::process::getrlimit(resource).maximum;
-    let most = Some(inherited.map_or(most, |inherited| most.min(inherited)));
-    Ok(rustix::process::setrlimit(resource, Rlimit { current: most, maximum: most })?)
+    let lower = |most: u64| Some(inherited.map_or(most, |inherited| most.min(inherited)));
+    Ok(rustix::process::setrlimit(resource, Rlimit { current: lower(told), maximum: lower(most) })?)
 }
 
 fn filter() -> Result<BpfProgram, seccompiler::BackendError> {

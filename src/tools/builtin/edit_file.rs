@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use futures::future::BoxFuture;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use super::files::{self, Before, MAX_CHANGED, MAX_CHARS};
 use super::text::{self, Change, TextFile};
@@ -22,6 +23,8 @@ const CONTEXT: usize = 3;
 const MAX_SHOWN: usize = 40;
 /// Line numbers that are listed.
 const MAX_LISTED: usize = 20;
+/// Places that one call changes.
+const MAX_PLACES: usize = 100_000;
 
 /// Changes a file.
 #[derive(Debug)]
@@ -33,12 +36,12 @@ impl Tool for EditFile {
     }
 
     fn run<'a>(&'a self, cx: ToolContext<'a>, args: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
-        let machine = cx.machine.clone();
-        Box::pin(blocking(move || edit(&machine, &args)))
+        let (machine, cancel) = (cx.machine.clone(), cx.cancel);
+        Box::pin(blocking(move || edit(&machine, &args, &cancel)))
     }
 }
 
-fn edit(machine: &Machine, args: &Value) -> Result<ToolOutput, ToolError> {
+fn edit(machine: &Machine, args: &Value, cancel: &CancellationToken) -> Result<ToolOutput, ToolError> {
     let (old, new) = (args::text(args, "old_string"), args::text(args, "new_string"));
     let path = machine.workspace.resolve(args::text(args, "file_path"))?;
     if old == new {
@@ -68,8 +71,19 @@ fn edit(machine: &Machine, args: &Value) -> Result<ToolOutput, ToolError> {
 
     let places = text::places(content, old);
     match places.as_slice() {
-        [] => return Err(ToolError::ForModel(near_miss::told(path.shown(), content, old))),
+        [] => {
+            let why = near_miss::told(path.shown(), content, old, cancel);
+            return Err(if cancel.is_cancelled() { ToolError::Cancelled } else { ToolError::ForModel(why) });
+        }
         [_] => {}
+        many if many.len() > MAX_PLACES => {
+            return Err(ToolError::ForModel(format!(
+                "old_string occurs {} times in {}; at most {MAX_PLACES} places can be changed in one call. Do it with \
+                 the shell, for example with sed.",
+                many.len(),
+                path.shown()
+            )));
+        }
         _ if args::flag(args, "replace_all") => {}
         many => return Err(ToolError::ForModel(not_unique(&path, content, many))),
     }

@@ -1,11 +1,10 @@
 //! Pictures for vision models: decoded in a process of their own, turned upright, made small enough.
 //!
 //! ```text
-//! bytes ─ small and plain? ─ yes ─────────────────────────────── ImageData
-//!                └─ no ─ okcvm __convert ─ [`shrink`] ─ answer ──┘
+//! bytes ─ okcvm __convert ─ [`shrink`] ─┬─ small and sound: as they are ─ ImageData
+//!                                       └─ others: smaller bytes ──────── ImageData
 //! ```
 
-mod header;
 mod pixels;
 mod shrink;
 
@@ -32,7 +31,7 @@ pub(in crate::tools) use shrink::shrunk;
 const MAX_EDGE: u32 = 1_568;
 /// Bytes that models are given.
 const MAX_BYTES: usize = 1_500_000;
-/// A picture of fewer bytes and no long edge goes as it is, when it needs no turning.
+/// A file of fewer bytes is read into memory at once.
 const SMALL: usize = 1_000_000;
 
 /// A picture as a model can take it.
@@ -58,8 +57,9 @@ struct Told {
     unchanged: bool,
 }
 
-/// Makes of the bytes of a picture (PNG, JPEG, GIF, WebP, BMP, TIFF) what a model can take. `path` is where it lies
-/// under the mount, if it does.
+/// Makes of the bytes of a picture (PNG, JPEG, GIF, WebP, BMP, TIFF) what a model can take. All of them are
+/// decoded first: an endpoint refuses a damaged one, and with it every later request of the conversation. `path` is
+/// where it lies under the mount, if it does.
 pub(in crate::tools) async fn for_model(
     machine: &Machine,
     bytes: Vec<u8>,
@@ -67,9 +67,6 @@ pub(in crate::tools) async fn for_model(
     cancel: &CancellationToken,
 ) -> Result<Picture, ToolError> {
     let size = bytes.len() as u64;
-    if let Some(told) = as_it_is(&bytes) {
-        return Ok(picture(&told, size, &bytes, path));
-    }
     let (told, smaller) = decoded(machine, Encoded::Bytes(bytes.clone()), path, cancel).await?;
     Ok(picture(&told, size, if told.unchanged { &bytes } else { &smaller }, path))
 }
@@ -98,14 +95,6 @@ pub(super) async fn of_file(
     let (told, smaller) = decoded(machine, input, Some(path), cancel).await?;
     let bytes = if told.unchanged { whole(file).await.map_err(fail)? } else { smaller };
     Ok(picture(&told, size, &bytes, Some(path)))
-}
-
-/// A picture that is small and plain goes without a look into it.
-fn as_it_is(bytes: &[u8]) -> Option<Told> {
-    let (format, size) = header::plain(bytes)?;
-    let media_type = format!("image/{}", format.to_lowercase());
-    let fits = bytes.len() < SMALL && size.0.max(size.1) <= MAX_EDGE;
-    fits.then(|| Told { format: format.to_owned(), size, shown: size, media_type, unchanged: true })
 }
 
 async fn decoded(

@@ -13,8 +13,9 @@
 
 mod window;
 
+use std::borrow::Cow;
 use std::fs::File;
-use std::io::{self, BufReader, Read as _, Seek as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -30,7 +31,7 @@ use super::watched::{Watched, not_read};
 use crate::document::{Converted, Kind};
 use crate::protocol::{Artifact, ArtifactKind};
 use crate::sandbox::Encoded;
-use crate::support::truncate;
+use crate::support::{sanitize, truncate};
 use crate::tools::args;
 use crate::tools::capture::hex;
 use crate::tools::decode::{self, Task};
@@ -45,6 +46,10 @@ const DEFAULT_LINES: i64 = 100;
 const MAX_DECODED: u64 = 64 << 20;
 /// A table, a page or a notebook that is larger is shown as the text that it is.
 const MAX_TEXT_DOCUMENT: u64 = 16 << 20;
+
+/// Notes of a conversion that are told, and characters of each.
+const MAX_NOTES: usize = 24;
+const MAX_NOTE: usize = 400;
 
 /// Shows a file.
 #[derive(Debug)]
@@ -100,14 +105,20 @@ async fn run(cx: ToolContext<'_>, args: Value) -> Result<ToolOutput, ToolError> 
         Found::Document(kind, form, key) => {
             let fail = |error: io::Error| not_read(path.shown(), &error);
             file.rewind().map_err(fail)?;
-            let task = Task::Document { kind, extension: extension(&real) };
+            // A page names its encoding itself; what edits would take for the encoding is not always what it says.
+            let taken = form.filter(|form| kind == Kind::Csv || form.is_wide());
+            let encoding = taken.filter(|form| !form.is_utf8()).map(|form| form.label().to_owned());
+            let task = Task::Document { kind, extension: extension(&real), encoding };
             let words = (path.shown(), "converted", "Look into it with the shell, for example with Python.");
             let input = Encoded::File(file.try_clone().map_err(fail)?);
             match decode::run(machine, &task, input, &cancel, words).await {
                 Ok(answer) => {
-                    let converted: Converted = serde_json::from_slice(&answer).map_err(|error| {
+                    let mut converted: Converted = serde_json::from_slice(&answer).map_err(|error| {
                         ToolError::ForModel(format!("{} could not be converted: {error}", path.shown()))
                     })?;
+                    if let Some(form) = taken.and_then(Form::told) {
+                        converted.notes.push(written_in(&form));
+                    }
                     let converted = Arc::new(converted);
                     machine.state.conversions.keep(key, &converted);
                     markdown(&path, kind, &converted, asked)
@@ -117,7 +128,7 @@ async fn run(cx: ToolContext<'_>, args: Value) -> Result<ToolOutput, ToolError> 
                     let form = form.unwrap_or(Form::UTF_8);
                     file.rewind().map_err(fail)?;
                     let shown = blocking(move || text(&path, &file, form, asked, &cancel)).await;
-                    shown.map(|(output, _)| with_note(output, &format!("shown as text: {why}")))
+                    shown.map(|(output, _)| with_note(output, &told(&format!("shown as text: {why}"))))
                 }
                 Err(error) => Err(error),
             }
@@ -152,6 +163,12 @@ fn look(machine: &Machine, path: &str, asked: Asked, cancel: &CancellationToken)
     (&file).take(START as u64).read_to_end(&mut start).map_err(fail)?;
     let name = real.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let content = Content::of(&start, start.len() < START, &name);
+    let content = match content {
+        Content::Text(form) if form == Form::UTF_8 && start.len() == START && start.is_ascii() => {
+            Content::Text(later_form(&file, bytes, cancel).map_err(fail)?.unwrap_or(Form::UTF_8))
+        }
+        other => other,
+    };
     drop(start);
 
     // What this session wrote it will edit: it has to see the text itself.
@@ -209,6 +226,30 @@ fn look(machine: &Machine, path: &str, asked: Asked, cancel: &CancellationToken)
     Ok(Looked { path, real, file, found })
 }
 
+/// What the first bytes that are not ASCII say of a text that begins with nothing else; `None` when there are none in
+/// what is read to its end anyway.
+fn later_form(file: &File, bytes: u64, cancel: &CancellationToken) -> io::Result<Option<Form>> {
+    if bytes > files::MAX_HASHED {
+        return Ok(None);
+    }
+    let mut from = BufReader::with_capacity(128 << 10, Watched::new(file, cancel));
+    loop {
+        let piece = from.fill_buf()?;
+        if piece.is_empty() {
+            return Ok(None);
+        }
+        let ascii = piece.iter().take_while(|byte| byte.is_ascii()).count();
+        let found = ascii < piece.len();
+        from.consume(ascii);
+        if found {
+            let mut start = Vec::new();
+            from.take(START as u64).read_to_end(&mut start)?;
+            // A zero among bytes is no UTF-16 here.
+            return Ok(Form::of(&start, start.len() < START).filter(|form| !form.is_wide() && form.mark().is_empty()));
+        }
+    }
+}
+
 /// The lines that were asked for, and what the file is remembered by.
 fn text(
     path: &ConfinedPath,
@@ -232,25 +273,40 @@ fn text(
     let hash = hash.map_or_else(|| sampled.unwrap_or_default(), |hash| hex(&sha2::Digest::finalize(hash)));
     let mut output = window.shown(path, asked, bytes)?;
     if let Some(form) = form.told() {
-        output = with_note(output, &format!("written in {form}, which edits keep; shown as UTF-8"));
+        output = with_note(output, &written_in(&form));
     }
     Ok((output, hash))
+}
+
+fn written_in(form: &str) -> String {
+    format!("written in {form}, which edits keep; shown as UTF-8")
 }
 
 /// A document as Markdown.
 fn markdown(path: &ConfinedPath, kind: Kind, converted: &Converted, asked: Asked) -> Result<ToolOutput, ToolError> {
     let fail = |error: io::Error| not_read(path.shown(), &error);
-    let summary = if converted.summary.is_empty() { String::new() } else { format!(", {}", converted.summary) };
+    let summary = if converted.summary.is_empty() { String::new() } else { format!(", {}", told(&converted.summary)) };
     let head = format!("[{}{summary}, converted to Markdown]", kind.label());
-    let window = Window::read(&mut converted.markdown.as_bytes(), asked, true).map_err(fail)?;
+    let notes: Vec<String> = converted.notes.iter().take(MAX_NOTES).map(|note| told(note)).collect();
+    let text = window::wrapped(&converted.markdown);
+    let window = Window::read(&mut text.as_bytes(), asked, true).map_err(fail)?;
     let mut output = if window.is_empty() {
         ToolOutput { bounded: true, ..ToolOutput::text("[it holds no text]") }
     } else {
-        window.shown(path, asked, converted.markdown.len() as u64)?
+        window.shown(path, asked, text.len() as u64).map_err(|error| match error {
+            // Where the text was cut, its end is not that of the document.
+            ToolError::ForModel(why) if !notes.is_empty() => {
+                ToolError::ForModel(format!("{why} [{}]", notes.join("; ")))
+            }
+            error => error,
+        })?
     };
     output.text = format!("{head}\n{}", output.text);
-    for note in &converted.notes {
+    for note in &notes {
         output = with_note(output, note);
+    }
+    if let Cow::Owned(_) = text {
+        output = with_note(output, "long lines go on in the next ones");
     }
     if kind.is_text() {
         let note = "the line numbers are those of the Markdown; the file itself is text, which the shell shows (cat -n) \
@@ -258,6 +314,12 @@ fn markdown(path: &ConfinedPath, kind: Kind, converted: &Converted, asked: Asked
         output = with_note(output, note);
     }
     Ok(output)
+}
+
+/// Words of the process that converts, which may be in the hands of the document.
+fn told(words: &str) -> String {
+    let words = sanitize::line(truncate::prefix(words, MAX_NOTE));
+    truncate::prefix(&words, MAX_NOTE).to_owned()
 }
 
 fn with_note(mut output: ToolOutput, note: &str) -> ToolOutput {

@@ -98,9 +98,19 @@ impl TextFile {
         Ok(out)
     }
 
+    /// The bytes of a file of the same form with another content.
+    pub(super) fn replaced(&self, content: &str) -> Result<Vec<u8>, TextError> {
+        Ok([self.form.mark(), &self.form.encode(self.without_mark(content))?].concat())
+    }
+
+    /// A file that has a mark gets no second one.
+    fn without_mark<'a>(&self, content: &'a str) -> &'a str {
+        if self.form.mark().is_empty() { content } else { content.strip_prefix('\u{feff}').unwrap_or(content) }
+    }
+
     /// The bytes of the file with more at its end.
     pub(super) fn with_more(&self, more: &str) -> Result<Vec<u8>, TextError> {
-        Ok([self.form.mark(), &self.raw, &self.form.encode(more)?].concat())
+        Ok([self.form.mark(), &self.raw, &self.form.encode(self.without_mark(more))?].concat())
     }
 }
 
@@ -139,6 +149,18 @@ mod tests {
         assert_eq!(changed, [&raw[..raw.len() - 14], b"gut\ngut\n"].concat());
         let error = change(&file, "bad", "good").expect_err("refused");
         assert_eq!(error, TextError::NotExact { line: 2, encoding: "UTF-8" });
+    }
+
+    #[test]
+    fn a_whole_new_content_needs_no_exact_old_one_and_has_one_mark() {
+        let file = TextFile::open("größer und süßer\n".bytes().chain(*b"bad \xff\n").collect()).expect("text");
+        assert!(file.lines.is_some());
+        assert_eq!(file.replaced("new ä\n").expect("fits"), "new ä\n".as_bytes());
+        let file = TextFile::open("\u{feff}old\n".into()).expect("text");
+        for content in ["new", "\u{feff}new"] {
+            assert_eq!(file.replaced(content).expect("fits"), "\u{feff}new".as_bytes());
+            assert_eq!(file.with_more(content).expect("fits"), "\u{feff}old\nnew".as_bytes());
+        }
     }
 
     #[test]

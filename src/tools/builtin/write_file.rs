@@ -61,7 +61,7 @@ fn write(machine: &Machine, args: &Value) -> Result<ToolOutput, ToolError> {
     let content = if crlf { Cow::Owned(text::with_crlf(content)) } else { Cow::Borrowed(content) };
     let new = match &old {
         Some(old) if append => old.with_more(&content),
-        Some(old) => old.changed(&[(0..old.text.len(), Cow::Borrowed(&*content))]),
+        Some(old) => old.replaced(&content),
         // What is added to no text is told to be UTF-8.
         None => Ok([&binary, content.as_bytes()].concat()),
     };

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
+use tokio_util::sync::CancellationToken;
+
 use crate::support::truncate;
 
 /// How long is searched for a place that is only similar.
@@ -11,6 +13,12 @@ const TIME_LIMIT: Duration = Duration::from_millis(300);
 const MAX_SHOWN: usize = 12;
 /// Characters of a line that are compared and shown.
 const MAX_LINE: usize = 200;
+/// Bytes of the file and of the text that was wanted in which differences are looked for; time ends it sooner.
+const MAX_SEARCHED: usize = 4 << 20;
+/// Lines of a place by which the most similar one is chosen.
+const MAX_COMPARED: usize = 100;
+/// Lines that are compared between two looks at the clock.
+const STEP: usize = 256;
 /// A line this similar may be the one that was meant.
 const SIMILAR: f64 = 0.5;
 
@@ -30,7 +38,7 @@ const WAYS: [Way; 4] = [
 ];
 
 /// What is told of a text that does not occur.
-pub(super) fn told(shown: &str, content: &str, wanted: &str) -> String {
+pub(super) fn told(shown: &str, content: &str, wanted: &str, cancel: &CancellationToken) -> String {
     let mut message = format!("old_string does not occur in {shown}.");
     if wanted.lines().all(starts_with_number) {
         message.push_str(" It looks as if it holds the line numbers that reading shows: leave them and the tab out.");
@@ -40,6 +48,7 @@ pub(super) fn told(shown: &str, content: &str, wanted: &str) -> String {
         message.push_str(why);
         return message;
     }
+    let content = truncate_bytes(content, MAX_SEARCHED);
     let lines: Vec<&str> = content.lines().collect();
     let searched: Vec<&str> = wanted.lines().collect();
     let begin = searched.iter().take_while(|line| line.trim().is_empty()).count();
@@ -49,7 +58,7 @@ pub(super) fn told(shown: &str, content: &str, wanted: &str) -> String {
         return message;
     };
     // Writing to a String cannot fail.
-    if let Some((at, ways)) = folded_place(&lines, searched) {
+    if let Some((at, ways)) = folded_place(&lines, searched, &mut Clock::new(cancel)) {
         let _ = write!(
             message,
             " {} differ{} from it only in {}",
@@ -62,7 +71,7 @@ pub(super) fn told(shown: &str, content: &str, wanted: &str) -> String {
             _ => write!(message, ":"),
         };
         message.push_str(&excerpt(&lines, at, searched.len()));
-    } else if let Some((at, same)) = similar_place(&lines, searched) {
+    } else if let Some((at, same)) = similar_place(&lines, searched, &mut Clock::new(cancel)) {
         let _ = write!(message, " The most similar place is {}:", named(at, searched.len()).to_lowercase());
         message.push_str(&excerpt(&lines, at, searched.len()));
         if let Some((line, wanted)) = same {
@@ -75,6 +84,40 @@ pub(super) fn told(shown: &str, content: &str, wanted: &str) -> String {
         }
     }
     message
+}
+
+/// Ends a search by time or because nobody waits for it any more.
+struct Clock<'c> {
+    end: Instant,
+    cancel: &'c CancellationToken,
+    work: usize,
+    over: bool,
+}
+
+impl<'c> Clock<'c> {
+    fn new(cancel: &'c CancellationToken) -> Self {
+        Self { end: Instant::now() + TIME_LIMIT, cancel, work: 0, over: false }
+    }
+
+    /// Counts so many bytes that were looked at; whether it is time to stop.
+    fn is_over(&mut self, bytes: usize) -> bool {
+        // A line costs something whatever its length.
+        self.work += 1 + bytes / MAX_LINE;
+        if self.work >= STEP {
+            self.work = 0;
+            self.over |= Instant::now() > self.end || self.cancel.is_cancelled();
+        }
+        self.over
+    }
+}
+
+/// At most so many bytes of a text, whole characters only.
+fn truncate_bytes(text: &str, most: usize) -> &str {
+    let mut end = text.len().min(most);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 fn s(lines: &[&str]) -> &'static str {
@@ -134,8 +177,7 @@ fn plain(line: &str) -> String {
 }
 
 /// The first place that is the same when differences of some kinds are taken away, and the fewest kinds that do.
-fn folded_place(lines: &[&str], wanted: &[&str]) -> Option<(usize, Vec<&'static str>)> {
-    let end = Instant::now() + TIME_LIMIT;
+fn folded_place(lines: &[&str], wanted: &[&str], clock: &mut Clock<'_>) -> Option<(usize, Vec<&'static str>)> {
     // One kind before two, two before all.
     let mut sets: Vec<u32> = (1..1 << WAYS.len()).collect();
     sets.sort_by_key(|set| set.count_ones());
@@ -147,14 +189,14 @@ fn folded_place(lines: &[&str], wanted: &[&str]) -> Option<(usize, Vec<&'static 
             WAYS.iter().enumerate().filter(|(bit, _)| set & 1 << bit != 0).map(|(_, way)| way).collect();
         let fold = |line: &str| ways.iter().fold(line.to_owned(), |line, way| (way.folded)(&line));
         let wanted: Vec<String> = wanted.iter().map(|line| fold(line)).collect();
-        let place = find(lines, &wanted, &fold, end);
+        let place = find(lines, &wanted, &fold, clock);
         match (place, &found) {
             (None, None) => return None,
             (Some(at), None) => found = Some((at, ways.iter().map(|way| way.what).collect())),
             (Some(at), Some(_)) => return Some((at, ways.iter().map(|way| way.what).collect())),
             (None, Some(_)) => {}
         }
-        if Instant::now() > end {
+        if clock.over {
             break;
         }
     }
@@ -162,19 +204,28 @@ fn folded_place(lines: &[&str], wanted: &[&str]) -> Option<(usize, Vec<&'static 
 }
 
 /// Where the folded lines occur: the first may begin within a line, the last may end in one.
-fn find(lines: &[&str], wanted: &[String], fold: &dyn Fn(&str) -> String, end: Instant) -> Option<usize> {
+fn find(lines: &[&str], wanted: &[String], fold: &dyn Fn(&str) -> String, clock: &mut Clock<'_>) -> Option<usize> {
     let (first, last) = (wanted.first()?, wanted.last()?);
-    for at in 0..(lines.len() + 1).saturating_sub(wanted.len()) {
-        if at % 1_024 == 1_023 && Instant::now() > end {
+    // Each line is folded once: many places may begin alike.
+    let mut folded = Vec::with_capacity(lines.len());
+    for line in lines {
+        if clock.is_over(line.len()) {
             return None;
         }
-        let head = fold(lines[at]);
+        folded.push(fold(line));
+    }
+    for at in 0..(lines.len() + 1).saturating_sub(wanted.len()) {
+        let head = &folded[at];
+        if clock.is_over(head.len()) {
+            return None;
+        }
+        let mut same = |(one, other): (&String, &String)| !clock.is_over(one.len()) && one == other;
         let fits = match wanted {
             [only] => head.contains(only),
             _ => {
                 head.ends_with(first)
-                    && wanted[1..wanted.len() - 1].iter().zip(&lines[at + 1..]).all(|(one, other)| *one == fold(other))
-                    && fold(lines[at + wanted.len() - 1]).starts_with(last)
+                    && wanted[1..wanted.len() - 1].iter().zip(&folded[at + 1..]).all(&mut same)
+                    && folded[at + wanted.len() - 1].starts_with(last)
             }
         };
         if fits {
@@ -208,15 +259,14 @@ fn spaces(there: &str, wanted: &str) -> Option<String> {
 type Difference<'a> = Option<(usize, &'a str)>;
 
 /// The place that is most like the lines, and where it first differs.
-fn similar_place<'a>(lines: &[&str], wanted: &[&'a str]) -> Option<(usize, Difference<'a>)> {
-    let end = Instant::now() + TIME_LIMIT;
+fn similar_place<'a>(lines: &[&str], wanted: &[&'a str], clock: &mut Clock<'_>) -> Option<(usize, Difference<'a>)> {
     let short = |line: &'_ str| truncate::prefix(line.trim(), MAX_LINE).to_owned();
     // The longest line says most about the place.
     let (anchor, wanted_anchor) =
         wanted.iter().map(|line| short(line)).enumerate().max_by_key(|(_, line)| line.len())?;
     let mut best: Vec<(f64, usize)> = Vec::new();
     for (index, line) in lines.iter().enumerate() {
-        if index % 256 == 255 && Instant::now() > end {
+        if clock.is_over(0) {
             break;
         }
         let line = short(line);
@@ -232,7 +282,8 @@ fn similar_place<'a>(lines: &[&str], wanted: &[&'a str]) -> Option<(usize, Diffe
     best.sort_by(|left, right| right.0.total_cmp(&left.0).then(left.1.cmp(&right.1)));
     best.truncate(8);
     let of_all = |at: usize| {
-        let pairs = wanted.iter().zip(&lines[at..]);
+        // The beginning says enough, and eight places are compared.
+        let pairs = wanted.iter().zip(&lines[at..]).take(MAX_COMPARED);
         pairs.map(|(one, other)| strsim::normalized_levenshtein(&short(one), &short(other))).sum::<f64>()
     };
     let place = best
@@ -270,7 +321,7 @@ mod tests {
 
     fn miss(wanted: &str) -> String {
         assert!(!CODE.contains(wanted));
-        told("/mnt/a", CODE, wanted)
+        told("/mnt/a", CODE, wanted, &CancellationToken::new())
     }
 
     #[test]
@@ -313,9 +364,19 @@ mod tests {
     #[test]
     fn a_large_file_is_searched_for_a_short_time_only() {
         let content = "some line of text that is about as long as lines are, with a number 12345\n".repeat(200_000);
+        let never = CancellationToken::new();
         let begin = Instant::now();
-        let message =
-            told("/mnt/a", &content, "some other line that is about as long as lines are, with the number 99999");
+        let message = told(
+            "/mnt/a",
+            &content,
+            "some other line that is about as long as lines are, with the number 99999",
+            &never,
+        );
+        assert!(begin.elapsed() < Duration::from_secs(20) && message.contains("does not occur"), "{message}");
+        // Every place begins as the wanted one does, for 5,000 lines.
+        let (content, wanted) = ("a\n".repeat(200_000), format!("{}b", "a\n".repeat(5_000)));
+        let begin = Instant::now();
+        let message = told("/mnt/a", &content, &wanted, &never);
         assert!(begin.elapsed() < Duration::from_secs(20) && message.contains("does not occur"), "{message}");
     }
 }

@@ -52,7 +52,8 @@ pub(in crate::tools) fn shrunk(bytes: &[u8]) -> Result<Vec<u8>, String> {
     let (width, height) = (picture.width(), picture.height());
     let upright = orientation == Orientation::NoTransforms;
     let fits = width.max(height) <= MAX_EDGE;
-    let plain = matches!(format, ImageFormat::Png | ImageFormat::Jpeg);
+    // A JPEG may be cut or in colours for print and is decoded all the same, where endpoints refuse it: it is made anew.
+    let plain = format == ImageFormat::Png;
     let size = if turns(orientation) { (height, width) } else { (width, height) };
     let told = |shown, media_type: &str, unchanged| Told {
         format: name(format),

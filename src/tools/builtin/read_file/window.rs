@@ -1,5 +1,6 @@
 //! Some lines of a text, and facts about all of it. Memory does not grow with the text or its lines.
 
+use std::borrow::Cow;
 use std::io::{self, BufRead};
 
 use crate::support::truncate;
@@ -11,6 +12,29 @@ const MAX_LINE: usize = 1_000;
 /// Characters that are shown at once: a hundred lines of a thousand characters and their numbers, always. Nothing is
 /// cut out of the middle; what does not fit begins the next call.
 const MAX_WINDOW: usize = 120_000;
+
+/// A text whose lines can all be shown whole: what is longer goes on in the next line, broken at a blank where there is
+/// one. For texts that lie in no file, of which nothing else could show the rest.
+pub(super) fn wrapped(text: &str) -> Cow<'_, str> {
+    let long = |line: &str| line.len() > MAX_LINE && truncate::prefix(line, MAX_LINE).len() < line.len();
+    if !text.lines().any(long) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + text.len() / MAX_LINE);
+    for line in text.split_inclusive('\n') {
+        let mut rest = line;
+        while long(rest.trim_end_matches('\n')) {
+            let most = truncate::prefix(rest, MAX_LINE);
+            // The blank stays at the end of its line. A line that begins with one long word is broken in the word.
+            let end = most.rfind(' ').map(|at| at + 1).filter(|end| *end > most.len() / 2).unwrap_or(most.len());
+            out.push_str(&rest[..end]);
+            out.push('\n');
+            rest = &rest[end..];
+        }
+        out.push_str(rest);
+    }
+    Cow::Owned(out)
+}
 
 /// The lines that are wanted.
 #[derive(Debug, Clone, Copy)]
@@ -179,5 +203,22 @@ impl Line {
         let missing = chars + self.more - MAX_LINE;
         let kept = truncate::prefix(text, MAX_LINE);
         format!("{kept} [... {missing} more characters in this line]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_line_goes_on_in_the_next_and_nothing_of_it_is_lost() {
+        assert!(matches!(wrapped("short\nlines\n"), Cow::Borrowed(_)));
+        for long in ["word ".repeat(600) + "LASTWORD", "ä".repeat(2_500), format!("| {} |", "cell | ".repeat(400))] {
+            let text = format!("# head\n\n{long}\nnext\n");
+            let shown = wrapped(&text);
+            assert!(shown.lines().all(|line| line.chars().count() <= MAX_LINE), "{shown}");
+            assert!(shown.lines().all(|line| !line.starts_with("ord")) && shown.ends_with("\nnext\n"));
+            assert_eq!(shown.replace('\n', ""), text.replace('\n', ""));
+        }
     }
 }

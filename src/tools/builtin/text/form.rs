@@ -63,6 +63,11 @@ impl Form {
         }
     }
 
+    /// The name by which a decoder knows it.
+    pub(in crate::tools::builtin) fn label(self) -> &'static str {
+        self.encoding.name()
+    }
+
     /// The bytes of the byte order mark; none where there is none.
     pub(in crate::tools::builtin) fn mark(self) -> &'static [u8] {
         match (self.mark, self.encoding.name()) {
@@ -74,12 +79,12 @@ impl Form {
     }
 
     /// Whether its bytes are UTF-8 already.
-    pub(super) fn is_utf8(self) -> bool {
+    pub(in crate::tools::builtin) fn is_utf8(self) -> bool {
         self.encoding == UTF_8
     }
 
     /// Whether a line feed is more than one byte.
-    pub(super) fn is_wide(self) -> bool {
+    pub(in crate::tools::builtin) fn is_wide(self) -> bool {
         self.encoding == UTF_16LE || self.encoding == UTF_16BE
     }
 
@@ -144,13 +149,27 @@ fn guessed(start: &[u8], whole: bool) -> Option<&'static Encoding> {
     detector.feed(start, whole);
     let guess = detector.guess(None, Utf8Detection::Deny);
     // The larger set, of which GBK is a part.
-    let guess = if guess == GBK { GB18030 } else { guess };
+    let guess = if guess == GBK || (guess == EUC_JP && is_everyday_chinese(start)) { GB18030 } else { guess };
     let sure = !guess.decode_without_bom_handling(if whole { start } else { up_to_line(start) }).1;
     let fallback = || {
         let others = [GB18030, SHIFT_JIS, EUC_JP, EUC_KR, BIG5];
         others.into_iter().find(|encoding| !encoding.decode_without_bom_handling(up_to_line(start)).1)
     };
     Some(if sure { guess } else { fallback().unwrap_or(WINDOWS_1252) })
+}
+
+/// Whether all characters of two bytes are the common ones of GB 2312 and its punctuation. A Japanese text of some length
+/// has kana, which are none of them.
+fn is_everyday_chinese(start: &[u8]) -> bool {
+    let mut bytes = start.iter().filter(|byte| !byte.is_ascii());
+    while let Some(first) = bytes.next() {
+        // The last one may be cut in two.
+        let second = bytes.next().is_none_or(|second| *second >= 0xa1);
+        if !second || !matches!(first, 0xa1 | 0xa3 | 0xb0..=0xd7) {
+            return false;
+        }
+    }
+    true
 }
 
 /// The bytes up to the last line feed: no character is cut in two there.
@@ -225,6 +244,13 @@ mod tests {
                 assert_eq!(Form::of(&long[..cut], false).map(Form::encoding), Some(name), "{name} at {cut}");
             }
         }
+    }
+
+    #[test]
+    fn a_few_chinese_words_are_not_taken_for_japanese() {
+        let bytes = GB18030.encode("名称,数量\n苹果,3").0;
+        let form = Form::of(&bytes, true).expect("text");
+        assert_eq!((form.encoding(), form.decode(&bytes).as_str()), ("GB18030", "名称,数量\n苹果,3"));
     }
 
     #[test]
