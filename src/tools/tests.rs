@@ -438,14 +438,18 @@ async fn line_ends_of_a_crlf_file_are_kept() {
 #[tokio::test]
 async fn an_edit_that_would_grow_without_measure_is_refused_before_it_is_made() {
     let session = session();
-    session.put("a", "a".repeat(4 << 20));
+    session.put("a", "a".repeat(90_000));
     session.ok("read_file", json!({"file_path": "a"})).await;
     let edit = |new: String| json!({"file_path": "a", "old_string": "a", "new_string": new, "replace_all": true});
-    // 80 GiB.
+    // 1.8 GB.
     let message = session.fails("edit_file", edit("b".repeat(20_000))).await;
-    assert!(message.contains("4194304 occurrences") && message.contains("at most 16.0 MiB"), "{message}");
+    assert!(message.contains("90000 occurrences") && message.contains("at most 16.0 MiB"), "{message}");
     let message = session.fails("edit_file", edit("b".repeat(100_001))).await;
     assert!(message.contains("at most 100000 can be written in one call"), "{message}");
+    session.put("a", "a".repeat(4 << 20));
+    session.ok("read_file", json!({"file_path": "a"})).await;
+    let message = session.fails("edit_file", edit("b".to_owned())).await;
+    assert!(message.contains("at most 100000 places can be changed"), "{message}");
     assert_eq!(session.content("a").len(), 4 << 20);
 }
 

@@ -120,7 +120,7 @@ async fn cells_share_their_variables_and_show_what_they_write_and_their_last_val
         (file.as_str(), std::fs::read_to_string(machine.work().join("made.txt")).expect("file").as_str()),
         ("4\n", "text")
     );
-    let copies = "import multiprocessing as m\ndef f(i):\n    print('child')\n    return i * i\nwith m.Pool(2) as p: r = p.map(f, [1, 2, 3])\nr";
+    let copies = "import multiprocessing as m\ndef f(i):\n    print('child\\n', end='')\n    return i * i\nwith m.Pool(2) as p: r = p.map(f, [1, 2, 3])\nr";
     assert_eq!(machine.says(copies).await, "child\nchild\nchild\n[1, 4, 9]\n");
     machine.toolbox.close().await;
 }
@@ -257,7 +257,7 @@ async fn a_kernel_that_is_killed_or_crashes_is_told_and_the_next_cell_gets_a_fre
     machine.says("x = 1").await;
     let ran = machine
         .cell(
-            "import os, signal\nprint('so far')\nimport sys; sys.stdout.flush()\nos.kill(os.getpid(), signal.SIGKILL)",
+            "import os, signal, time\nprint('so far', flush=True)\ntime.sleep(1)\nos.kill(os.getpid(), signal.SIGKILL)",
         )
         .await;
     assert_eq!(ran.status, ToolStatus::Error);

@@ -114,7 +114,11 @@ impl<'d> Reader<'d> {
         let streams = self.document.get_page_contents(page);
         streams.into_iter().all(|id| {
             let stream = self.document.get_object(id).and_then(Object::as_stream);
-            stream.is_ok_and(|stream| stream.get_plain_content_with_limit(MOST_STREAM).is_ok())
+            // What unpacks to nothing was no packed content; nothing itself takes eight bytes.
+            stream.is_ok_and(|stream| {
+                let plain = stream.get_plain_content_with_limit(MOST_STREAM);
+                plain.is_ok_and(|plain| !plain.is_empty() || stream.content.len() < 12)
+            })
         })
     }
 
