@@ -131,7 +131,7 @@ impl Decoder {
             }
             let said = said.await.map_err(io::Error::other)?;
             let exit = ended.wait_for(Option::is_some).await.ok().and_then(|exit| *exit).unwrap_or(Exit::UNKNOWN);
-            self.outcome(answer, exit, &said)
+            Self::outcome(answer, exit, &said)
         };
         tokio::select! {
             biased;
@@ -147,7 +147,7 @@ impl Decoder {
         serde_json::from_slice(&told).map_err(|error| DecoderError::Crashed(error.to_string()))
     }
 
-    fn outcome(&self, mut answer: Vec<u8>, exit: Exit, said: &str) -> Result<Vec<u8>, DecoderError> {
+    fn outcome(mut answer: Vec<u8>, exit: Exit, said: &str) -> Result<Vec<u8>, DecoderError> {
         if exit.code == Some(0)
             && let Some((kind, length)) = header(&answer)
             && answer.len() - HEADER == length
