@@ -90,6 +90,7 @@ class Stream(OutStream):
             while data:
                 data = data[os.write(self.fileno(), data) :]
             return len(string)
+        descriptors.come_first()
         before, Stream.latest = Stream.latest, self
         if before not in (None, self) and before.pub_thread:
             # Each is sent in batches of its own: what was written first is to be sent first.
@@ -113,20 +114,26 @@ class Descriptors:
 
     def __init__(self):
         self.pairs = []
+        self.threads = set()
         for number, name in ((1, "stdout"), (2, "stderr")):
             ours, theirs = os.pipe()
             os.dup2(theirs, number)
             os.close(theirs)
-            pair = {"fd": ours, "name": name, "busy": False}
+            pair = {"fd": ours, "name": name, "busy": False, "taken": 0}
             self.pairs.append(pair)
             threading.Thread(target=self.watch, args=(pair,), daemon=True).start()
 
     def watch(self, pair):
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        ready = select.poll()
+        ready.register(pair["fd"], select.POLLIN)
+        self.threads.add(threading.get_ident())
         while True:
             pair["busy"] = False
-            some = os.read(pair["fd"], 64 << 10)
+            ready.poll()
+            # Said before anything is taken, so that whoever looks sees either this or what waits in the pipe.
             pair["busy"] = True
+            some = os.read(pair["fd"], 64 << 10)
             if not some:
                 return
             try:
@@ -134,6 +141,23 @@ class Descriptors:
             except Exception:
                 # The cell has put something of its own there.
                 pass
+            pair["taken"] += len(some)
+
+    def come_first(self):
+        """Lets what was written to the descriptors until now come before what the cell writes next."""
+        if threading.get_ident() in self.threads:
+            return
+        until = None
+        for pair in self.pairs:
+            waits = array.array("i", [0])
+            before = pair["taken"]
+            fcntl.ioctl(pair["fd"], termios.FIONREAD, waits)
+            awaited = before + max(waits[0], int(pair["busy"]))
+            while pair["taken"] < awaited:
+                until = until or time.monotonic() + 0.2
+                if time.monotonic() > until:
+                    return
+                time.sleep(0.0005)
 
     def settle(self, *_):
         """Waits until what was written so far has been taken, so that it belongs to the cell that wrote it."""
