@@ -11,7 +11,7 @@
 //! One sandbox per session ([`SandboxSession`]), and one call through which anything is started in it. The runner makes
 //! a copy of itself for each command, its reaper: whatever the command starts stays below that, so that it can be
 //! ended as a whole. When the runner ends, the kernel ends everything inside. The helpers are this same program
-//! ([`internal_main`]). One more of them needs no sandbox: the [`decoder`] of documents and pictures. Which backend is used is decided once, by trying ([`choose`]), and never changed silently.
+//! ([`internal_main`]). One more of them needs no sandbox: the `decoder` of documents and pictures. Which backend is used is decided once, by trying ([`choose`]), and never changed silently.
 
 mod ask;
 mod backend;
