@@ -34,14 +34,17 @@ const SYSTEM: [&str; 5] = ["/usr", "/bin", "/lib", "/lib64", "/nix"];
 /// A Python that can run a notebook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Python {
-    /// Its version, such as `3.11.2`.
-    pub version: String,
     interpreter: Interpreter,
     /// The environment that okcvm made for it; `None` where the interpreter has ipykernel itself.
     own: Option<PathBuf>,
 }
 
 impl Python {
+    /// Its version, such as `3.11.2`.
+    pub fn version(&self) -> &str {
+        &self.interpreter.version
+    }
+
     /// The program to start. `remounted` tells whether the tools see [`INSIDE`]; otherwise they see the host's paths.
     pub fn program(&self, remounted: bool) -> PathBuf {
         match &self.own {
@@ -63,8 +66,8 @@ impl Python {
     pub fn told(&self) -> String {
         let base = self.interpreter.executable.display();
         match &self.own {
-            Some(own) => format!("Python {} in {} (on {base})", self.version, own.display()),
-            None => format!("Python {} at {base}", self.version),
+            Some(own) => format!("Python {} in {} (on {base})", self.version(), own.display()),
+            None => format!("Python {} at {base}", self.version()),
         }
     }
 
@@ -91,7 +94,7 @@ impl Python {
         let mut set = |name: &str, value: String| env.push((name.to_owned(), value));
         if self.interpreter.venv && self.own.is_none() {
             // pip refuses the user's folder in a virtual environment.
-            let minor = self.version.rsplit_once('.').map_or(self.version.as_str(), |(minor, _)| minor);
+            let minor = self.interpreter.minor();
             set("PIP_PREFIX", format!("{home}/.local"));
             set("PIP_IGNORE_INSTALLED", "1".to_owned());
             set("PYTHONPATH", format!("{home}/.local/lib/python{minor}/site-packages"));
@@ -191,14 +194,12 @@ impl LazyPython {
         };
         let candidates = self.candidates();
         if let Some(interpreter) = candidates.iter().find(|interpreter| interpreter.ipykernel.is_some()) {
-            let (version, interpreter) = (interpreter.version.clone(), interpreter.clone());
-            return Ok(Arc::new(Python { version, interpreter, own: None }));
+            return Ok(Arc::new(Python { interpreter: interpreter.clone(), own: None }));
         }
         let mut broken = None;
         match environment::open(&search.own) {
             Some(Ok(base)) => {
-                let (version, own) = (base.version.clone(), Some(search.own.clone()));
-                return Ok(Arc::new(Python { version, interpreter: base, own }));
+                return Ok(Arc::new(Python { interpreter: base, own: Some(search.own.clone()) }));
             }
             Some(Err(why)) => broken = Some(why),
             None => {}

@@ -221,7 +221,7 @@ fn run(program: &Path, words: &[&OsStr], told: &mut dyn FnMut(&str) -> bool) -> 
 fn finish(new: &Path, base: &Interpreter) -> std::io::Result<()> {
     let bin = new.join("bin");
     fs::create_dir_all(&bin)?;
-    let minor = base.version.rsplit_once('.').map_or(base.version.as_str(), |(minor, _)| minor);
+    let minor = base.minor();
     let python = quoted(&base.base);
     let program = format!(
         "#!/bin/sh\n# Python {} with the packages beside this file; what the session installed comes first.\n\

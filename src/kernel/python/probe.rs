@@ -48,6 +48,11 @@ pub(super) struct Interpreter {
 }
 
 impl Interpreter {
+    /// Its version as folders of packages name it, such as `3.11`.
+    pub(super) fn minor(&self) -> &str {
+        self.version.rsplit_once('.').map_or(self.version.as_str(), |(minor, _)| minor)
+    }
+
     /// Whether an environment can be made for it.
     pub(super) fn can_carry(&self) -> bool {
         let mut numbers = self.version.split('.').map(|number| number.parse().unwrap_or(0));

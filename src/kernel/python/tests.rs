@@ -63,7 +63,7 @@ fn an_interpreter_with_ipykernel_is_taken_and_remembered() {
     let program = interpreter(&base, "python3", "3.12.4", Some(&kernel));
     for _ in 0..2 {
         let python = LazyPython::new(search(root.path(), program.clone())).get().expect("found");
-        assert_eq!((python.version.as_str(), python.program(true)), ("3.12.4", program.clone()));
+        assert_eq!((python.version(), python.program(true)), ("3.12.4", program.clone()));
         let mounted = python.mounted();
         assert_eq!(mounted.len(), 1);
         assert!(mounted[0].source == base && mounted[0].inside == base && mounted[0].programs && !mounted[0].trusted);
@@ -156,7 +156,6 @@ fn an_installer_that_fails_or_is_stopped_leaves_nothing_behind() {
 #[test]
 fn what_pip_installs_goes_to_home() {
     let python = |venv| Python {
-        version: "3.12.4".to_owned(),
         interpreter: Interpreter {
             version: "3.12.4".to_owned(),
             executable: PathBuf::from("/usr/bin/python3"),
