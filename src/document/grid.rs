@@ -1,6 +1,7 @@
 //! Sheets of spreadsheets: cells at their places to one table, and numbers that are dates.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use jiff::ToSpan as _;
 use jiff::civil::{Date, DateTime, date};
@@ -10,18 +11,23 @@ use super::markdown::{Inline, Table, Writer};
 /// Cells of one sheet that hold something.
 #[derive(Debug, Default)]
 pub(super) struct Grid {
-    rows: BTreeMap<u32, BTreeMap<u32, Inline>>,
+    rows: BTreeMap<u32, BTreeMap<u32, Rc<str>>>,
     size: usize,
     pub(super) comments: Vec<(String, String)>,
 }
 
 impl Grid {
     /// Sets a cell, counted from 0; empty ones are not kept.
-    pub(super) fn set(&mut self, row: u32, column: u32, value: Inline) {
+    pub(super) fn set(&mut self, row: u32, column: u32, value: &Inline) {
         if !value.is_blank() {
-            self.size += value.size() + 3;
-            self.rows.entry(row).or_default().insert(column, value);
+            self.set_text(row, column, &value.to_cell().into());
         }
+    }
+
+    /// Sets a cell to what [`Inline::to_cell`] made. Cells that are repeated share it.
+    pub(super) fn set_text(&mut self, row: u32, column: u32, text: &Rc<str>) {
+        self.size += text.len() + 3;
+        self.rows.entry(row).or_default().insert(column, Rc::clone(text));
     }
 
     /// Bytes of what is kept, about.
@@ -55,7 +61,7 @@ impl Grid {
             }
             before = Some(*number);
             let cells: Vec<String> =
-                columns.iter().map(|column| row.get(column).map(Inline::to_cell).unwrap_or_default()).collect();
+                columns.iter().map(|column| row.get(column).map(|cell| cell.to_string()).unwrap_or_default()).collect();
             written += cells.iter().map(|cell| cell.len() + 3).sum::<usize>();
             table.row(cells);
         }
@@ -115,7 +121,8 @@ impl Format {
         }
     }
 
-    /// Of a format code such as `dd.mm.yyyy`.
+    /// Of a format code such as `dd.mm.yyyy`. One letter that no date has makes it a word, as in `Standard`, which is
+    /// how some languages say that there is no format.
     pub(super) fn of_code(code: &str) -> Self {
         let mut chars = code.chars();
         let mut found = Self::Number;
@@ -138,11 +145,24 @@ impl Format {
                 }
                 ';' => break,
                 'd' | 'D' | 'm' | 'M' | 'y' | 'Y' | 'h' | 'H' | 's' | 'S' => found = Self::Date,
+                'a' | 'A' if ["m/pm", "/p"].iter().any(|rest| begins(chars.as_str(), rest)) => {
+                    chars.by_ref().find(|c| matches!(c, 'p' | 'P'));
+                    if begins(chars.as_str(), "m") {
+                        chars.next();
+                    }
+                }
+                // Days of the week, eras and their years.
+                'a' | 'A' | 'b' | 'B' | 'e' | 'E' | 'g' | 'G' => {}
+                c if c.is_ascii_alphabetic() => return Self::Number,
                 _ => {}
             }
         }
         found
     }
+}
+
+fn begins(text: &str, with: &str) -> bool {
+    text.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with))
 }
 
 /// A number as its format means it.

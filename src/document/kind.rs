@@ -115,9 +115,16 @@ fn is_zip(kind: Kind) -> bool {
     matches!(kind, Kind::Docx | Kind::Xlsx | Kind::Pptx | Kind::Odt | Kind::Ods | Kind::Odp | Kind::Epub)
 }
 
+/// The folders of Office files, and how the name of the part begins that holds the text.
+const OFFICE: [(&[u8], &[u8], Kind); 3] = [
+    (b"word/", b"word/document.xml", Kind::Docx),
+    (b"xl/", b"xl/workbook.", Kind::Xlsx),
+    (b"ppt/", b"ppt/presentation.xml", Kind::Pptx),
+];
+
 /// The kind of a container, from the names of its first files.
 fn zip_kind(start: &[u8]) -> Option<Kind> {
-    let mut at = 0;
+    let (mut at, mut listed, mut found) = (0, false, None);
     let word = |at: usize| start.get(at..at + 2).map(|b| usize::from(u16::from_le_bytes([b[0], b[1]])));
     let long = |at: usize| start.get(at..at + 4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]) as usize);
     while start.get(at..at + 4) == Some(b"PK\x03\x04") {
@@ -136,10 +143,16 @@ fn zip_kind(start: &[u8]) -> Option<Kind> {
                 _ => return None,
             });
         }
-        for (folder, kind) in [(&b"word/"[..], Kind::Docx), (b"xl/", Kind::Xlsx), (b"ppt/", Kind::Pptx)] {
+        // Any archive may have a folder of such a name; the list of what it holds only an Office file has.
+        listed |= name == b"[Content_Types].xml" || name == b"_rels/.rels";
+        for (folder, main, of) in OFFICE {
             if name.starts_with(folder) {
-                return Some(kind);
+                found = found.or(Some(of));
+                listed |= name.starts_with(main);
             }
+        }
+        if listed && found.is_some() {
+            return found;
         }
         at = if flags & 8 == 0 {
             data + size

@@ -36,6 +36,8 @@ pub use kind::{Kind, kind_of};
 
 use serde::{Deserialize, Serialize};
 
+use crate::support::sanitize;
+
 /// How much of a document is read and told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
@@ -88,6 +90,14 @@ pub enum DocumentError {
         /// What is wrong with it.
         why: String,
     },
+    /// It is a container of something else.
+    #[error("this archive (ZIP) holds no {}, as it has no part {part}; unzip -l lists what it holds", .kind.label())]
+    Another {
+        /// What it was taken for.
+        kind: Kind,
+        /// What it would have to hold.
+        part: String,
+    },
     /// Its parts are larger than we read.
     #[error("this {} unpacks to more than {} MiB, which is more than is read of a document", .kind.label(), .bytes >> 20)]
     TooLarge {
@@ -108,10 +118,17 @@ pub enum DocumentError {
 
 impl DocumentError {
     fn damaged(kind: Kind, why: impl std::fmt::Display) -> Self {
-        // Messages of parsers may quote the document.
-        let why: String = crate::support::sanitize::line(&why.to_string()).chars().take(200).collect();
-        Self::Damaged { kind, why }
+        Self::Damaged { kind, why: quoted(&why.to_string()) }
     }
+
+    fn another(kind: Kind, part: &str) -> Self {
+        Self::Another { kind, part: quoted(part) }
+    }
+}
+
+/// Words in which the document may be quoted, on one short line.
+fn quoted(words: &str) -> String {
+    sanitize::line(&words.chars().take(200).collect::<String>()).chars().take(200).collect()
 }
 
 /// The text of a document. `name` is its file name, for what its content does not say.

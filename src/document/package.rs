@@ -81,7 +81,7 @@ impl<'b> Package<'b> {
     pub(super) fn required(&mut self, name: &str) -> Result<Tree, DocumentError> {
         match self.part(name)? {
             Some(bytes) => Ok(self.tree(name, &bytes)),
-            None => Err(DocumentError::damaged(self.kind, format!("it has no part {name}"))),
+            None => Err(DocumentError::another(self.kind, name)),
         }
     }
 

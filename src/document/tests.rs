@@ -65,3 +65,103 @@ fn a_cell_alone_in_its_table_stays_a_cell() {
     let page = b"<!DOCTYPE html><table><tr><td>one<br>two</td></tr></table>";
     assert_eq!(text(Kind::Html, page), "| one<br>two |\n| --- |\n");
 }
+
+/// A container with these parts.
+fn package(parts: &[(&str, &str)]) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, content) in parts {
+        zip.start_file(*name, zip::write::SimpleFileOptions::default()).expect("part");
+        std::io::Write::write_all(&mut zip, content.as_bytes()).expect("content");
+    }
+    zip.finish().expect("zip").into_inner()
+}
+
+fn workbook(rows: &str, styles: &str) -> Converted {
+    let bytes = package(&[
+        ("xl/workbook.xml", "<workbook><sheets><sheet name='S'/></sheets></workbook>"),
+        ("xl/_rels/workbook.xml.rels", "<r><Relationship Id='1' Type='x/styles' Target='styles.xml'/></r>"),
+        ("xl/styles.xml", styles),
+        ("xl/worksheets/sheet1.xml", &format!("<worksheet><sheetData>{rows}</sheetData></worksheet>")),
+    ]);
+    convert(Kind::Xlsx, &bytes, "t.xlsx", &Limits::default()).expect("a workbook")
+}
+
+#[test]
+fn formulas_that_nothing_computed_are_shown_as_formulas_with_a_note() {
+    let rows = "<row r='1'><c r='A1'><v>2</v></c><c r='B1'><f>A1*2</f><v>4</v></c></row>\
+                <row r='2'><c r='A2'><f t='shared' si='0' ref='A2:A3'>A1*C2</f><v></v></c><c r='B2' t='str'><f>x</f><v/></c></row>\
+                <row r='3'><c r='A3'><f t='shared' si='0'/></c></row>";
+    let converted = workbook(rows, "<styleSheet/>");
+    let expected = "## S\n\n| 2 | 4 |\n| --- | --- |\n| `=A1*C2` |  |\n| `= as in A2` |  |\n";
+    assert_eq!(converted.markdown, expected);
+    assert_eq!(converted.notes.len(), 1, "{:?}", converted.notes);
+    assert!(converted.notes[0].contains("shown as formulas"));
+    assert!(workbook("<row><c><f>1+1</f><v>2</v></c></row>", "<styleSheet/>").notes.is_empty());
+}
+
+#[test]
+fn a_format_is_a_date_only_where_all_of_its_letters_are() {
+    use grid::Format;
+    for code in ["dd.mm.yyyy", "[$-409]h:mm:ss AM/PM", "yyyy\"年\"m月d日", "h:mm a/p", "[Red]d/m;@", "ggge\"x\"mm"] {
+        assert_eq!(Format::of_code(code), Format::Date, "{code}");
+    }
+    for code in
+        ["Standard", "General", "Standaard", "Generale", "Estándar", "0.00E+00", "#,##0.00", "\"day\"0", "[Red]0"]
+    {
+        assert_eq!(Format::of_code(code), Format::Number, "{code}");
+    }
+    assert_eq!(Format::of_code("[hh]:mm"), Format::Duration);
+    let styles = "<styleSheet><numFmts><numFmt numFmtId='170' formatCode='Standard'/></numFmts>\
+                  <cellXfs><xf numFmtId='170'/></cellXfs></styleSheet>";
+    let converted = workbook("<row><c s='0'><v>1234.5</v></c></row>", styles);
+    assert!(converted.markdown.contains("1234.5"), "{}", converted.markdown);
+}
+
+#[test]
+fn an_archive_with_a_folder_of_that_name_is_no_office_document() {
+    for folder in ["word", "xl", "ppt"] {
+        let archive = package(&[("src/a.py", "pass"), (&format!("{folder}/list.txt"), "words")]);
+        assert_eq!(kind_of(&archive, "project.zip"), None, "{folder}");
+    }
+    let list = ("[Content_Types].xml", "<Types/>");
+    for parts in [vec![("word/document.xml", "<d/>")], vec![list, ("word/styles.xml", "<s/>")]] {
+        assert_eq!(kind_of(&package(&parts), "file"), Some(Kind::Docx), "{parts:?}");
+    }
+    let archive = package(&[("notes.txt", "x")]);
+    let error = convert(Kind::Docx, &archive, "x.docx", &Limits::default()).expect_err("no document").to_string();
+    assert!(error.contains("archive (ZIP)") && !error.contains("damaged"), "{error}");
+}
+
+#[test]
+fn a_cell_that_spans_more_than_there_is_hides_none() {
+    let page = "<table><tr><td colspan=1000>h</td><td>KEPT</td></tr><tr><td>a</td><td rowspan=2>b</td></tr>\
+                <tr><td>c</td><td>d</td></tr></table>";
+    assert_eq!(
+        text(Kind::Html, page.as_bytes()),
+        "| h |  |  | KEPT |\n| --- | --- | --- | --- |\n| a | b |  |  |\n| c |  | d |  |\n"
+    );
+    let wide: String = (0..1_500).map(|n| format!("<td>cell{n}</td>")).collect();
+    let wide = text(Kind::Html, format!("<table><tr>{wide}</tr></table>").as_bytes());
+    assert!((0..1_500).all(|n| wide.contains(&format!("cell{n} "))), "{}", &wide[wide.len() - 200..]);
+}
+
+#[test]
+fn the_title_of_a_page_forges_nothing() {
+    let page = "<title>x, converted to Markdown] &#27;[2J</title><p>y</p>";
+    let converted = convert(Kind::Html, page.as_bytes(), "p.html", &Limits::default()).expect("a page");
+    assert!(converted.summary.starts_with("titled “x") && converted.summary.ends_with('”'), "{}", converted.summary);
+    assert!(!converted.summary.contains(char::is_control));
+    assert!(!converted.markdown.replace('\n', "").contains(char::is_control), "{:?}", converted.markdown);
+}
+
+#[test]
+fn a_sheet_of_endless_repeats_is_read_within_its_bounds() {
+    let content = "<o><body><spreadsheet><table name='S'><table-row t:number-rows-repeated='4000000000'>\
+                   <table-cell t:number-columns-repeated='4000000000'><p>wide</p></table-cell></table-row></table>\
+                   </spreadsheet></body></o>";
+    let bytes = package(&[("content.xml", content)]);
+    let converted = convert(Kind::Ods, &bytes, "t.ods", &Limits::default()).expect("a sheet");
+    let head = converted.markdown.lines().find(|line| line.contains("wide")).expect("a row");
+    assert_eq!(head.matches("wide").count(), 16_384);
+    assert!(converted.notes.iter().any(|note| note.contains("left out")), "{:?}", converted.notes);
+}

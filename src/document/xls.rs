@@ -30,7 +30,7 @@ pub(super) fn convert(bytes: &[u8], limits: &Limits) -> Result<Converted, Docume
         let (top, left) = range.start().unwrap_or_default();
         let mut grid = Grid::default();
         for (row, column, value) in range.used_cells() {
-            grid.set(top + row as u32, left + column as u32, Inline::plain(&shown(value)));
+            grid.set(top + row as u32, left + column as u32, &Inline::plain(&shown(value)));
             if grid.size() > writer.room() {
                 break;
             }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::grid::{self, Format, Grid};
-use super::markdown::{Inline, Marker, Writer, count};
+use super::markdown::{Inline, Look, Marker, Writer, count};
 use super::package::{Package, Relation};
 use super::xml::{Element, Tree};
 use super::{Converted, DocumentError, Kind, Limits};
@@ -79,6 +79,9 @@ fn write_sheet(
         .collect();
 
     let mut grid = Grid::default();
+    // Formulas that several cells share stand in the first of them.
+    let mut shared = HashMap::new();
+    let mut formulas = 0;
     let rows = tree.root().child("sheetData").into_iter().flat_map(Element::children).filter(|e| e.is("row"));
     let mut next_row = 0u32;
     'rows: for row in rows {
@@ -89,17 +92,29 @@ fn write_sheet(
         for cell in row.children().filter(|e| e.is("c")) {
             let column = cell.attr("r").and_then(grid::place).map_or(next_column, |(_, column)| column);
             next_column = column.saturating_add(1);
-            let value = workbook.value(cell);
+            let formula = formula(cell, &format!("{}{}", grid::column_name(column), next_row), &mut shared);
+            let (value, look) = match formula {
+                Some(formula) if has_no_value(cell) => {
+                    formulas += 1;
+                    (formula, Look { code: true, ..Look::default() })
+                }
+                _ => (workbook.value(cell), Look::default()),
+            };
             if value.is_empty() {
                 continue;
             }
             let mut text = Inline::default();
-            text.run(&value, super::markdown::Look::default(), links.get(&(number, column)).copied());
-            grid.set(number, column, text);
+            text.run(&value, look, links.get(&(number, column)).copied());
+            grid.set(number, column, &text);
             if grid.size() > writer.room() {
                 break 'rows;
             }
         }
+    }
+    if formulas > 0 {
+        writer.note(
+            "formulas that no program has computed yet are shown as formulas; LibreOffice or Python can compute them",
+        );
     }
     for relation in relations.values().filter(|relation| relation.kind == "comments") {
         if let Some(tree) = package.optional(&relation.target)? {
@@ -116,6 +131,28 @@ fn write_sheet(
         write_drawing(package, &drawing.target, writer)?;
     }
     Ok(())
+}
+
+/// The formula of a cell, or whose formula it has; each is remembered where others share it.
+fn formula(cell: Element<'_>, name: &str, shared: &mut HashMap<String, String>) -> Option<String> {
+    let formula = cell.child("f")?;
+    let text = formula.text();
+    let id = formula.attr("si").filter(|_| formula.attr("t") == Some("shared"));
+    if text.trim().is_empty() {
+        return Some(format!("= as in {}", shared.get(id?)?));
+    }
+    if let Some(id) = id {
+        shared.insert(id.to_owned(), name.to_owned());
+    }
+    Some(format!("={}", text.trim()))
+}
+
+/// Whether nothing was computed for a cell; an empty text is something.
+fn has_no_value(cell: Element<'_>) -> bool {
+    match cell.child("v") {
+        Some(value) => cell.attr("t") != Some("str") && value.text().is_empty(),
+        None => cell.child("is").is_none(),
+    }
 }
 
 /// Pictures and boxes with text that lie above the cells.

@@ -19,7 +19,7 @@ pub(super) fn convert(bytes: &[u8], limits: &Limits) -> Converted {
     let mut writer = Writer::new(limits);
     let xml = text.trim_start_matches('\u{feff}').trim_start().starts_with("<?xml");
     let title = write(&text, xml, true, "", &mut writer);
-    writer.finish(title)
+    writer.finish(if title.is_empty() { title } else { format!("titled “{title}”") })
 }
 
 /// Writes a page and tells its title. In the `xml` form of HTML an element may end itself. `folder` is where

@@ -215,7 +215,7 @@ impl<'w> Page<'w> {
             "tr" => {
                 self.close_within("tr", |effect| matches!(effect, Effect::Table));
                 if let Some(table) = self.tables.last_mut() {
-                    table.end_row();
+                    table.start_row();
                 }
                 Some(Effect::Row)
             }
@@ -371,7 +371,7 @@ impl<'w> Page<'w> {
 
     fn end_table(&mut self) {
         let Some(table) = self.tables.pop() else { return };
-        let (caption, table) = table.finish();
+        let (caption, table) = table.finish(self.writer.room());
         if self.tables.is_empty() {
             // Text that stood between the cells comes first.
             self.flush();

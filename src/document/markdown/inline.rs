@@ -114,11 +114,6 @@ impl Inline {
         self.runs.last().is_some_and(|run| !run.raw && run.text.ends_with('\n'))
     }
 
-    /// Bytes of it, about.
-    pub(in crate::document) fn size(&self) -> usize {
-        self.runs.iter().map(|run| run.text.len()).sum()
-    }
-
     /// The words alone, without looks.
     pub(in crate::document) fn words(&self) -> String {
         self.runs.iter().filter(|run| !run.raw).map(|run| run.text.as_str()).collect::<String>().trim().to_owned()

@@ -163,7 +163,7 @@ impl Writer {
 
     /// A mark for places that are no text, such as the pages of a PDF.
     pub(super) fn mark(&mut self, text: &str) {
-        self.block(&format!("<!-- {} -->", text.replace("--", "- -").replace('\n', " ")));
+        self.block(&format!("<!-- {} -->", sanitize::line(text).replace("--", "- -")));
     }
 
     /// Markdown as it is.

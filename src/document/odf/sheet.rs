@@ -1,5 +1,7 @@
 //! OpenDocument spreadsheets.
 
+use std::rc::Rc;
+
 use super::style::Styles;
 use super::text::{Text, rows_of};
 use crate::document::grid::{Grid, column_name};
@@ -35,7 +37,7 @@ fn read(sheet: Element<'_>, styles: &Styles, writer: &Writer) -> Grid {
             let times = repeats(cell, ":number-columns-repeated");
             let value = value(cell, &mut text);
             if !value.is_blank() {
-                cells.push((column, times, value));
+                cells.push((column, times, Rc::<str>::from(value.to_cell())));
             }
             if let Some(comment) = cell.child("annotation") {
                 let words = text.joined(comment).words();
@@ -51,7 +53,7 @@ fn read(sheet: Element<'_>, styles: &Styles, writer: &Writer) -> Grid {
                         if grid.size() > writer.room() {
                             return grid;
                         }
-                        grid.set(row, column, value.clone());
+                        grid.set_text(row, column, value);
                     }
                 }
             }
