@@ -12,7 +12,7 @@ use super::report::{Failure, Outcome};
 use super::transcribe;
 use crate::config::{self, LoadOptions, Loaded, NetworkMode, SandboxBackend};
 use crate::kernel::python::{Missing, PACKAGES};
-use crate::sandbox::MachineFacts;
+use crate::sandbox::{LazySandbox, MachineFacts};
 use crate::support::{sanitize, truncate};
 
 /// How a part is.
@@ -98,6 +98,7 @@ fn configured(options: &LoadOptions, loaded: &Loaded, findings: &mut Vec<Finding
     }
     findings.push(chat(loaded));
     findings.push(sandbox(loaded));
+    findings.push(decoder(loaded));
     findings.push(network(loaded));
     findings.extend(landlock(loaded));
     findings.push(namespaces(&MachineFacts::of_host(), loaded));
@@ -176,6 +177,23 @@ fn sandbox(loaded: &Loaded) -> Finding {
             Some("Set sandbox.backend to auto to have bubblewrap confine the tools.".to_owned()),
         ),
         Err(unavailable) => Finding::new("sandbox", Status::Failed, unavailable.reason, Some(unavailable.hint)),
+    }
+}
+
+/// The process that reads documents and pictures, tried from inside.
+fn decoder(loaded: &Loaded) -> Finding {
+    let hint = "Documents and pictures come from anybody: read only those that you trust, or use a newer Linux.";
+    let failed = |detail: String| Finding::new("decoder", Status::Warning, detail, Some(hint.to_owned()));
+    let tried = bootstrap::runtime().map_err(|failure| failure.message).and_then(|runtime| {
+        let decoder = LazySandbox::from_chooser(chooser(loaded)).decoder();
+        runtime.block_on(decoder.missing_walls()).map_err(|error| error.to_string())
+    });
+    match tried {
+        Ok(missing) if missing.is_empty() => {
+            Finding::ok("decoder", "documents and pictures are read in a process that can do nothing else")
+        }
+        Ok(missing) => failed(format!("documents and pictures are read where {}", missing.join("; "))),
+        Err(error) => failed(format!("documents and pictures cannot be read: {error}")),
     }
 }
 

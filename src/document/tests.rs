@@ -165,3 +165,28 @@ fn a_sheet_of_endless_repeats_is_read_within_its_bounds() {
     assert_eq!(head.matches("wide").count(), 16_384);
     assert!(converted.notes.iter().any(|note| note.contains("left out")), "{:?}", converted.notes);
 }
+
+#[test]
+fn a_page_whose_checksum_is_wrong_may_be_damaged() {
+    let rows: String = (0..40).map(|n| format!("0 -14 Td (Row {n} holds {}) Tj\n", n * n)).collect();
+    let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut packer, format!("BT /F 12 Tf 72 780 Td\n{rows}ET").as_bytes()).expect("packed");
+    let mut content = packer.finish().expect("packed");
+    let page = |content: &[u8]| {
+        let head = "%PDF-1.4\n1 0 obj\n<< /Type /Catalog /Pages 2 0 R >>\nendobj\n2 0 obj\n<< /Type /Pages /Kids [3 0 R] \
+                    /Count 1 >>\nendobj\n3 0 obj\n<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents 4 0 R \
+                    /Resources << /Font << /F 5 0 R >> >> >>\nendobj\n5 0 obj\n<< /Type /Font /Subtype /Type1 /BaseFont \
+                    /Helvetica >>\nendobj\n4 0 obj\n";
+        let length = format!("<< /Filter /FlateDecode /Length {} >>\nstream\n", content.len());
+        let end = "\nendstream\nendobj\ntrailer\n<< /Root 1 0 R >>\nstartxref\n9\n%%EOF\n";
+        let file = [head.as_bytes(), length.as_bytes(), content, end.as_bytes()].concat();
+        convert(Kind::Pdf, &file, "t.pdf", &Limits::default()).expect("a page")
+    };
+    let sound = page(&content);
+    assert!(sound.markdown.contains("Row 39 holds 1521") && sound.notes.is_empty(), "{sound:?}");
+    let middle = content.len() / 2;
+    content[middle] ^= 0x20;
+    let damaged = page(&content);
+    let told = damaged.notes.iter().any(|note| note.contains("damaged"));
+    assert!(told, "{:?} of {}", damaged.notes, damaged.markdown);
+}

@@ -1,7 +1,7 @@
 //! Decoding of what nobody trusts: a document or a picture is read in a process that can do nothing else.
 //!
 //! ```text
-//! okcvm ── okcvm __convert ACCOUNT TASK
+//! okcvm ── okcvm __convert ACCOUNT SECONDS TASK
 //!   │        stdin: the file, open        shut off from files, network and processes before the first byte is read,
 //!   └─────── stdout: the answer, framed   bounded in memory and time
 //! ```
@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use rustix::fs::MemfdFlags;
 use rustix::process::Signal;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::process::{self, Exit, Killer};
@@ -39,8 +40,12 @@ const DONE: u8 = b'+';
 const REFUSED: u8 = b'-';
 /// The helper mode.
 pub(super) const MODE: &str = "__convert";
-/// The task that tries the walls; all others are those of [`Work`].
+/// The task that tries the walls; all others but the next are those of [`Work`].
 const TRY_WALLS: &str = "walls";
+/// The task that computes until it is ended.
+const SPIN: &str = "spin";
+/// Processes that decode at the same time: each may take [`child::MEMORY`].
+const AT_ONCE: usize = 2;
 /// Said instead of an account where none is to be taken.
 const OWN_ACCOUNT: &str = "own";
 
@@ -52,6 +57,20 @@ pub struct Decoder {
     /// The account to become where okcvm is root.
     account: Option<u32>,
     time_limit: Duration,
+    /// Seconds of computing.
+    cpu_seconds: u64,
+    /// How many more may run now.
+    free: Free,
+}
+
+/// How many processes may be started; all clones share it.
+#[derive(Debug, Clone)]
+pub(super) struct Free(Arc<Semaphore>);
+
+impl Default for Free {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(AT_ONCE)))
+    }
 }
 
 /// What is decoded.
@@ -93,8 +112,8 @@ pub enum DecoderError {
 }
 
 impl Decoder {
-    pub(super) fn new(program: Option<PathBuf>, account: Option<u32>) -> Self {
-        Self { program, account, time_limit: TIME_LIMIT }
+    pub(super) fn new(program: Option<PathBuf>, account: Option<u32>, free: Free) -> Self {
+        Self { program, account, time_limit: TIME_LIMIT, cpu_seconds: walls::CPU_SECONDS, free }
     }
 
     /// With another limit than 30 s.
@@ -103,9 +122,21 @@ impl Decoder {
         Self { time_limit, ..self }
     }
 
-    /// Has a task done. Dropping this, as cancelling, ends the process at once.
+    /// With another limit of computing than 20 s.
+    #[must_use]
+    pub fn with_cpu_limit(self, cpu_seconds: u64) -> Self {
+        Self { cpu_seconds, ..self }
+    }
+
+    /// Has a task done, after those that were asked for before where too many run. Dropping this, as cancelling, ends
+    /// the process at once.
     pub async fn run(&self, task: &str, input: Encoded, cancel: &CancellationToken) -> Result<Vec<u8>, DecoderError> {
         let program = self.program.as_ref().ok_or(DecoderError::NoHelper)?;
+        let _place = tokio::select! {
+            biased;
+            () = cancel.cancelled() => return Err(DecoderError::Cancelled),
+            place = self.free.0.acquire() => place.map_err(io::Error::other)?,
+        };
         let input = match input {
             Encoded::File(file) => file,
             Encoded::Bytes(bytes) => {
@@ -114,7 +145,11 @@ impl Decoder {
         };
         let account = self.account.map_or_else(|| OWN_ACCOUNT.to_owned(), |id| id.to_string());
         let mut command = Command::new(program);
-        command.args([MODE, &account, task]).env_clear().current_dir("/").stdin(Stdio::from(input));
+        command
+            .args([MODE, &account, &self.cpu_seconds.to_string(), task])
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::from(input));
         let mut child = process::start(command).await.map_err(process::no_starter)??;
         let (out, err) = (child.stdout.take(), child.stderr.take());
         let killer = Arc::new(Killer::new(&child));
@@ -131,7 +166,7 @@ impl Decoder {
             }
             let said = said.await.map_err(io::Error::other)?;
             let exit = ended.wait_for(Option::is_some).await.ok().and_then(|exit| *exit).unwrap_or(Exit::UNKNOWN);
-            Self::outcome(answer, exit, &said)
+            self.outcome(answer, exit, &said)
         };
         tokio::select! {
             biased;
@@ -147,7 +182,12 @@ impl Decoder {
         serde_json::from_slice(&told).map_err(|error| DecoderError::Crashed(error.to_string()))
     }
 
-    fn outcome(mut answer: Vec<u8>, exit: Exit, said: &str) -> Result<Vec<u8>, DecoderError> {
+    /// Computes until it is ended: tries the limit of computing from inside. What that should end with is an error.
+    pub async fn spin(&self) -> Result<Vec<u8>, DecoderError> {
+        self.run(SPIN, Encoded::Bytes(Vec::new()), &CancellationToken::new()).await
+    }
+
+    fn outcome(&self, mut answer: Vec<u8>, exit: Exit, said: &str) -> Result<Vec<u8>, DecoderError> {
         if exit.code == Some(0)
             && let Some((kind, length)) = header(&answer)
             && answer.len() - HEADER == length
@@ -161,7 +201,7 @@ impl Decoder {
         let signal = exit.signal.and_then(Signal::from_named_raw);
         Err(match signal {
             _ if said.contains("memory allocation of") => DecoderError::OutOfMemory,
-            Some(Signal::XCPU) => DecoderError::TimedOut(Duration::from_secs(walls::CPU_SECONDS)),
+            Some(Signal::XCPU) => DecoderError::TimedOut(Duration::from_secs(self.cpu_seconds)),
             _ if said.contains("overflowed its stack") => DecoderError::Crashed("it is nested too deeply".to_owned()),
             Some(Signal::KILL) => DecoderError::Crashed("killed; the machine may be short of memory".to_owned()),
             _ => DecoderError::Crashed(match exit.signal {

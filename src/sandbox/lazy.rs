@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::backend::Sandbox;
-use super::decoder::Decoder;
+use super::decoder::{Decoder, Free};
 use super::detect::{Chooser, Unavailable};
 use super::{SandboxFolders, landlock};
 use crate::config::schema::{NetworkMode, NetworkSection, SandboxBackend, SandboxSection};
@@ -17,6 +17,8 @@ pub struct LazySandbox(Arc<Lazy>);
 struct Lazy {
     chooser: Chooser,
     chosen: OnceLock<Result<Sandbox, Unavailable>>,
+    /// Decoders that may run now.
+    decoders: Free,
 }
 
 impl LazySandbox {
@@ -27,7 +29,7 @@ impl LazySandbox {
 
     /// Chosen on first use, with the given surroundings.
     pub fn from_chooser(chooser: Chooser) -> Self {
-        Self(Arc::new(Lazy { chooser, chosen: OnceLock::new() }))
+        Self(Arc::new(Lazy { chooser, chosen: OnceLock::new(), decoders: Free::default() }))
     }
 
     /// One that is there already.
@@ -105,7 +107,7 @@ impl LazySandbox {
     pub fn decoder(&self) -> Decoder {
         let chosen = self.peek().and_then(Result::ok).and_then(Sandbox::helper_program);
         let account = rustix::process::geteuid().is_root().then_some(self.0.chooser.section.run_as);
-        Decoder::new(chosen.or_else(|| self.0.chooser.helper_program()), account)
+        Decoder::new(chosen.or_else(|| self.0.chooser.helper_program()), account, self.0.decoders.clone())
     }
 
     /// The account that tools run as, when that is not okcvm's own. Never blocks.

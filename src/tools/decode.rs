@@ -12,6 +12,10 @@ use super::dispatch::Machine;
 use super::tool::ToolError;
 use crate::document::{self, Kind, Limits};
 use crate::sandbox::{DecoderError, Encoded};
+use crate::support::{sanitize, truncate};
+
+/// Characters of an error that are told.
+const MAX_ERROR: usize = 400;
 
 /// A task of the process that decodes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +79,10 @@ pub(super) async fn run(
         DecoderError::TimedOut(limit) => {
             ToolError::ForModel(format!("{shown} could not be {verb} within {} s. {way_out}", limit.as_secs()))
         }
-        error => ToolError::ForModel(format!("{shown} could not be {verb}: {error}. {way_out}")),
+        error => {
+            // It may be words of a process that is in the hands of the document.
+            let error = sanitize::line(truncate::prefix(&error.to_string(), MAX_ERROR));
+            ToolError::ForModel(format!("{shown} could not be {verb}: {error}. {way_out}"))
+        }
     })
 }

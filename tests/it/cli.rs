@@ -315,6 +315,9 @@ fn the_doctor_tells_each_part() {
         assert!(part(name)["status"].is_string(), "{name} is missing: {findings}");
     }
     assert_eq!(part("chat")["status"], "warning");
+    // Its walls need nothing but a kernel with seccomp.
+    assert_eq!(part("decoder")["status"], "ok", "{findings}");
+    assert!(part("decoder")["detail"].as_str().is_some_and(|told| told.contains("can do nothing else")), "{findings}");
 }
 
 #[test]

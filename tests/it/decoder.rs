@@ -56,7 +56,6 @@ async fn a_reader_that_dies_is_an_error_that_says_how() {
         ("echo what went wrong >&2; exit 1", "what went wrong"),
         ("echo 'memory allocation of 9 bytes failed' >&2; kill -6 $$", "1024 MiB of memory"),
         ("echo 'thread main has overflowed its stack' >&2; kill -6 $$", "nested too deeply"),
-        ("kill -24 $$", "longer than 20 s"),
         ("echo no answer at all", "crashed"),
         // A frame that promises more than it holds.
         ("printf '+\\377\\0\\0\\0\\0\\0\\0\\0abc'", "crashed"),
@@ -66,6 +65,52 @@ async fn a_reader_that_dies_is_an_error_that_says_how() {
     }
     let refused = fails(&stand_in(folder.path(), "printf -- '-\\003\\0\\0\\0\\0\\0\\0\\0why'"), b"x").await;
     assert!(matches!(&refused, DecoderError::Refused(why) if why == "why"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_reader_that_computes_without_end_is_ended_and_told_as_one_that_took_too_long() {
+    let error = own().with_cpu_limit(1).spin().await.expect_err("it is ended");
+    assert!(matches!(error, DecoderError::TimedOut(limit) if limit == Duration::from_secs(1)), "{error}");
+}
+
+#[tokio::test]
+async fn two_readers_run_at_once_and_the_others_wait_for_their_turn() {
+    let folder = machine::folder();
+    let log = folder.path().join("log");
+    let script = "printf s >> LOG; sleep 0.2; printf e >> LOG; printf '+\\0\\0\\0\\0\\0\\0\\0\\0'";
+    let reader = stand_in(folder.path(), &script.replace("LOG", log.to_str().expect("path")));
+    let never = CancellationToken::new();
+    let runs = (0..6).map(|_| reader.run("task", Encoded::Bytes(Vec::new()), &never));
+    for ran in futures::future::join_all(runs).await {
+        assert_eq!(ran.expect("answer"), b"");
+    }
+    let log = std::fs::read_to_string(&log).expect("log");
+    let (mut running, mut most) = (0, 0);
+    for mark in log.chars() {
+        running += if mark == 's' { 1 } else { -1 };
+        most = most.max(running);
+    }
+    assert!(log.len() == 12 && running == 0 && most == 2, "{log}");
+}
+
+#[tokio::test]
+async fn a_reader_that_waits_for_its_turn_can_be_cancelled() {
+    let folder = machine::folder();
+    let mark = format!("78{}", std::process::id());
+    let hangs = stand_in(folder.path(), &format!("exec sleep {mark}"));
+    let run = |cancel: CancellationToken| {
+        let hangs = hangs.clone();
+        tokio::spawn(async move { hangs.run("task", Encoded::Bytes(Vec::new()), &cancel).await })
+    };
+    let _running = [run(CancellationToken::new()), run(CancellationToken::new())];
+    let of = mark.clone();
+    let both = tokio::task::spawn_blocking(move || soon(|| processes_with(&of).len() == 2));
+    assert!(both.await.expect("looked"), "they never ran");
+    let (cancel, since) = (CancellationToken::new(), Instant::now());
+    let waiting = run(cancel.clone());
+    cancel.cancel();
+    let error = waiting.await.expect("task").expect_err("cancelled");
+    assert!(matches!(error, DecoderError::Cancelled) && since.elapsed() < Duration::from_secs(5), "{error}");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use flate2::{Compress, Compression, FlushCompress};
 use okcvm::config::schema::{SandboxBackend, SandboxSection};
-use okcvm::protocol::{ArtifactKind, ToolStatus};
+use okcvm::protocol::ToolStatus;
 use okcvm::sandbox::Chooser;
 use okcvm::tools::Finished;
 use serde_json::{Value, json};
@@ -258,7 +258,7 @@ async fn all_of_a_converted_document_can_be_read_and_its_encoding_is_told() {
 // ---- pictures ----
 
 #[tokio::test]
-async fn a_large_picture_reaches_the_model_small_and_is_an_artifact() {
+async fn a_large_picture_reaches_the_model_small_and_is_nothing_that_was_made() {
     let files = files();
     let mut bytes = Vec::new();
     let picture = image::RgbImage::from_fn(2_400, 1_200, |x, y| image::Rgb([(x / 10) as u8, (y / 5) as u8, 40]));
@@ -269,8 +269,20 @@ async fn a_large_picture_reaches_the_model_small_and_is_an_artifact() {
     let sent = base64::engine::general_purpose::STANDARD.decode(&read.images[0].base64).expect("base64");
     assert!(sent.len() <= 1_500_000 && read.images[0].media_type == "image/png");
     assert_eq!(image::load_from_memory(&sent).expect("a picture").width(), 1_568);
-    assert_eq!(read.artifacts[0].kind, ArtifactKind::Image);
-    assert_eq!(read.artifacts[0].host_path.as_deref(), Some(files.machine.work().join("plan.bmp").as_path()));
+    // It is shown with the call, and nobody is told of a file that was made.
+    assert!(read.artifacts.is_empty(), "{:?}", read.artifacts);
+    assert!(
+        read.images[0].path.as_deref().is_some_and(|path| path.ends_with("/plan.bmp")),
+        "{:?}",
+        read.images[0].path
+    );
+    let mut moving = Vec::new();
+    let mut encoder = image::codecs::gif::GifEncoder::new(&mut moving);
+    encoder.encode_frames((0..4).map(|_| image::Frame::new(image::RgbaImage::new(20, 10)))).expect("GIF");
+    drop(encoder);
+    files.put("moving.gif", &moving);
+    let told = files.ok("read_file", json!({"file_path": "moving.gif"})).await.output;
+    assert!(told.contains("GIF picture, 20 x 10, ") && told.contains(", first of 4 frames"), "{told}");
     // A small one that is sound comes as it is, whatever its name says; a damaged one never comes, whatever its frame says.
     let (mut plot, mut photo) = (Vec::new(), Vec::new());
     let pixels = image::RgbImage::new(40, 30);

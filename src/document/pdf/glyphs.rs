@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use lopdf::{Dictionary, Document, Object, ObjectId};
 
+use super::checksum;
 use super::font::{Font, get, number};
 use super::matrix::Matrix;
 use super::tokens::{Token, Tokens};
@@ -56,6 +57,10 @@ pub(super) struct Reader<'d> {
     pub(super) broken: usize,
     /// Whether this page is one.
     is_broken: bool,
+    /// Other pages of which something is not what was written.
+    pub(super) doubtful: usize,
+    /// Whether this page is one.
+    is_doubtful: bool,
     /// Whether the page shows a picture.
     pub(super) pictures: bool,
     operators: usize,
@@ -75,6 +80,8 @@ impl<'d> Reader<'d> {
             unknown: 0,
             broken: 0,
             is_broken: false,
+            doubtful: 0,
+            is_doubtful: false,
             pictures: false,
             operators: 0,
             replaced: None,
@@ -101,12 +108,18 @@ impl<'d> Reader<'d> {
         };
         // What can be read of such a page is read all the same.
         self.is_broken = !self.has_contents(page);
+        let mut streams = self.document.get_page_contents(page).into_iter();
+        self.is_doubtful = streams.any(|id| {
+            let stream = self.document.get_object(id).and_then(Object::as_stream);
+            stream.is_ok_and(|stream| !checksum::is_sound(stream, MOST_STREAM))
+        });
         let Ok(content) = self.document.get_page_content_with_limit(page, MOST_STREAM) else {
             self.broken += 1;
             return;
         };
         self.stream(&content, resources, matrix, 0);
         self.broken += usize::from(self.is_broken);
+        self.doubtful += usize::from(self.is_doubtful && !self.is_broken);
     }
 
     /// Whether all streams of a page are there and can be unpacked.
@@ -329,6 +342,7 @@ impl<'d> Reader<'d> {
                     self.is_broken = true;
                     return;
                 };
+                self.is_doubtful |= !checksum::is_sound(stream, MOST_STREAM);
                 // Each reading of a form counts, also of an empty one: forms that show one another many times end too.
                 self.operators += 100;
                 let numbers = |key: &[u8]| -> Option<[f64; 6]> {

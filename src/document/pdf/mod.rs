@@ -4,6 +4,7 @@
 //! `columns` finds the order in which a person reads these, `blocks` makes paragraphs, tables and headings.
 
 mod blocks;
+mod checksum;
 mod cmap;
 mod columns;
 mod font;
@@ -77,6 +78,12 @@ pub(super) fn convert(bytes: &[u8], limits: &Limits) -> Result<Converted, Docume
     }
     if reader.broken > 0 {
         writer.note(format!("{} could not be read whole: damaged or too large", count(reader.broken, "page")));
+    }
+    if reader.doubtful > 0 {
+        writer.note(format!(
+            "{} may be damaged: the checksum is wrong, so words may be missing or garbled",
+            count(reader.doubtful, "page")
+        ));
     }
     if reader.unknown > 0 {
         writer.note(format!(

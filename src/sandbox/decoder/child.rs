@@ -4,7 +4,7 @@ use std::io::{self, Read, Write as _};
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
-use super::{DONE, OWN_ACCOUNT, REFUSED, TRY_WALLS, Work, frame, walls};
+use super::{DONE, OWN_ACCOUNT, REFUSED, SPIN, TRY_WALLS, Work, frame, walls};
 use crate::sandbox::{init, launch, sys};
 
 /// Bytes of memory that decoding may take, the program itself counted.
@@ -15,8 +15,9 @@ const FAILED: u8 = 126;
 /// The whole life of the process.
 pub(in crate::sandbox) fn main(work: Work) -> ExitCode {
     let mut words = std::env::args().skip(2);
-    let (account, task) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    if let Err(error) = shut(&account) {
+    let mut word = || words.next().unwrap_or_default();
+    let (account, cpu_seconds, task) = (word(), word(), word());
+    if let Err(error) = shut(&account, &cpu_seconds) {
         // Standard error is a pipe that okcvm reads.
         let _ = writeln!(io::stderr(), "the process cannot be shut off: {error}");
         return ExitCode::from(FAILED);
@@ -31,7 +32,7 @@ pub(in crate::sandbox) fn main(work: Work) -> ExitCode {
     if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
 }
 
-fn shut(account: &str) -> io::Result<()> {
+fn shut(account: &str, cpu_seconds: &str) -> io::Result<()> {
     sys::close_inherited()?;
     if account != OWN_ACCOUNT {
         launch::become_account(account.parse().map_err(io::Error::other)?)?;
@@ -39,12 +40,15 @@ fn shut(account: &str) -> io::Result<()> {
     // After the change of account, which takes both back.
     init::close_up()?;
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
-    walls::shut(MEMORY)
+    walls::shut(MEMORY, cpu_seconds.parse().map_err(io::Error::other)?)
 }
 
 fn done(work: Work, task: &str) -> Result<Vec<u8>, String> {
     if task == TRY_WALLS {
         return serde_json::to_vec(&walls::missing()).map_err(|error| error.to_string());
+    }
+    while task == SPIN {
+        std::hint::spin_loop();
     }
     let mut input = io::stdin().lock();
     let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| work(task, &mut input as &mut dyn Read)));

@@ -46,7 +46,7 @@ const ALLOWED: &[i64] = &[
 ];
 
 /// Shuts this process off from everything but its three streams. It must have one thread.
-pub(super) fn shut(memory: u64) -> io::Result<()> {
+pub(super) fn shut(memory: u64, cpu_seconds: u64) -> io::Result<()> {
     rustix::thread::set_no_new_privs(true)?;
     for (resource, most) in [
         (Resource::As, memory),
@@ -58,7 +58,7 @@ pub(super) fn shut(memory: u64) -> io::Result<()> {
         limit(resource, most, most)?;
     }
     // With both the same the kernel kills, and nobody could tell why.
-    limit(Resource::Cpu, CPU_SECONDS, CPU_SECONDS + 2)?;
+    limit(Resource::Cpu, cpu_seconds, cpu_seconds.saturating_add(2))?;
     landlock::shut_all()?;
     // Last of the limits: until here descriptors were needed.
     limit(Resource::Nofile, 0, 0)?;

@@ -5,6 +5,7 @@
 //!                                       └─ others: smaller bytes ──────── ImageData
 //! ```
 
+mod frames;
 mod pixels;
 mod shrink;
 
@@ -18,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::protocol::ImageData;
 use crate::sandbox::Encoded;
-use crate::support::truncate;
+use crate::support::{sanitize, truncate};
 use crate::tools::decode::{self, Task};
 use crate::tools::dispatch::Machine;
 use crate::tools::tool::ToolError;
@@ -31,6 +32,8 @@ pub(in crate::tools) use shrink::shrunk;
 const MAX_EDGE: u32 = 1_568;
 /// Bytes that models are given.
 const MAX_BYTES: usize = 1_500_000;
+/// What models are given.
+const MEDIA_TYPES: [&str; 2] = ["image/png", "image/jpeg"];
 /// A file of fewer bytes is read into memory at once.
 const SMALL: usize = 1_000_000;
 
@@ -39,7 +42,7 @@ const SMALL: usize = 1_000_000;
 pub(in crate::tools) struct Picture {
     /// The picture itself.
     pub(in crate::tools) image: ImageData,
-    /// What it is, in a few words: `PNG picture, 4000 x 3000, 3.2 MiB, shown at 1568 x 1176`.
+    /// What it is, in a few words: `GIF picture, 4000 x 3000, 3.2 MiB, first of 12 frames, shown at 1568 x 1176`.
     pub(in crate::tools) facts: String,
 }
 
@@ -48,6 +51,8 @@ pub(in crate::tools) struct Picture {
 struct Told {
     /// The format that it had.
     format: String,
+    /// Frames of an animation or pages of a scan, of which only the first is shown.
+    frames: usize,
     /// As it lies in the file, turned upright.
     size: (u32, u32),
     /// As it is given to the model.
@@ -107,14 +112,21 @@ async fn decoded(
     let words = (shown, "shown", "Make it smaller or convert it first, for example with Pillow in Python.");
     let answer = decode::run(machine, &Task::Picture, input, cancel, words).await?;
     let broken = || ToolError::ForModel(format!("{shown} could not be shown: its reader gave no answer"));
-    shrink::opened(answer).ok_or_else(broken)
+    // The process that answers may be in the hands of the picture.
+    let told = shrink::opened(answer).filter(|(told, _)| MEDIA_TYPES.contains(&told.media_type.as_str()));
+    told.ok_or_else(broken)
 }
 
 fn picture(told: &Told, size: u64, bytes: &[u8], path: Option<&str>) -> Picture {
     let ((width, height), shown) = (told.size, told.shown);
-    let mut facts = format!("{} picture, {width} x {height}, {}", told.format, truncate::bytes(size));
-    if shown != told.size {
+    let format = sanitize::line(truncate::prefix(&told.format, 10));
+    let mut facts = format!("{format} picture, {width} x {height}, {}", truncate::bytes(size));
+    if told.frames > 1 {
+        let what = if format == "TIFF" { "pages" } else { "frames" };
         // Writing to a String cannot fail.
+        let _ = write!(facts, ", first of {} {what}", told.frames);
+    }
+    if shown != told.size {
         let _ = write!(facts, ", shown at {} x {}", shown.0, shown.1);
     }
     let image = ImageData {

@@ -29,7 +29,6 @@ use super::picture::{self, Picture};
 use super::text::{Form, Utf8};
 use super::watched::{Watched, not_read};
 use crate::document::{Converted, Kind};
-use crate::protocol::{Artifact, ArtifactKind};
 use crate::sandbox::Encoded;
 use crate::support::{sanitize, truncate};
 use crate::tools::args;
@@ -93,12 +92,6 @@ async fn run(cx: ToolContext<'_>, args: Value) -> Result<ToolOutput, ToolError> 
             let Picture { image, facts } = picture::of_file(machine, file, real.shown(), &cancel).await?;
             let mut output = ToolOutput::text(format!("{}: {facts}", real.shown()));
             output.images.push(image);
-            output.artifacts.push(Artifact {
-                kind: ArtifactKind::Image,
-                path: Some(real.shown().to_owned()),
-                url: None,
-                host_path: Some(machine.workspace.host_path().join(real.relative())),
-            });
             Ok(output)
         }
         Found::Known(kind, converted) => markdown(&path, kind, &converted, asked),
@@ -316,9 +309,10 @@ fn markdown(path: &ConfinedPath, kind: Kind, converted: &Converted, asked: Asked
     Ok(output)
 }
 
-/// Words of the process that converts, which may be in the hands of the document.
+/// Words of the process that converts, which may be in the hands of the document: one line, and none of the brackets
+/// in which our own words stand.
 fn told(words: &str) -> String {
-    let words = sanitize::line(truncate::prefix(words, MAX_NOTE));
+    let words = sanitize::line(truncate::prefix(words, MAX_NOTE)).replace('[', "(").replace(']', ")");
     truncate::prefix(&words, MAX_NOTE).to_owned()
 }
 

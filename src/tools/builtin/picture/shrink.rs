@@ -7,7 +7,7 @@ use image::imageops::FilterType;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder as _, ImageFormat, ImageReader, Limits, RgbImage, RgbaImage};
 
-use super::{MAX_BYTES, MAX_EDGE, Told};
+use super::{MAX_BYTES, MAX_EDGE, Told, frames};
 
 /// Bytes that a picture may have when it is decoded; what is made of it comes on top.
 const MAX_DECODED: u64 = 512 << 20;
@@ -55,8 +55,10 @@ pub(in crate::tools) fn shrunk(bytes: &[u8]) -> Result<Vec<u8>, String> {
     // A JPEG may be cut or in colours for print and is decoded all the same, where endpoints refuse it: it is made anew.
     let plain = format == ImageFormat::Png;
     let size = if turns(orientation) { (height, width) } else { (width, height) };
+    let frames = frames::count(bytes, format);
     let told = |shown, media_type: &str, unchanged| Told {
         format: name(format),
+        frames,
         size,
         shown,
         media_type: media_type.to_owned(),

@@ -9,6 +9,8 @@ use crate::workspace::ConfinedPath;
 
 /// Characters of one line.
 const MAX_LINE: usize = 1_000;
+/// Characters of one line that are counted.
+const MAX_COUNTED: usize = 10_000_000;
 /// Characters that are shown at once: a hundred lines of a thousand characters and their numbers, always. Nothing is
 /// cut out of the middle; what does not fit begins the next call.
 const MAX_WINDOW: usize = 120_000;
@@ -166,6 +168,11 @@ impl Line {
                 return Ok(any.then_some(line));
             }
             any = true;
+            if line.more > MAX_COUNTED {
+                // Counted no further: only its end is looked for.
+                from.skip_until(b'\n')?;
+                return Ok(Some(line));
+            }
             let stop = piece.iter().position(|byte| *byte == b'\n');
             line.push(&piece[..stop.unwrap_or(piece.len())]);
             let used = stop.map_or(piece.len(), |at| at + 1);
@@ -200,15 +207,30 @@ impl Line {
         if chars + self.more <= MAX_LINE {
             return text.to_owned();
         }
-        let missing = chars + self.more - MAX_LINE;
+        let over = if self.more > MAX_COUNTED { "more than " } else { "" };
+        let missing = if over.is_empty() { chars + self.more - MAX_LINE } else { MAX_COUNTED };
         let kept = truncate::prefix(text, MAX_LINE);
-        format!("{kept} [... {missing} more characters in this line]")
+        format!("{kept} [... {over}{missing} more characters in this line]")
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufReader, Read as _};
+
     use super::*;
+
+    #[test]
+    fn a_line_without_end_is_not_counted_to_its_end() {
+        let mut text =
+            BufReader::new("long ".as_bytes().chain(std::io::repeat(b'x').take(50_000_000)).chain(&b"\nnext\n"[..]));
+        let line = Line::read(&mut text).expect("line").expect("one");
+        let shown = line.shown();
+        assert!(shown.starts_with("long xxx") && shown.contains("[... more than 10000000 more characters"), "{shown}");
+        assert_eq!(Line::read(&mut text).expect("line").expect("another").shown(), "next");
+        let mut text = BufReader::new(std::io::repeat(b'x').take(1_500));
+        assert!(Line::read(&mut text).expect("line").expect("one").shown().contains("[... 500 more characters"));
+    }
 
     #[test]
     fn a_long_line_goes_on_in_the_next_and_nothing_of_it_is_lost() {
