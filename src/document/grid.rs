@@ -61,7 +61,7 @@ impl Grid {
             }
             before = Some(*number);
             let cells: Vec<String> =
-                columns.iter().map(|column| row.get(column).map(|cell| cell.to_string()).unwrap_or_default()).collect();
+                columns.iter().map(|column| row.get(column).map(ToString::to_string).unwrap_or_default()).collect();
             written += cells.iter().map(|cell| cell.len() + 3).sum::<usize>();
             table.row(cells);
         }

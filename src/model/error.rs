@@ -114,6 +114,9 @@ pub enum ModelError {
     /// The recording cannot be sent.
     #[error("{0}")]
     Recording(String),
+    /// The server refused a request with pictures in it, and they may be why.
+    #[error("{0}")]
+    PicturesRefused(Box<ModelError>),
     /// Every attempt failed.
     #[error("{last} (tried {attempts} times)")]
     GaveUp {
@@ -146,11 +149,14 @@ const OVERFLOW: [&str; 9] = [
     "exceeds the limit of tokens",
 ];
 
+/// Words with which servers name a picture.
+const PICTURE: [&str; 4] = ["image", "picture", "vision", "multimodal"];
+
 impl ModelError {
     /// The error of the last attempt, for errors that came after several.
     pub fn root(&self) -> &Self {
         match self {
-            Self::GaveUp { last, .. } => last.root(),
+            Self::GaveUp { last, .. } | Self::PicturesRefused(last) => last.root(),
             other => other,
         }
     }
@@ -167,6 +173,28 @@ impl ModelError {
     /// Whether the reply ended well and has neither text nor calls. The client does not send such a request again.
     pub fn is_empty_reply(&self) -> bool {
         matches!(self.root(), Self::EmptyReply { .. })
+    }
+
+    /// Whether the request is worth sending once more without its pictures.
+    pub fn refuses_pictures(&self) -> bool {
+        matches!(self, Self::PicturesRefused(_))
+    }
+
+    /// Whether pictures in the request may be why it was refused: the server says so, or it does not and they are
+    /// `new`, so that nothing else is as likely.
+    pub(crate) fn may_mean_pictures(&self, new: bool) -> bool {
+        let (Self::Status { message, code, .. } | Self::InReply { message, code, .. }) = self.root() else {
+            return false;
+        };
+        let words = format!("{message} {}", code.as_deref().unwrap_or_default()).to_lowercase();
+        let named = PICTURE.iter().any(|sign| words.contains(sign));
+        match self.status() {
+            // Pictures are most of what is too much.
+            Some(413) => true,
+            Some(400 | 415 | 422) => named || (new && !self.is_context_overflow()),
+            Some(500) => named,
+            _ => false,
+        }
     }
 
     /// Whether the server says that the conversation is too long for the model.
@@ -256,7 +284,7 @@ impl ModelError {
                 Some("content_filter") => "The endpoint's filter removed the reply: word the request differently.",
                 _ => "Send the message again; if it stays so, choose another model with /setup.",
             },
-            Self::TooLong { .. } | Self::GaveUp { .. } | Self::Recording(_) => return None,
+            Self::TooLong { .. } | Self::PicturesRefused(_) | Self::GaveUp { .. } | Self::Recording(_) => return None,
         };
         Some(words.to_owned())
     }
@@ -329,6 +357,26 @@ mod tests {
         assert!(refused(400, "bad", Some("context_length_exceeded")).is_context_overflow());
         assert!(!refused(400, "bad tool", None).is_context_overflow());
         assert!(!refused(429, "too many tokens per minute", None).is_context_overflow());
+    }
+
+    #[test]
+    fn pictures_are_blamed_where_they_are_named_or_new() {
+        for (status, message, new, blamed) in [
+            (400, "Could not process image", false, true),
+            (422, "This model does not support Vision", false, true),
+            (400, "invalid request", true, true),
+            (400, "invalid request", false, false),
+            (400, "This model's maximum context length is 8192 tokens", true, false),
+            (413, "too large", false, true),
+            (500, "cannot identify image file", false, true),
+            (500, "oops", true, false),
+            (401, "no image for this key", true, false),
+            (429, "too many images", true, false),
+        ] {
+            assert_eq!(refused(status, message, None).may_mean_pictures(new), blamed, "{status} {message}");
+        }
+        let error = ModelError::PicturesRefused(Box::new(refused(400, "x", None)));
+        assert!(error.refuses_pictures() && error.status() == Some(400) && error.to_string().ends_with("400: x"));
     }
 
     #[test]

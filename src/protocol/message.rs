@@ -1,5 +1,7 @@
 //! The conversation as the engine holds it, independent of any endpoint's wire format.
 
+use std::fmt::Write as _;
+
 use serde::{Deserialize, Serialize};
 
 use super::event::ToolStatus;
@@ -60,6 +62,21 @@ pub struct ToolReply {
     /// Pictures for a vision model.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<ImageData>,
+}
+
+impl ToolReply {
+    /// Takes the pictures out, which an endpoint refused; a line says so in their place.
+    pub fn leave_pictures_out(&mut self) {
+        for image in self.images.drain(..) {
+            let path = image.path.map(|path| format!(" {path}")).unwrap_or_default();
+            // Writing to a string cannot fail.
+            let _ = write!(
+                self.output,
+                "\n[The picture{path} ({}) is not shown: the endpoint of the model refused it.]",
+                image.media_type
+            );
+        }
+    }
 }
 
 /// A tool as the model is told of it.

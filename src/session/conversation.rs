@@ -53,6 +53,14 @@ impl Fold {
                     *result = Some(reply.clone());
                 }
             }
+            Record::PicturesRefused { .. } => {
+                let told = self.messages.iter_mut().filter_map(|message| match message {
+                    Message::Tool(reply) => Some(reply),
+                    _ => None,
+                });
+                let open = self.open.iter_mut().filter_map(|(_, reply)| reply.as_mut());
+                told.chain(open).for_each(ToolReply::leave_pictures_out);
+            }
             Record::TurnClosed { .. } => self.flush(),
             Record::ToolStarted { .. }
             | Record::State { .. }
@@ -80,6 +88,39 @@ impl Fold {
 mod tests {
     use super::*;
     use crate::protocol::{CallId, TurnId, TurnOutcome};
+
+    #[test]
+    fn pictures_that_were_refused_are_shown_no_more_and_those_that_come_after_are() {
+        let seen = |id: &str| {
+            let image = crate::protocol::ImageData {
+                media_type: "image/png".to_owned(),
+                base64: "QUJD".to_owned(),
+                path: Some(format!("/m/{id}.png")),
+            };
+            let (call, tool) = (CallId(id.to_owned()), "read".to_owned());
+            let reply = ToolReply { call, tool, status: ToolStatus::Ok, output: id.to_owned(), images: vec![image] };
+            Record::ToolFinished { turn: None, reply, duration_ms: 1, spill: None, diff: None, pictures: Vec::new() }
+        };
+        let records = [
+            opened("look"),
+            said("", &["a"]),
+            seen("a"),
+            said("", &["b"]),
+            seen("b"),
+            Record::PicturesRefused { turn: None },
+            said("", &["c"]),
+            seen("c"),
+        ];
+        let shown: Vec<(String, usize)> = conversation(&records)
+            .into_iter()
+            .filter_map(|message| match message {
+                Message::Tool(reply) => Some((reply.output, reply.images.len())),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(shown.iter().map(|(_, images)| *images).collect::<Vec<_>>(), [0, 0, 1]);
+        assert!(shown[0].0.starts_with("a\n[The picture /m/a.png (image/png) is not shown"), "{}", shown[0].0);
+    }
 
     fn opened(text: &str) -> Record {
         Record::TurnOpened { turn: TurnId::now(), parent: None, text: text.to_owned(), attachments: Vec::new() }

@@ -92,6 +92,11 @@ pub enum Record {
         /// The state.
         value: Value,
     },
+    /// The endpoint refused the pictures of the results so far: none of them is shown to a model any more.
+    PicturesRefused {
+        /// The turn.
+        turn: Option<TurnId>,
+    },
     /// The turn is over; its node comes next.
     TurnClosed {
         /// The turn.

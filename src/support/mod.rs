@@ -2,6 +2,7 @@
 
 pub mod atomic_file;
 pub mod clock;
+pub mod encoding;
 pub mod folder;
 pub mod host;
 pub mod host_command;

@@ -120,6 +120,11 @@ pub enum Input {
         /// What to do next.
         hint: Option<String>,
     },
+    /// The endpoint refused the request because of the pictures in it, or may have.
+    PicturesRefused {
+        /// What and where.
+        message: String,
+    },
     /// The request failed for good.
     ModelFailed {
         /// What and where.
@@ -181,6 +186,8 @@ pub enum Fact {
         /// Pictures that it made or looked at, as paths under the mount.
         pictures: Vec<String>,
     },
+    /// The endpoint refused the pictures of the results so far.
+    PicturesRefused,
     /// The turn is over.
     TurnClosed {
         /// How.

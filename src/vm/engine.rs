@@ -347,6 +347,7 @@ impl Engine {
                 let spill = spill.map(|spill| SpillRef { sha256: spill.sha256, bytes: spill.bytes });
                 Record::ToolFinished { turn, reply, duration_ms, spill, diff, pictures }
             }
+            Fact::PicturesRefused => Record::PicturesRefused { turn },
             // The ledger writes these itself, with what belongs to them.
             Fact::TurnOpened { .. } | Fact::TurnClosed { .. } => return None,
         })

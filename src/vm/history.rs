@@ -3,7 +3,8 @@
 //! What holds at any moment, whatever facts came in and in whatever order tools ended:
 //! - every tool call has exactly one result, and the results of a reply stand in the order of its calls;
 //! - call ids are unique within the conversation;
-//! - the messages of turns that are closed never change, so that an endpoint's cache of the prefix stays good.
+//! - the messages of turns that are closed never change, so that an endpoint's cache of the prefix stays good; only
+//!   pictures that the endpoint refuses are taken out of them, as it would refuse every later request as well.
 //!
 //! A call without a result (the process died while it ran) is given one when messages are made, not when facts are
 //! applied: a result that comes later still takes its place.
@@ -87,6 +88,11 @@ impl History {
                 if let Some((_, slot @ None)) = slot {
                     *slot = Some(reply.clone());
                 }
+            }
+            Fact::PicturesRefused => {
+                let steps = self.entries.iter_mut().flat_map(|entry| &mut entry.steps);
+                let replies = steps.flat_map(|step| &mut step.calls).filter_map(|(_, reply)| reply.as_mut());
+                replies.for_each(ToolReply::leave_pictures_out);
             }
             Fact::TurnClosed { outcome } => {
                 if let Some(entry) = self.entries.last_mut() {
@@ -215,6 +221,7 @@ pub(super) fn facts(records: Vec<Record>, spill: &Path) -> Vec<Fact> {
         Record::ToolFinished { turn: Some(_), reply, duration_ms, spill, diff, pictures } => {
             Some(Fact::ToolFinished { reply, duration_ms, spill: spill.and_then(whole), diff, pictures })
         }
+        Record::PicturesRefused { .. } => Some(Fact::PicturesRefused),
         Record::TurnClosed { outcome, .. } => Some(Fact::TurnClosed { outcome }),
         _ => None,
     };

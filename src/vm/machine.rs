@@ -122,6 +122,16 @@ impl Machine {
             }
             Input::Replied { text, reasoning, calls } => self.replied(turn, text, reasoning, calls, out),
             Input::EmptyReply { message, hint } => self.empty_reply(turn, &message, hint, out),
+            Input::PicturesRefused { message } => {
+                if !turn.text.is_empty() || !turn.reasoning.is_empty() {
+                    out.push(Effect::Emit(Event::ReplyRestarted { reason: message.clone() }));
+                }
+                turn.forget_partial();
+                out.push(Effect::Persist(Fact::PicturesRefused));
+                let message = format!("{message}; asking again without the pictures of this conversation");
+                out.push(Effect::Emit(Event::Warning { message }));
+                self.ask(turn, out)
+            }
             Input::ModelFailed { message, hint } => {
                 keep_partial(&turn, out);
                 self.fail(&turn, message, hint, out)

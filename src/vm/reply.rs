@@ -56,7 +56,9 @@ impl Engine {
             Some(Err(error)) => {
                 self.stream = None;
                 let (message, hint) = (error.to_string(), error.hint());
-                if error.is_empty_reply() {
+                if error.refuses_pictures() {
+                    Input::PicturesRefused { message }
+                } else if error.is_empty_reply() {
                     Input::EmptyReply { message, hint }
                 } else {
                     Input::ModelFailed { message, hint }

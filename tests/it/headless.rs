@@ -258,6 +258,35 @@ fn a_failed_turn_is_exit_code_1_with_its_reason() {
 }
 
 #[test]
+fn a_picture_that_the_endpoint_refuses_is_left_out_and_the_session_goes_on() {
+    // 1 x 1, black.
+    const PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==";
+    let made = json!({"command": format!("echo {PNG} | base64 -d > dot.png")});
+    let calls = [("m", "mshtools-shell", made), ("r", "mshtools-read_file", json!({"file_path": "dot.png"}))];
+    let endpoint = FakeEndpoint::answering(move |request, n| {
+        let body = request.body.to_string();
+        match n {
+            0 => Answer::calls(&calls),
+            _ if body.contains("image_url") => {
+                Answer::status(400, &json!({"error": {"message": "Could not process it"}}))
+            }
+            _ if body.contains("dot.png (image/png) is not shown") => Answer::text("I cannot see it."),
+            _ => Answer::text("There is no picture."),
+        }
+    });
+    let home = home_for(&endpoint);
+    let ran = home.run(&exec(&["--session", "new", "Look."])).assert_code(0);
+    assert!(ran.out.contains("I cannot see it."), "{ran:?}");
+    let told = "answered 400: Could not process it; asking again without the pictures of this conversation";
+    assert!(ran.err.contains(told), "{ran:?}");
+    assert!(!ran.err.contains("made "), "what was only read is nothing that was made: {ran:?}");
+    // Another process reads the conversation from the disk.
+    let ran = home.run(&exec(&["--session", "last", "Forget it."])).assert_code(0);
+    assert!(ran.out.contains("I cannot see it.") && !ran.err.contains("400"), "{ran:?}");
+    assert_eq!(endpoint.requests().len(), 4);
+}
+
+#[test]
 fn ctrl_c_closes_the_turn_and_exits_130() {
     let endpoint = FakeEndpoint::start([sleeps()]);
     let home = home_for(&endpoint);

@@ -21,6 +21,7 @@ use super::wire::{self, WireOptions};
 use crate::config::schema::Endpoint;
 use crate::model::retry::{Backoff, LONGEST_ASKED};
 use crate::model::{ChatRequest, ModelError, ModelEvent, Reply};
+use crate::protocol::Message;
 
 /// The operation of every chat request.
 const CHAT: &str = "chat/completions";
@@ -78,6 +79,9 @@ impl Exchange {
             tracing::debug!(error = %failure.error, failed, "a request to the model failed");
             match after_failure(failure, failed, backoff, self.endpoint.max_retries) {
                 Err(error) => {
+                    let blamed = self.endpoint.vision
+                        && pictures(&request.messages).is_some_and(|new| error.may_mean_pictures(new));
+                    let error = if blamed { ModelError::PicturesRefused(Box::new(error)) } else { error };
                     drop(out.send(Err(error)));
                     return;
                 }
@@ -138,6 +142,13 @@ impl Exchange {
         }
         Ok(reply)
     }
+}
+
+/// Whether there are pictures in a conversation, and whether the endpoint has not answered since they came.
+fn pictures(messages: &[Message]) -> Option<bool> {
+    let has = |message: &Message| matches!(message, Message::Tool(reply) if !reply.images.is_empty());
+    let last = messages.iter().rposition(has)?;
+    Some(!messages[last..].iter().any(|message| matches!(message, Message::Assistant { .. })))
 }
 
 /// How long to wait and why, or the error that ends it.

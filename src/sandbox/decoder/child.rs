@@ -15,8 +15,8 @@ const FAILED: u8 = 126;
 /// The whole life of the process.
 pub(in crate::sandbox) fn main(work: Work) -> ExitCode {
     let mut words = std::env::args().skip(2);
-    let mut word = || words.next().unwrap_or_default();
-    let (account, cpu_seconds, task) = (word(), word(), word());
+    let mut next = || words.next().unwrap_or_default();
+    let (account, cpu_seconds, task) = (next(), next(), next());
     if let Err(error) = shut(&account, &cpu_seconds) {
         // Standard error is a pipe that okcvm reads.
         let _ = writeln!(io::stderr(), "the process cannot be shut off: {error}");
@@ -47,8 +47,10 @@ fn done(work: Work, task: &str) -> Result<Vec<u8>, String> {
     if task == TRY_WALLS {
         return serde_json::to_vec(&walls::missing()).map_err(|error| error.to_string());
     }
-    while task == SPIN {
-        std::hint::spin_loop();
+    if task == SPIN {
+        loop {
+            std::hint::spin_loop();
+        }
     }
     let mut input = io::stdin().lock();
     let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| work(task, &mut input as &mut dyn Read)));

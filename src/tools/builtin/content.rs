@@ -1,7 +1,7 @@
 //! What a file holds, told by its beginning and, where that leaves it open, by its name.
 
-use super::text::Form;
 use crate::document::{self, Kind};
+use crate::support::encoding::Form;
 
 /// Bytes that tell what a file is.
 pub(super) const START: usize = 1 << 20;

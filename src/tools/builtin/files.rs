@@ -118,7 +118,7 @@ pub(super) fn too_large(real: &ConfinedPath, size: u64) -> ToolError {
 pub(super) fn not_written(real: &ConfinedPath, error: &TextError) -> ToolError {
     let shown = real.shown();
     ToolError::ForModel(match error {
-        TextError::NotInEncoding { .. } => format!(
+        TextError::NotInEncoding(_) => format!(
             "{error}, so nothing was changed. Use characters that it has, or convert {shown} to UTF-8 first: iconv -f \
              ENCODING -t UTF-8."
         ),

@@ -1,13 +1,13 @@
 //! Text files as they are: characters for the model, and bytes in which everything that was not changed stays the same.
 
-mod form;
 mod line_ends;
 mod stream;
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-pub(super) use form::Form;
+use crate::support::encoding::{Form, NotInEncoding};
+
 pub(super) use line_ends::{fitted, is_crlf, places, with_crlf};
 pub(super) use stream::Utf8;
 
@@ -18,13 +18,8 @@ pub(super) type Change<'a> = (Range<usize>, Cow<'a, str>);
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum TextError {
     /// The encoding of the file has no such character.
-    #[error("{encoding}, in which this file is written, has no character {character:?} (U+{:04X})", u32::from(*.character))]
-    NotInEncoding {
-        /// The first such character.
-        character: char,
-        /// The file's encoding.
-        encoding: &'static str,
-    },
+    #[error(transparent)]
+    NotInEncoding(#[from] NotInEncoding),
     /// Characters and bytes of a line that is to be changed do not belong together one to one.
     #[error("line {line} holds bytes that are not valid {encoding}")]
     NotExact {

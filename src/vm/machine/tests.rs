@@ -56,6 +56,7 @@ fn words(effects: &[Effect]) -> Vec<String> {
             Effect::Persist(Fact::Assistant { text, tool_calls, .. }) => format!("write {text:?}+{}", tool_calls.len()),
             Effect::Persist(Fact::ToolStarted { call }) => format!("write start {}", call.id),
             Effect::Persist(Fact::ToolFinished { reply, .. }) => format!("write {:?} {}", reply.status, reply.call),
+            Effect::Persist(Fact::PicturesRefused) => "write no pictures".to_owned(),
             Effect::Persist(Fact::TurnClosed { .. }) => "write closed".to_owned(),
             Effect::Emit(Event::PhaseChanged(phase)) => format!("{phase:?}"),
             Effect::Emit(Event::TurnStarted { .. }) => "started".to_owned(),
@@ -317,6 +318,21 @@ fn a_model_that_goes_round_in_circles_is_told_and_then_stopped() {
     assert!(end.iter().any(|word| word.starts_with("error the model goes round in circles")), "{end:?}");
     assert!(end.contains(&"write Cancelled later".to_owned()), "{end:?}");
     assert_eq!(end.last().map(String::as_str), Some("close Failed \"\""));
+}
+
+#[test]
+fn refused_pictures_are_written_off_before_the_model_is_asked_again() {
+    let mut machine = asking();
+    let refused = || Input::PicturesRefused { message: "x answered 400: bad".into() };
+    let words = step(&mut machine, refused());
+    let told = "warning x answered 400: bad; asking again without the pictures of this conversation";
+    assert_eq!(words, ["write no pictures", told, "ask"]);
+    // What had come in before is void.
+    step(&mut machine, Input::Text("Hel".into()));
+    let words = step(&mut machine, refused());
+    assert!(words.iter().any(|word| word.starts_with("ReplyRestarted")), "{words:?}");
+    let end = step(&mut machine, replied("Hello", vec![]));
+    assert_eq!(end.last().map(String::as_str), Some("close Completed \"Hello\""));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What a cell shows, as text for the model.
 
+use crate::document::{self, Kind, Limits};
 use crate::kernel::{Failure, Shown};
 use crate::support::truncate;
 use crate::tools::plain;
@@ -15,47 +16,14 @@ pub(super) fn of(shown: &Shown) -> String {
     if !plain.is_empty() && !plain.starts_with("<IPython.core.display.") {
         return plain;
     }
-    let html = || get("text/html").map(|html| without_tags(truncate::prefix(&html, MARKUP)));
+    let html = || get("text/html").map(|html| readable(truncate::prefix(&html, MARKUP)));
     get("text/markdown").or_else(|| get("text/latex")).or_else(html).filter(|text| !text.is_empty()).unwrap_or(plain)
 }
 
-/// The text between tags, a line for each block.
-fn without_tags(html: &str) -> String {
-    let mut text = String::new();
-    let mut rest = html;
-    while let Some(at) = rest.find('<') {
-        text.push_str(&rest[..at]);
-        let tag = &rest[at + 1..];
-        let name: String = tag.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '/').collect();
-        let name = name.to_ascii_lowercase();
-        rest = match name.as_str() {
-            // Their content is for nobody to read.
-            "script" | "style" => {
-                let end = format!("</{name}");
-                let from = find_ignoring_case(tag, &end).map_or(tag.len(), |at| at + end.len());
-                &tag[from..]
-            }
-            _ => tag,
-        };
-        rest = rest.split_once('>').map_or("", |(_, rest)| rest);
-        match name.as_str() {
-            "br" | "br/" | "/p" | "/div" | "/tr" | "/li" | "/h1" | "/h2" | "/h3" | "/h4" | "/pre" | "/table" => {
-                text.push('\n');
-            }
-            "/td" | "/th" => text.push('\t'),
-            _ => {}
-        }
-    }
-    text.push_str(rest);
-    let text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#39;", "'");
-    let text = text.replace("&nbsp;", " ").replace("&amp;", "&");
-    let lines = text.lines().map(str::trim_end).filter(|line| !line.trim().is_empty());
-    lines.collect::<Vec<_>>().join("\n")
-}
-
-/// Where ASCII text begins in another, whatever their cases; nothing is copied, as there may be thousands of tags.
-fn find_ignoring_case(text: &str, wanted: &str) -> Option<usize> {
-    text.as_bytes().windows(wanted.len()).position(|some| some.eq_ignore_ascii_case(wanted.as_bytes()))
+/// A page as Markdown.
+fn readable(html: &str) -> String {
+    let read = document::convert(Kind::Html, html.as_bytes(), "", &Limits::default());
+    read.map(|read| read.markdown.trim_end().to_owned()).unwrap_or_default()
 }
 
 /// Where an error came from, without the frames of the notebook itself.
@@ -88,7 +56,7 @@ mod tests {
         let object = ("text/plain", "<IPython.core.display.Markdown object>");
         assert_eq!(of(&shown(&[object, ("text/markdown", "# x")])), "# x");
         let html = "<style>p {}</style><h1>T</h1><p>a &lt; b<br>c</p><table><tr><td>1</td><td>2</td></tr></table><";
-        assert_eq!(of(&shown(&[object, ("text/html", html)])), "T\na < b\nc\n1\t2");
+        assert_eq!(of(&shown(&[object, ("text/html", html)])), "# T\n\na < b  \nc\n\n| 1 | 2 |\n| --- | --- |\n\n<");
         let many = "<Script>x</SCRIPT>".repeat(10_000) + "世<STYLE>y</style>b<script>z";
         assert_eq!(of(&shown(&[object, ("text/html", &many)])), "世b");
         assert_eq!(of(&shown(&[object])), object.1);

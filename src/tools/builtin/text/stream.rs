@@ -5,7 +5,7 @@ use std::io::{self, Read};
 
 use encoding_rs::{CoderResult, Decoder};
 
-use super::Form;
+use crate::support::encoding::Form;
 
 /// Bytes that are read at once.
 const PIECE: usize = 32 << 10;

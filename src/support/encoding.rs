@@ -1,31 +1,47 @@
-//! How the characters of a file are written as bytes: which encoding, and whether it begins with a byte order mark.
+//! How the characters of a text are written as bytes: which encoding, and whether it begins with a byte order mark. One
+//! answer for all that reads, edits or converts a file.
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{
     BIG5, EUC_JP, EUC_KR, EncoderResult, Encoding, GB18030, GBK, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252,
 };
 
-use super::TextError;
+/// Bytes beyond ASCII that are enough to tell an encoding of one or two bytes.
+const SURE: usize = 32;
+/// Characters that are enough to tell UTF-16 without a mark.
+const SURE_WIDE: usize = 16;
+
+/// A character that an encoding does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{encoding}, in which this file is written, has no character {character:?} (U+{:04X})", u32::from(*.character))]
+pub struct NotInEncoding {
+    /// The first such character.
+    pub character: char,
+    /// The name of the encoding.
+    pub encoding: &'static str,
+}
 
 /// How characters are written as bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::tools::builtin) struct Form {
+pub struct Form {
     encoding: &'static Encoding,
     mark: bool,
+    /// Whether there was enough of the text to tell.
+    sure: bool,
 }
 
 impl Form {
     /// What a file is when nothing else is known of it.
-    pub(in crate::tools::builtin) const UTF_8: Self = Self { encoding: UTF_8, mark: false };
+    pub const UTF_8: Self = Self { encoding: UTF_8, mark: false, sure: true };
 
     /// The form of a text by its beginning; `None` when that is no text. `whole` says that there is no more.
-    pub(in crate::tools::builtin) fn of(start: &[u8], whole: bool) -> Option<Self> {
+    pub fn of(start: &[u8], whole: bool) -> Option<Self> {
         // UTF-32 begins as UTF-16 does, and nobody writes it.
         if start.starts_with(&[0xff, 0xfe, 0, 0]) {
             return None;
         }
         if let Some((encoding, _)) = Encoding::for_bom(start) {
-            let form = Self { encoding, mark: true };
+            let form = Self { encoding, mark: true, sure: true };
             let odd = form.is_wide() && start.len() > 2 && wide_share(&start[2..], encoding).is_none();
             return (!odd).then_some(form);
         }
@@ -35,25 +51,29 @@ impl Form {
             }
             let share = |encoding| Some((wide_share(start, encoding)?, encoding));
             let (_, encoding) = [UTF_16LE, UTF_16BE].into_iter().filter_map(share).max_by_key(|(share, _)| *share)?;
-            return Some(Self { encoding, mark: false });
+            return Some(Self { encoding, mark: false, sure: start.len() >= 2 * SURE_WIDE });
         }
-        let encoding = if is_utf8(start, whole) { UTF_8 } else { guessed(start, whole)? };
-        Some(Self { encoding, mark: false })
+        if is_utf8(start, whole) {
+            return Some(Self::UTF_8);
+        }
+        let sure = start.iter().filter(|byte| !byte.is_ascii()).nth(SURE - 1).is_some();
+        Some(Self { encoding: guessed(start, whole)?, mark: false, sure })
     }
 
     /// Whether it was told by the bytes themselves and not guessed.
-    pub(in crate::tools::builtin) fn is_certain(self) -> bool {
+    pub fn is_certain(self) -> bool {
         self.mark || self.is_utf8()
     }
 
     /// What a reader has to be told; nothing of plain UTF-8.
-    pub(in crate::tools::builtin) fn told(self) -> Option<String> {
+    pub fn told(self) -> Option<String> {
         let mark = if self.mark { " with a byte order mark" } else { "" };
-        (self != Self::UTF_8).then(|| format!("{}{mark}", self.encoding()))
+        let doubt = if self.sure { "" } else { ", perhaps (the text is too short to be sure)" };
+        (self != Self::UTF_8).then(|| format!("{}{mark}{doubt}", self.encoding()))
     }
 
     /// The name of the encoding.
-    pub(in crate::tools::builtin) fn encoding(self) -> &'static str {
+    pub fn encoding(self) -> &'static str {
         match self.encoding.name() {
             "UTF-16LE" => "UTF-16 LE",
             "UTF-16BE" => "UTF-16 BE",
@@ -64,12 +84,12 @@ impl Form {
     }
 
     /// The name by which a decoder knows it.
-    pub(in crate::tools::builtin) fn label(self) -> &'static str {
+    pub fn label(self) -> &'static str {
         self.encoding.name()
     }
 
     /// The bytes of the byte order mark; none where there is none.
-    pub(in crate::tools::builtin) fn mark(self) -> &'static [u8] {
+    pub fn mark(self) -> &'static [u8] {
         match (self.mark, self.encoding.name()) {
             (false, _) => &[],
             (true, "UTF-16LE") => &[0xff, 0xfe],
@@ -79,27 +99,27 @@ impl Form {
     }
 
     /// Whether its bytes are UTF-8 already.
-    pub(in crate::tools::builtin) fn is_utf8(self) -> bool {
+    pub fn is_utf8(self) -> bool {
         self.encoding == UTF_8
     }
 
     /// Whether a line feed is more than one byte.
-    pub(in crate::tools::builtin) fn is_wide(self) -> bool {
+    pub fn is_wide(self) -> bool {
         self.encoding == UTF_16LE || self.encoding == UTF_16BE
     }
 
     /// Makes characters of bytes piece by piece.
-    pub(super) fn decoder(self) -> encoding_rs::Decoder {
+    pub fn decoder(self) -> encoding_rs::Decoder {
         self.encoding.new_decoder_without_bom_handling()
     }
 
     /// The characters of bytes without a mark. What makes no sense becomes U+FFFD.
-    pub(super) fn decode(self, bytes: &[u8]) -> String {
+    pub fn decode(self, bytes: &[u8]) -> String {
         self.encoding.decode_without_bom_handling(bytes).0.into_owned()
     }
 
     /// The bytes of characters, without a mark.
-    pub(in crate::tools::builtin) fn encode(self, text: &str) -> Result<Vec<u8>, TextError> {
+    pub fn encode(self, text: &str) -> Result<Vec<u8>, NotInEncoding> {
         if self.is_utf8() {
             return Ok(text.as_bytes().to_vec());
         }
@@ -117,7 +137,7 @@ impl Form {
                 EncoderResult::InputEmpty => return Ok(out),
                 EncoderResult::OutputFull => out.reserve(rest.len() + 64),
                 EncoderResult::Unmappable(character) => {
-                    return Err(TextError::NotInEncoding { character, encoding: self.encoding() });
+                    return Err(NotInEncoding { character, encoding: self.encoding() });
                 }
             }
         }
@@ -183,9 +203,11 @@ fn wide_share(start: &[u8], encoding: &'static Encoding) -> Option<usize> {
     let order = if encoding == UTF_16LE { u16::from_le_bytes } else { u16::from_be_bytes };
     let units = start.chunks_exact(2).map(|pair| order([pair[0], pair[1]]));
     let (mut all, mut usual) = (0_usize, 0_usize);
-    // Two letters of one byte each are a Chinese character when they are read as one. Kana begin with a digit.
+    // Two letters of one byte each are a Chinese character when they are read as one. Kana begin with a digit. Of a few
+    // characters, one in three of that sort is too many.
     let letters = |unit: u16| matches!(unit.to_be_bytes(), [b'A'..=b'z', b' '..=b'~']);
-    if units.clone().filter(|unit| letters(*unit)).count() * 2 > units.len() {
+    let of_letters = units.clone().filter(|unit| letters(*unit)).count();
+    if of_letters * 2 > units.len() || (units.len() < SURE_WIDE / 2 && of_letters * 3 >= units.len()) {
         return None;
     }
     let mut characters = char::decode_utf16(units).peekable();
@@ -254,15 +276,27 @@ mod tests {
     }
 
     #[test]
+    fn a_guess_from_a_few_characters_says_perhaps() {
+        let told = |text: &str| {
+            let bytes = GB18030.encode(text).0;
+            Form::of(&bytes, true).expect("text").told().expect("told")
+        };
+        assert!(told("名称,数量\n苹果,3").starts_with("GB18030, perhaps ("), "{}", told("名称"));
+        assert_eq!(told(CHINESE), "GB18030");
+    }
+
+    #[test]
     fn utf_16_is_told_with_and_without_a_mark_and_utf_8_with_one() {
         for text in [CHINESE, JAPANESE, GERMAN, "plain words\n", "𝄞 music\n"] {
             for (encoding, name) in [(UTF_16LE, "UTF-16 LE"), (UTF_16BE, "UTF-16 BE")] {
                 for mark in [true, false] {
-                    let form = Form { encoding, mark };
+                    let sure = mark || text.encode_utf16().count() >= SURE_WIDE;
+                    let form = Form { encoding, mark, sure };
                     let bytes = [form.mark(), &form.encode(text).expect("fits")].concat();
                     assert_eq!(Form::of(&bytes, true), Some(form), "{name} {mark} {text}");
                     assert_eq!(form.decode(&bytes[form.mark().len()..]), text);
                     assert_eq!(form.told().expect("told").contains("mark"), mark);
+                    assert_eq!(form.told().expect("told").contains("perhaps"), !sure);
                 }
             }
         }
@@ -278,7 +312,9 @@ mod tests {
             assert_eq!(Form::of(&text.as_bytes()[..text.len() - cut], false), Some(Form::UTF_8), "{cut}");
         }
         assert_eq!(Form::of(b"", true), Some(Form::UTF_8));
-        assert_eq!(Form::of(b"a\0b", true), None);
+        for tiny in [&b"a\0b"[..], b"a\0bc", b"ab\0c", b"a\0bcd\0", b"ab\0cde"] {
+            assert_eq!(Form::of(tiny, true), None, "{tiny:?}");
+        }
         assert_eq!(Form::of(&[0xff, 0xfe, 0, 0, b'a', 0, 0, 0], true), None);
         let program: Vec<u8> = (0_u32..4_000).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8 | 1).collect();
         assert_eq!(Form::of(&program, true), None);
