@@ -247,6 +247,10 @@ impl<E: Write> Exec<E> {
         if matches!(event, Event::SessionStarted { .. }) && std::mem::replace(&mut self.session_told, true) {
             return;
         }
+        // A sign of life is for screens.
+        if matches!(event, Event::ToolOutput { chunk, .. } if chunk.is_empty()) {
+            return;
+        }
         if self.options.json {
             if let Some(line) = format::json_line(self.seq + 1, event) {
                 self.seq += 1;

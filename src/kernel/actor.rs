@@ -14,34 +14,14 @@ use super::Gone;
 use super::message::{self, Said};
 use super::running::{Order, Output, State};
 use super::wire::{Channel, Frame};
+use super::words::{Between, LastWords};
 use crate::config::schema::LimitSection;
 use crate::sandbox::{Child, Exit, Step};
-use crate::support::truncate;
 
 /// How long a kernel may take to end by itself, and then by force.
 const GRACE: Duration = Duration::from_secs(1);
 /// A cell of which the kernel is done, or whose reply has come, is over after so long a silence, whatever else is missing.
 const SILENCE: Duration = Duration::from_secs(5);
-/// Bytes of the last words of a process that are kept.
-const WORDS: usize = 16 << 10;
-
-/// The last that a process itself wrote.
-#[derive(Debug, Default)]
-pub(super) struct LastWords(String);
-
-impl LastWords {
-    pub(super) fn push(&mut self, bytes: &[u8]) {
-        self.0.push_str(&String::from_utf8_lossy(bytes));
-        truncate::keep_end(&mut self.0, WORDS);
-    }
-
-    /// The place of its crash; all of it where there is none.
-    pub(super) fn crash(&self) -> String {
-        let from = self.0.find("Fatal Python error").unwrap_or(0);
-        let words = &self.0[from..];
-        words.find("\nExtension modules:").map_or(words, |end| &words[..end]).trim().to_owned()
-    }
-}
 
 /// A cell that runs.
 struct Cell {
@@ -76,6 +56,7 @@ pub(super) struct Actor {
     cell: Option<Cell>,
     /// Outputs of the cell that are not taken yet.
     waiting: VecDeque<Output>,
+    between: Between,
     words: LastWords,
     /// Why it is to end.
     why: Option<Gone>,
@@ -104,6 +85,7 @@ impl Actor {
             stands,
             cell: None,
             waiting: VecDeque::new(),
+            between: Between::default(),
             words,
             why: None,
             deadline: None,
@@ -203,6 +185,7 @@ impl Actor {
         // A writer that has ended is seen by the end of the frames.
         let _ = self.requests.send(request);
         self.cell = Some(Cell { id, to, replied: None, idle: false, given_up: false });
+        self.waiting.extend(self.between.take());
         self.child.works(true);
         self.doing.send_replace(State::Busy);
     }
@@ -219,7 +202,15 @@ impl Actor {
 
     fn hear(&mut self, frame: Frame) {
         let Some((parent, said)) = message::read(frame) else { return };
-        let Some(cell) = self.cell.as_mut().filter(|cell| cell.id == parent) else { return };
+        let Some(cell) = self.cell.as_mut().filter(|cell| cell.id == parent) else {
+            // Threads and programs that a cell left running write on, in the name of that cell.
+            if let Said::Text(text) = said
+                && !parent.is_empty()
+            {
+                self.hear_others(text);
+            }
+            return;
+        };
         match said {
             Said::Idle => cell.idle = true,
             Said::Replied { ok, pages } => {
@@ -239,6 +230,14 @@ impl Actor {
             self.waiting.clear();
         }
         self.finish_cell();
+    }
+
+    /// Text of no cell that runs: part of the one that does, or of the next.
+    fn hear_others(&mut self, text: String) {
+        match &self.cell {
+            Some(cell) if !cell.given_up => self.waiting.push_back(Output::Text(text)),
+            _ => self.between.push(&text),
+        }
     }
 
     /// Ends the cell when all of it was told.

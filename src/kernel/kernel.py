@@ -1,26 +1,4 @@
-"""Runs inside the sandbox: an IPython kernel whose messages go through standard input, a socket. okcvm sends this text
-over it first.
-
-Why not ports or sockets with paths: nothing has to listen, so it works behind every wall; no path of the session's own
-folders has to be trusted; and okcvm alone decides how much of a message it takes.
-
-Standard input carries frames both ways: a byte for the channel, four lengths, then header, parent, metadata, content.
-"""
-
-import sys
-
-# The workspace must not stand in for the standard library while the kernel starts; IPython adds it again later.
-sys.path[:] = [place for place in sys.path if place]
-
-import os
-import socket
-
-WIRE = socket.socket(fileno=os.dup(0))
-WIRE.setblocking(True)
-os.set_inheritable(WIRE.fileno(), False)
-_nothing = os.open(os.devnull, os.O_RDONLY)
-os.dup2(_nothing, 0)
-os.close(_nothing)
+# The kernel itself: streams, sockets inside the process, and the bridge to the wire.
 
 # Nobody debugs here, and the debugger need not say so.
 os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
@@ -29,11 +7,8 @@ import array
 import codecs
 import faulthandler
 import fcntl
-import importlib.abc
-import importlib.machinery
-import json
 import signal
-import struct
+import site
 import subprocess
 import select
 import termios
@@ -41,13 +16,11 @@ import threading
 import time
 
 import zmq
-import ipykernel
+from IPython.core import interactiveshell
 from ipykernel import kernelapp
 from ipykernel.iostream import IOPubThread, OutStream
 from jupyter_client.jsonutil import json_clean, json_default
 
-HEAD = struct.Struct(">BQQQQ")
-SHELL, CONTROL, IOPUB, HELLO = 0, 1, 2, 3
 DELIMITER = b"<IDS|MSG>"
 PID = os.getpid()
 # Text goes out in pieces of this size, and whoever prints more waits until a piece is taken.
@@ -220,12 +193,6 @@ class Bridge(threading.Thread):
             peer.connect(f"inproc://okcvm-{number}")
             self.sockets[channel] = peer
 
-    def tell(self, channel, parts):
-        WIRE.sendall(HEAD.pack(channel, *map(len, parts)))
-        for part in parts:
-            if len(part):
-                WIRE.sendall(part)
-
     def run(self):
         try:
             self.carry()
@@ -252,7 +219,7 @@ class Bridge(threading.Thread):
                     if DELIMITER in frames:
                         at = frames.index(DELIMITER) + 2
                         if len(frames) >= at + 4:
-                            self.tell(channel, frames[at : at + 4])
+                            tell(channel, frames[at : at + 4])
 
     def read(self, size):
         data = bytearray()
@@ -267,98 +234,6 @@ class Bridge(threading.Thread):
 def no_input(*_):
     __tracebackhide__ = True
     raise RuntimeError("nobody can type here: give the value in the code instead of asking for it with input()")
-
-
-# What is done to modules of others when they are imported, and not before: nothing is slow that is not used.
-
-
-def with_cjk_font(module):
-    """Characters that the chosen font lacks come from an installed CJK font."""
-    known = ("Noto Sans CJK", "Noto Sans SC", "Noto Sans TC", "Noto Sans JP", "Noto Sans KR", "Source Han Sans")
-    known += ("WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "PingFang", "Hiragino Sans", "Microsoft YaHei", "SimHei")
-    known += ("Droid Sans Fallback", "Noto Serif CJK", "AR PL", "IPAGothic", "IPAexGothic", "NanumGothic")
-    manager = module.FontManager
-    find = manager._find_fonts_by_props
-    chosen = []
-
-    def fallback(self):
-        if not chosen:
-            fonts = {font.name: font.fname for font in self.ttflist}
-            for prefix in known:
-                names = sorted(name for name in fonts if name.startswith(prefix))
-                if names:
-                    simplified = [name for name in names if "SC" in name.split() or name == prefix]
-                    chosen.append(fonts[(simplified or names)[0]])
-                    break
-            else:
-                chosen.append(None)
-        return chosen[0]
-
-    def with_fallback(self, *args, **kwargs):
-        paths = list(find(self, *args, **kwargs))
-        more = fallback(self)
-        if more and more not in paths:
-            paths.append(more)
-        return paths
-
-    manager._find_fonts_by_props = with_fallback
-
-
-def with_shown_images(module):
-    """`Image.show()` shows the picture here instead of looking for a program with a window."""
-    from IPython.display import display
-
-    class Viewer(module.Viewer):
-        def show(self, image, **options):
-            display(image)
-            return 1
-
-    module.register(Viewer(), 0)
-
-
-def with_shown_arrays(module):
-    """`cv2.imshow` shows the picture here; what else belongs to windows does nothing."""
-    if not hasattr(module, "imencode"):
-        return
-
-    def imshow(name, picture):
-        from IPython.display import Image, display
-
-        done, data = module.imencode(".png", module.UMat.get(picture) if isinstance(picture, module.UMat) else picture)
-        if done:
-            display(Image(data=data.tobytes(), format="png"))
-
-    module.imshow = imshow
-    module.waitKey = module.waitKeyEx = module.pollKey = lambda delay=0: -1
-    for name in ("namedWindow", "destroyWindow", "destroyAllWindows", "moveWindow", "resizeWindow", "setWindowTitle"):
-        setattr(module, name, lambda *args, **kwargs: None)
-
-
-ON_IMPORT = {
-    "matplotlib.font_manager": with_cjk_font,
-    "PIL.ImageShow": with_shown_images,
-    "cv2": with_shown_arrays,
-}
-
-
-class OnImport(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        change = ON_IMPORT.get(name)
-        spec = change and importlib.machinery.PathFinder.find_spec(name, path, target)
-        if not spec or not spec.loader:
-            return None
-        run = spec.loader.exec_module
-
-        def exec_module(module):
-            run(module)
-            try:
-                change(module)
-            except Exception:
-                # A version that is made otherwise is used as it is.
-                pass
-
-        spec.loader.exec_module = exec_module
-        return spec
 
 
 def system(command):
@@ -435,6 +310,32 @@ def stay():
     print("The kernel goes on. Call the tool with restart: true for a fresh one.", file=sys.stderr)
 
 
+def warn(message, *args, **options):
+    """What IPython warns of; how to leave it at a terminal is no help here."""
+    if str(message).startswith("To exit:"):
+        stay()
+    else:
+        warn_as_before(message, *args, **{**options, "stacklevel": options.get("stacklevel", 1) + 1})
+
+
+def with_home():
+    """From now on what was installed into HOME is found, in the place that Python gives it."""
+    here = [place for place in os.environ.get("PYTHONPATH", "").split(os.pathsep) if place not in ("", *sys.path)]
+    sys.path[:0] = here
+    if sys.prefix == sys.base_prefix:
+        before, place = len(sys.path), site.getusersitepackages()
+        try:
+            # A folder that is missing now would be taken as missing for ever.
+            os.makedirs(place, exist_ok=True)
+        except OSError:
+            pass
+        site.ENABLE_USER_SITE = True
+        site.addsitedir(place)
+        added, sys.path[before:] = sys.path[before:], []
+        shared = site.getsitepackages()
+        at = next((at for at, known in enumerate(sys.path) if known in shared), before)
+        sys.path[at:at] = added
+
 if not os.environ.get("MPLBACKEND"):
     os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
 sys.meta_path.insert(0, OnImport())
@@ -443,6 +344,8 @@ sys.argv[:] = ["ipython"]
 CRASH = os.dup(2)
 faulthandler.enable(file=CRASH)
 descriptors = Descriptors()
+warn_as_before, interactiveshell.warn = interactiveshell.warn, warn
+with_home()
 kernelapp.IOPubThread = Publisher
 app = App.instance(outstream_class="__main__.Stream")
 codecs.register_error("okcvm", lambda error: ("\ufffd".encode() * (error.end - error.start), error.end))
@@ -456,7 +359,6 @@ app.kernel.raw_input = app.kernel.getpass = no_input
 app.shell.ask_exit = stay
 app.shell.events.register("post_execute", descriptors.settle)
 bridge = Bridge(app)
-hello = {"python": ".".join(map(str, sys.version_info[:3])), "ipykernel": ipykernel.__version__}
-bridge.tell(HELLO, [b"", b"", b"", json.dumps(hello).encode()])
+hello({"ready": True})
 bridge.start()
 app.start()

@@ -15,6 +15,8 @@ const NOT_UNDERSTOOD: &str = "[something that the kernel told was not understood
 const MOST_NAME: usize = 200;
 /// Characters of an exception's message that are kept.
 const MOST_WORDS: usize = 16 << 10;
+/// Characters of a version that are kept.
+const MOST_VERSION: usize = 32;
 
 /// A request, and the id by which its answers name it.
 pub(super) fn request(channel: Channel, kind: &str, content: &Value) -> (String, Vec<u8>) {
@@ -188,10 +190,12 @@ pub(super) struct Hello {
     pub(super) python: String,
 }
 
-/// Reads the first words.
+/// Reads the first words. A version is short, and screens show it.
 pub(super) fn hello(frame: &Frame) -> Option<Hello> {
     let content = frame.content.as_ref().ok().filter(|_| frame.channel == Channel::Hello)?;
-    parse(std::str::from_utf8(content).ok()?)
+    let Hello { python } = parse(std::str::from_utf8(content).ok()?)?;
+    let belongs = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '+' | '-');
+    Some(Hello { python: python.chars().filter(belongs).take(MOST_VERSION).collect() })
 }
 
 #[cfg(test)]
@@ -244,6 +248,14 @@ mod tests {
         let Some(Said::Failed(failure)) = failed else { panic!("{failed:?}") };
         assert_eq!((failure.ename.len(), failure.evalue.len()), (MOST_NAME, MOST_WORDS));
         assert_eq!(failure.traceback.len(), 1000);
+    }
+
+    #[test]
+    fn a_version_is_short_and_plain() {
+        let told =
+            |python: &str| hello(&frame(Channel::Hello, "", &json!({ "python": python }))).map(|told| told.python);
+        assert_eq!(told("3.14.0rc1+").as_deref(), Some("3.14.0rc1+"));
+        assert_eq!(told(&format!("3.\u{1b}[31m世\n{}", "9".repeat(1 << 20))), Some(format!("3.31m{}", "9".repeat(27))));
     }
 
     #[test]

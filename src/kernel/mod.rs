@@ -14,23 +14,21 @@
 mod actor;
 mod lean;
 mod message;
+mod note;
 pub mod python;
 mod rebuild;
 mod running;
 mod session;
 mod wire;
+mod words;
 
 pub use message::{Failure, Shown};
+pub use note::Note;
 pub use rebuild::{PastCell, PastEnding, Rebuilt};
 pub use running::Output;
-pub use session::{Cell, Kernel, Note, StillKernel};
+pub use session::{Cell, Kernel, StillKernel};
 
 use crate::sandbox::{Exit, SandboxError};
-
-/// How what a model is told of a kernel begins that has ended under its cell.
-pub const ENDED: &str = "[the kernel has ended: ";
-/// The same for a cell that okcvm itself interrupted.
-pub const INTERRUPTED: &str = "[interrupted: ";
 
 /// Why no kernel could be started.
 #[derive(Debug, thiserror::Error)]

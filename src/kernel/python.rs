@@ -54,6 +54,12 @@ impl Python {
         }
     }
 
+    /// The folder of packages that okcvm made for it, where it made one. Arguments as of [`Python::program`].
+    pub fn packages(&self, remounted: bool) -> Option<PathBuf> {
+        let own = self.own.as_deref()?;
+        Some(if remounted { Path::new(INSIDE) } else { own }.join("lib"))
+    }
+
     /// What of it another account than okcvm's cannot reach where it lies on the host, if anything.
     pub fn out_of_reach(&self) -> Option<PathBuf> {
         let closed = |path: &&Path| fs::metadata(path).is_ok_and(|facts| facts.permissions().mode() & 0o001 == 0);

@@ -8,9 +8,9 @@
 use tokio_util::sync::CancellationToken;
 
 use super::python::Python;
-use super::session::{Kernel, Note};
-use super::{Cell, ENDED, Gone, INTERRUPTED, KernelError, Output};
-use crate::protocol::ToolStatus;
+use super::session::Kernel;
+use super::{Cell, Gone, KernelError, Note, Output};
+use crate::protocol::{ToolReply, ToolStatus};
 use crate::sandbox::SandboxSession;
 use crate::support::{sanitize, truncate};
 
@@ -42,12 +42,11 @@ pub enum PastEnding {
 }
 
 impl PastEnding {
-    /// The ending of a cell of which this was told. okcvm's own words are the last line.
-    pub fn of(status: ToolStatus, output: &str) -> Self {
-        let last = output.lines().next_back().unwrap_or_default();
-        match status {
+    /// The ending of a cell with this reply.
+    pub fn of(reply: &ToolReply) -> Self {
+        match reply.status {
+            _ if reply.unfinished => Self::Stopped,
             ToolStatus::Ok => Self::Ok,
-            ToolStatus::Error if [ENDED, INTERRUPTED].iter().any(|words| last.starts_with(words)) => Self::Stopped,
             ToolStatus::Error => Self::Failed,
             ToolStatus::Cancelled | ToolStatus::Timeout => Self::Stopped,
         }
@@ -146,7 +145,7 @@ async fn follow(cell: &mut Cell, before: PastEnding) -> Result<(), String> {
                     return Err("it was interrupted: it wrote more than 64 MiB".to_owned());
                 }
             }
-            Output::Shown(_) | Output::Clear { .. } | Output::TooLong { .. } => {}
+            Output::Between { .. } | Output::Shown(_) | Output::Clear { .. } | Output::TooLong { .. } => {}
         }
     }
 }
@@ -187,16 +186,6 @@ mod tests {
         past.push(cell("e", PastEnding::Ok));
         assert_eq!(codes(&past), ["d", "e"]);
         assert!(codes(&[]).is_empty());
-    }
-
-    #[test]
-    fn a_cell_that_killed_the_kernel_or_was_interrupted_is_not_run_again() {
-        let error = |output: &str| PastEnding::of(ToolStatus::Error, output);
-        assert_eq!(error(&format!("out\n{ENDED}it was killed (SIGKILL). All.]")), PastEnding::Stopped);
-        assert_eq!(error(&format!("{INTERRUPTED}it wrote more than 64 MiB.]")), PastEnding::Stopped);
-        assert_eq!(error(&format!("{ENDED}\nNameError: name 'y' is not defined")), PastEnding::Failed);
-        assert_eq!(PastEnding::of(ToolStatus::Ok, ENDED), PastEnding::Ok);
-        assert_eq!(PastEnding::of(ToolStatus::Cancelled, ""), PastEnding::Stopped);
     }
 
     #[test]

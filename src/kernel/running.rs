@@ -5,17 +5,19 @@ use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
 
-use super::actor::{Actor, LastWords};
+use super::actor::Actor;
 use super::message::{self, Failure, Shown};
 use super::python::Python;
-use super::wire;
+use super::wire::{self, Channel};
+use super::words::LastWords;
 use super::{Gone, KernelError};
 use crate::sandbox::{SandboxSession, Step};
 
 /// The program that runs inside.
-const PROGRAM: &str = include_str!("kernel.py");
-/// Reads the program, of the length that is given, from the wire and becomes it.
-const LOADER: &str = "import sys;exec(compile(open(0,'rb',closefd=False).read(int(sys.argv[1])),'okcvm','exec'))";
+const PROGRAM: &str = concat!(include_str!("start.py"), "\n", include_str!("modules.py"), include_str!("kernel.py"));
+/// Reads the program, of the length that is given, from the wire and becomes it; folders of packages may follow.
+const LOADER: &str = "import sys;sys.path[:0]=sys.argv[2:];\
+                      exec(compile(open(0,'rb',closefd=False).read(int(sys.argv[1])),'okcvm','exec'))";
 /// How long a kernel may take to come up, on a machine with much to do.
 const START_LIMIT: Duration = Duration::from_secs(60);
 /// Outputs that may wait for whoever takes them.
@@ -26,6 +28,13 @@ const QUEUE: usize = 2;
 pub enum Output {
     /// It wrote text.
     Text(String),
+    /// Threads and programs of earlier cells wrote this while no cell ran. Comes first.
+    Between {
+        /// The end of it.
+        text: String,
+        /// Bytes before that.
+        left_out: usize,
+    },
     /// It shows something.
     Shown(Shown),
     /// What was shown so far is to go; at once, or when something comes in its place.
@@ -94,6 +103,7 @@ impl Process {
         let _ = requests.send(PROGRAM.into());
         let mut words = LastWords::default();
         let first = async {
+            let mut hello = None;
             loop {
                 tokio::select! {
                     // Its end first: a socket that closes says nothing of why.
@@ -103,8 +113,11 @@ impl Process {
                         Step::Ended { .. } | Step::Gone => return Err(KernelError::NotStarted(words.crash())),
                         _ => {}
                     },
-                    Some(frame) = frames.recv() => if let Some(hello) = message::hello(&frame) {
-                        return Ok(hello);
+                    // The first is said before code of the session could say one; the second, that it takes cells.
+                    Some(frame) = frames.recv() => match hello.take() {
+                        None => hello = message::hello(&frame),
+                        Some(first) if frame.channel == Channel::Hello => return Ok(first),
+                        first => hello = first,
                     },
                 }
             }
@@ -152,13 +165,18 @@ impl Process {
     }
 }
 
-/// The command line of a kernel: a shell that knows HOME sets what Python wants, and becomes Python.
+/// The command line of a kernel: a shell that knows HOME sets what Python wants, and becomes Python. That begins without
+/// its variables (`-E`) and the user's packages (`-s`), which the program turns to itself.
 fn command(session: &SandboxSession, python: &Python) -> Vec<String> {
-    let program = python.program(session.sandbox().remounts());
+    let remounted = session.sandbox().remounts();
+    let program = python.program(remounted);
     let set = python.environment("$HOME").into_iter().map(|(name, value)| format!("export {name}=\"{value}\"; "));
-    let script: String = set.chain(["exec \"$0\" -c \"$1\" \"$2\"".to_owned()]).collect();
+    let script: String = set.chain(["exec \"$0\" -E -s -c \"$@\"".to_owned()]).collect();
     let length = PROGRAM.len().to_string();
-    ["/bin/sh", "-c", &script, &program.to_string_lossy(), LOADER, &length].map(ToOwned::to_owned).to_vec()
+    let mut words =
+        ["/bin/sh", "-c", &script, &program.to_string_lossy(), LOADER, &length].map(ToOwned::to_owned).to_vec();
+    words.extend(python.packages(remounted).map(|folder| folder.to_string_lossy().into_owned()));
+    words
 }
 
 impl Brake {

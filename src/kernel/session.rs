@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedMutexGuard, mpsc, watch};
 use tokio::time::Instant;
 
+use super::note::Note;
 use super::python::Python;
 use super::running::{Brake, Output, Process, State};
 use super::{Gone, KernelError};
@@ -58,49 +59,15 @@ struct Running {
     cells: u64,
     /// The network that it was started with.
     network: NetworkMode,
+    /// It was told to end, and why.
+    ending: Option<Gone>,
 }
 
-/// What a model has to know of the variables before it reads what a cell gave.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Note {
-    /// A fresh kernel was asked for.
-    Restarted,
-    /// This is a fresh kernel, and there were cells before. Why the one before has ended, where that is known.
-    Fresh(Option<Gone>),
-    /// The state was rolled back and the kernel was not.
-    Stale,
-    /// The user had the cells run again in a fresh kernel, and that did not come to its end.
-    Rebuilt {
-        /// Cells that were run.
-        done: u32,
-        /// Cells that there were.
-        all: u32,
-    },
-}
-
-/// What a model is told of a kernel with no variables.
-const FRESH: &str = "this is a fresh kernel: all variables of earlier cells are gone";
-
-impl Note {
-    /// The note as a line for the model.
-    pub fn line(&self) -> String {
-        match self {
-            Self::Restarted => "[the kernel was restarted: all variables are gone]".to_owned(),
-            Self::Fresh(None) => format!("[{FRESH}]"),
-            Self::Fresh(Some(gone)) => {
-                let words = gone.words();
-                format!("[the kernel before has ended: {}; {FRESH}]", words.lines().next().unwrap_or_default())
-            }
-            Self::Stale => {
-                "[the session was rolled back and the kernel was not: its variables may differ from what the \
-                            conversation says; restart: true gives a fresh kernel]"
-                    .to_owned()
-            }
-            Self::Rebuilt { done, all } => format!(
-                "[the user had the earlier cells run again in a fresh kernel, and only {done} of {all} ran: what the \
-                 others made is missing]"
-            ),
-        }
+impl Running {
+    /// Tells it to end without waiting for that. Who wants the next cell does.
+    fn order_end(&mut self, why: Gone) {
+        self.process.order_end(why.clone());
+        self.ending.get_or_insert(why);
     }
 }
 
@@ -184,6 +151,8 @@ impl Kernel {
             self.end(Gone::Restarted, true).await;
         } else if let Some(gone) = self.gone() {
             self.forget(gone);
+        } else if let Some(why) = self.with(|known| known.process.as_ref().and_then(|running| running.ending.clone())) {
+            self.end(why, false).await;
         } else if !self.comes_to_rest().await {
             self.end(Gone::Stuck, false).await;
         }
@@ -215,7 +184,7 @@ impl Kernel {
         self.watch(process.state.clone());
         self.with(|known| {
             known.stale = false;
-            known.process = Some(Running { process, cells: 0, network });
+            known.process = Some(Running { process, cells: 0, network, ending: None });
         });
         drop(starting);
         Ok(())
@@ -271,18 +240,18 @@ impl Kernel {
     /// Ends the kernel, whatever runs in it. False when there is none.
     pub fn stop(&self) -> bool {
         self.with(|known| {
-            let alive = known.process.as_ref().filter(|running| running.process.gone().is_none());
-            alive.map(|running| running.process.order_end(Gone::Stopped)).is_some()
+            let alive = known.process.as_mut().filter(|running| running.process.gone().is_none());
+            alive.map(|running| running.order_end(Gone::Stopped)).is_some()
         })
     }
 
     /// The network was changed: a kernel with other walls ends, and one that was never told of a proxy.
     pub fn network_changed(&self, session: &SandboxSession) {
         let gets_proxy = |before| before == NetworkMode::Off && session.network_mode() == NetworkMode::Proxy;
-        let wrong = |running: &&Running| !session.has_walls_of(running.network) || gets_proxy(running.network);
+        let wrong = |running: &&mut Running| !session.has_walls_of(running.network) || gets_proxy(running.network);
         self.with(|known| {
-            if let Some(running) = known.process.as_ref().filter(wrong) {
-                running.process.order_end(Gone::Network);
+            if let Some(running) = known.process.as_mut().filter(wrong) {
+                running.order_end(Gone::Network);
             }
         });
     }

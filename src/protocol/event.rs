@@ -133,7 +133,7 @@ pub enum Event {
     ToolOutput {
         /// The call.
         call: CallId,
-        /// The text.
+        /// The text; empty where the tool gives something that is not shown.
         chunk: String,
     },
     /// A tool call ended.

@@ -57,6 +57,9 @@ pub struct ToolReply {
     pub tool: String,
     /// How it ended.
     pub status: ToolStatus,
+    /// Whether it was cut off: nobody knows how far it came.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unfinished: bool,
     /// Text for the model, already clipped.
     pub output: String,
     /// Pictures for a vision model.

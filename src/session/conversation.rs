@@ -66,6 +66,7 @@ impl Fold {
             | Record::State { .. }
             | Record::Node { .. }
             | Record::Head { .. }
+            | Record::KernelRestarted
             | Record::Note { .. }
             | Record::Unknown => {}
         }
@@ -78,6 +79,7 @@ impl Fold {
                 tool: call.name,
                 status: ToolStatus::Cancelled,
                 output: UNFINISHED.to_owned(),
+                unfinished: false,
                 images: Vec::new(),
             })));
         }
@@ -98,7 +100,14 @@ mod tests {
                 path: Some(format!("/m/{id}.png")),
             };
             let (call, tool) = (CallId(id.to_owned()), "read".to_owned());
-            let reply = ToolReply { call, tool, status: ToolStatus::Ok, output: id.to_owned(), images: vec![image] };
+            let reply = ToolReply {
+                call,
+                tool,
+                status: ToolStatus::Ok,
+                output: id.to_owned(),
+                unfinished: false,
+                images: vec![image],
+            };
             Record::ToolFinished { turn: None, reply, duration_ms: 1, spill: None, diff: None, pictures: Vec::new() }
         };
         let records = [
@@ -147,6 +156,7 @@ mod tests {
                 tool: "shell".into(),
                 status: ToolStatus::Ok,
                 output: output.to_owned(),
+                unfinished: false,
                 images: Vec::new(),
             },
             duration_ms: 1,

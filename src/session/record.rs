@@ -137,6 +137,8 @@ pub enum Record {
         /// The head now.
         after: NodeId,
     },
+    /// The user asked for a fresh kernel: what cells before this made is gone.
+    KernelRestarted,
     /// Something worth keeping that changes nothing.
     Note {
         /// The text.
@@ -294,6 +296,7 @@ mod tests {
                     tool: "mshtools-shell".to_owned(),
                     status: crate::protocol::ToolStatus::Ok,
                     output: "ok".to_owned(),
+                    unfinished: false,
                     images: Vec::new(),
                 },
                 duration_ms: 12,

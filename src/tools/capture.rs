@@ -7,6 +7,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
@@ -18,6 +19,8 @@ use crate::support::secret::{RedactedStream, Redactor};
 
 /// Bytes that one call shows live; the rest is in the result and in the file.
 const LIVE_LIMIT: usize = 1 << 20;
+/// How often who watches is told that a call is alive which shows nothing.
+const ALIVE: Duration = Duration::from_secs(1);
 /// The tail is cut back when it has grown to this many bytes.
 const TAIL_BYTES: usize = 256 << 10;
 
@@ -27,6 +30,8 @@ pub(crate) struct Capture {
     redacted: RedactedStream,
     live: Option<mpsc::UnboundedSender<String>>,
     live_left: usize,
+    /// When who watches heard something last.
+    heard: Option<Instant>,
     folder: PathBuf,
     head: String,
     tail: String,
@@ -55,6 +60,7 @@ impl Capture {
             redacted: RedactedStream::new(redactor),
             live,
             live_left: LIVE_LIMIT,
+            heard: None,
             folder: folder.to_owned(),
             head: String::new(),
             tail: String::new(),
@@ -113,11 +119,25 @@ impl Capture {
         self.chars == 0
     }
 
+    /// Lets who watches know that the call does something, though there is nothing to be shown.
+    pub(crate) fn is_alive(&mut self) {
+        if let Some(live) = &self.live
+            && self.heard.is_none_or(|heard| heard.elapsed() >= ALIVE)
+        {
+            self.heard = Some(Instant::now());
+            let _ = live.send(String::new());
+        }
+    }
+
     fn show(&mut self, piece: &str) {
-        if piece.is_empty() || self.live_left == 0 {
+        if piece.is_empty() {
             return;
         }
+        if self.live_left == 0 {
+            return self.is_alive();
+        }
         let Some(live) = &self.live else { return };
+        self.heard = Some(Instant::now());
         // A screen that is gone needs nothing.
         if piece.len() < self.live_left {
             self.live_left -= piece.len();
@@ -307,93 +327,4 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::support::secret::Secret;
-
-    fn capture(folder: &Path) -> Capture {
-        Capture::new(Redactor::default(), folder, None)
-    }
-
-    #[test]
-    fn a_text_that_fits_is_left_alone_and_makes_no_file() {
-        let folder = tempfile::tempdir().expect("folder");
-        let text = "世".repeat(OUTPUT_LIMIT);
-        let clipped = capture(folder.path()).finish(&text, "");
-        assert_eq!(clipped.text, text);
-        assert!(clipped.spill.is_none());
-        assert_eq!(capture(folder.path()).finish("a", "[exit code 1]").text, "a\n[exit code 1]");
-        assert_eq!(capture(folder.path()).finish("", "[exit code 1]").text, "[exit code 1]");
-        assert_eq!(std::fs::read_dir(folder.path()).expect("list").count(), 0);
-    }
-
-    #[test]
-    fn a_long_text_is_clipped_with_its_footer_and_kept_whole() {
-        let folder = tempfile::tempdir().expect("folder");
-        for (pieces, size) in [(1, 30_000), (300, 100), (30_000, 1), (1, OUTPUT_LIMIT - 3), (5, 2_001)] {
-            let mut capture = capture(folder.path());
-            let mut whole = String::new();
-            for index in 0..pieces {
-                let piece = if index % 2 == 0 { "é".repeat(size) } else { "x".repeat(size) };
-                whole.push_str(&piece);
-                assert!(capture.push_live(&piece));
-            }
-            let clipped = capture.finish("END", "[exit code 7]");
-            whole.push_str("END");
-            assert!(clipped.text.chars().count() <= OUTPUT_LIMIT, "{}", clipped.text.chars().count());
-            assert!(clipped.text.starts_with('é') && clipped.text.ends_with("END\n[exit code 7]"), "{pieces}");
-            assert!(clipped.text.contains("characters left out"));
-            let spill = clipped.spill.expect("spill");
-            assert_eq!(std::fs::read_to_string(&spill.path).expect("read"), whole);
-            assert_eq!(spill.bytes, whole.len() as u64);
-            assert_eq!(spill.sha256, hex(&Sha256::digest(whole.as_bytes())));
-        }
-    }
-
-    #[test]
-    fn the_characters_left_out_are_counted_right() {
-        let folder = tempfile::tempdir().expect("folder");
-        let text: String = (0..30_000).map(|n| char::from(b'a' + (n % 26) as u8)).collect();
-        let clipped = capture(folder.path()).finish(&text, "").text;
-        let (front, rest) = clipped.split_once("\n[... ").expect("mark");
-        let (missing, back) = rest.split_once(" characters left out ...]\n").expect("mark");
-        let missing: usize = missing.parse().expect("number");
-        assert_eq!(front.len() + missing + back.len(), text.len());
-        assert!(text.starts_with(front) && text.ends_with(back));
-    }
-
-    #[test]
-    fn keys_go_from_live_output_result_and_file_even_when_cut_in_two() {
-        let folder = tempfile::tempdir().expect("folder");
-        let (live, mut shown) = mpsc::unbounded_channel();
-        let redactor = Redactor::new([Secret::new("sk-very-secret-key")]);
-        let mut capture = Capture::new(redactor, folder.path(), Some(live));
-        capture.push_live(&"x".repeat(20_000));
-        for piece in ["a sk-very-", "secret-", "key b"] {
-            capture.push_live(piece);
-        }
-        let clipped = capture.finish("", "");
-        let mut all = clipped.text.clone();
-        all.push_str(&std::fs::read_to_string(clipped.spill.expect("spill").path).expect("read"));
-        while let Ok(piece) = shown.try_recv() {
-            all.push_str(&piece);
-        }
-        assert!(!all.contains("very-secret") && all.matches("[key removed]").count() == 3, "{}", all.len());
-    }
-
-    #[test]
-    fn live_output_has_an_end() {
-        let folder = tempfile::tempdir().expect("folder");
-        let (live, mut shown) = mpsc::unbounded_channel();
-        let mut capture = Capture::new(Redactor::default(), folder.path(), Some(live));
-        for _ in 0..40 {
-            capture.push_live(&"x".repeat(64 << 10));
-        }
-        drop(capture);
-        let mut bytes = 0;
-        while let Ok(piece) = shown.try_recv() {
-            bytes += piece.len();
-        }
-        assert!(bytes <= LIVE_LIMIT + 100, "{bytes}");
-    }
-}
+mod tests;

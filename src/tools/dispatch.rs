@@ -95,6 +95,8 @@ pub struct CallContext {
 pub struct Finished {
     /// How.
     pub status: ToolStatus,
+    /// Whether it was cut off: nobody knows how far it came.
+    pub unfinished: bool,
     /// Text for the model: at most [`super::OUTPUT_LIMIT`] characters, but for a file that is shown.
     pub output: String,
     /// Pictures for a vision model.
@@ -198,6 +200,7 @@ impl Toolbox {
         };
         Finished {
             status: output.status,
+            unfinished: output.unfinished,
             output: text,
             images: output.images,
             artifacts: output.artifacts,

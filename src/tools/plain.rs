@@ -2,6 +2,8 @@
 //!
 //! A progress bar of a thousand states is one line for the model. Output comes in pieces that are cut anywhere.
 
+/// Characters of a sequence that are left out. One that is longer was none, or is not for a model: the rest is text.
+const SEQUENCE: usize = 4096;
 /// Bytes of a line that wait for its end. What is longer is no progress bar.
 const LINE: usize = 16 << 10;
 
@@ -13,6 +15,8 @@ pub(super) struct Plain {
     /// Whether what comes next begins the line anew.
     returned: bool,
     inside: Inside,
+    /// Characters of the sequence so far.
+    sequence: usize,
 }
 
 /// Where in a sequence for terminals the text is cut.
@@ -23,8 +27,7 @@ enum Inside {
     Escape,
     /// After `ESC [`, to a final byte.
     Control,
-    /// After `ESC ]` and its like, to BEL or `ESC \`, or to the end of the line: one that has no end must not hide what
-    /// follows.
+    /// After `ESC ]` and its like, to BEL or `ESC \`, to the end of the line, or to [`SEQUENCE`].
     Long,
     /// An ESC in such a one.
     LongEscape,
@@ -35,6 +38,10 @@ impl Plain {
     pub(super) fn push(&mut self, piece: &str) -> String {
         let mut out = String::new();
         for c in piece.chars() {
+            self.sequence = if self.inside == Inside::Text { 0 } else { self.sequence + 1 };
+            if self.sequence > SEQUENCE {
+                self.inside = Inside::Text;
+            }
             self.inside = match (self.inside, c) {
                 // After one of the range a final byte follows.
                 (Inside::Text | Inside::Escape | Inside::Control, '\u{1b}') | (Inside::Escape, '\u{20}'..='\u{2f}') => {
@@ -44,8 +51,10 @@ impl Plain {
                     self.text(c, &mut out);
                     Inside::Text
                 }
-                (Inside::Long | Inside::LongEscape, '\n') => {
-                    self.text('\n', &mut out);
+                // What has no end must not hide what follows; and these belong to no sequence of this kind.
+                (Inside::Long | Inside::LongEscape | Inside::Escape | Inside::Control, '\n')
+                | (Inside::Control | Inside::Escape, '\u{80}'..) => {
+                    self.text(c, &mut out);
                     Inside::Text
                 }
                 // What ends a sequence from everywhere, and what each kind ends with.
@@ -127,6 +136,17 @@ mod tests {
                 assert_eq!(plain(&format!("first{begin}\nsecond\n"), size), "first\nsecond\n", "{begin:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_sequence_hides_only_so_much_of_its_line() {
+        for begin in ["\u{1b}]0;", "\u{1b}P", "\u{1b}["] {
+            for size in [7, 10_000] {
+                let said = plain(&format!("first{begin}{}SECOND", "1".repeat(2 * SEQUENCE)), size);
+                assert!(said.starts_with("first1") && said.ends_with("1SECOND"), "{begin:?}: {}", said.len());
+            }
+        }
+        assert_eq!(plain("a\u{1b}[31世b\u{1b}[\nc\u{1b}\nd", 2), "a世b\nc\nd");
     }
 
     #[test]

@@ -57,6 +57,8 @@ pub struct ToolContext<'a> {
 pub struct ToolOutput {
     /// How it ended.
     pub status: ToolStatus,
+    /// Whether it was cut off: nobody knows how far it came.
+    pub unfinished: bool,
     /// Text for the model; follows what was captured while the tool ran.
     pub text: String,
     /// A last line that clipping never touches.
@@ -78,6 +80,7 @@ impl ToolOutput {
     pub fn text(text: impl Into<String>) -> Self {
         Self {
             status: ToolStatus::Ok,
+            unfinished: false,
             text: text.into(),
             footer: String::new(),
             bounded: false,

@@ -193,6 +193,8 @@ pub enum Fact {
         /// How.
         outcome: TurnOutcome,
     },
+    /// The user asked for a fresh kernel.
+    KernelRestarted,
 }
 
 /// Something that the actor must do.

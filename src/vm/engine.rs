@@ -348,8 +348,8 @@ impl Engine {
                 Record::ToolFinished { turn, reply, duration_ms, spill, diff, pictures }
             }
             Fact::PicturesRefused => Record::PicturesRefused { turn },
-            // The ledger writes these itself, with what belongs to them.
-            Fact::TurnOpened { .. } | Fact::TurnClosed { .. } => return None,
+            // The ledger writes these itself, with what belongs to them; the last belongs to no turn.
+            Fact::TurnOpened { .. } | Fact::TurnClosed { .. } | Fact::KernelRestarted => return None,
         })
     }
 

@@ -38,6 +38,7 @@ pub mod rollback;
 mod spill;
 mod take_out;
 mod tell;
+mod title;
 mod tool_task;
 mod turn;
 pub mod virtual_machine;

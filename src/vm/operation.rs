@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::protocol::{Attachment, Event, Op, Phase, RestoreScope, TurnId, TurnOutcome};
+use crate::protocol::{Attachment, Event, KernelChange, Op, Phase, RestoreScope, TurnId, TurnOutcome};
 use crate::snapshot::Captured;
 use crate::support::truncate;
 use crate::workspace::uploads::{self, UploadError};
@@ -17,10 +17,10 @@ use super::effect::{Fact, Input};
 use super::engine::{Engine, OpenTurn};
 use super::history::{History, facts};
 use super::job::{Changed, Listing, Trouble};
+use super::kernel::has_cells;
 use super::rollback::Rolled;
+use super::title::name_session;
 
-/// Characters of a title made from a prompt.
-const TITLE: usize = 60;
 /// Characters of a label or title that a user gives.
 const LONGEST_LABEL: usize = 200;
 
@@ -67,7 +67,12 @@ impl Engine {
                 Err(why) => self.emit(Event::Error { message: why, hint: None }),
             },
             Op::Python { make } => Arc::clone(&self.toolbox).python(make),
-            Op::Kernel(change) => self.change_kernel(change),
+            Op::Kernel(KernelChange::Stop) => self.change_kernel(KernelChange::Stop),
+            // Said at once, and not when what waits before it has had its turn.
+            Op::Kernel(_) => match self.judge(&op) {
+                Verdict::Refuse(trouble) => self.emit(trouble.into()),
+                Verdict::Go | Verdict::Wait => self.pending.push_back(op),
+            },
             Op::Shutdown => {
                 self.stopping = true;
                 self.rest_until = None;
@@ -121,9 +126,23 @@ impl Engine {
                 return Verdict::Refuse(Trouble::new(what, "Press Esc to stop the turn, or wait until it ends."));
             }
         }
+        if let Op::Kernel(_) = op
+            && let Some(trouble) = self.kernel_trouble(runs)
+        {
+            return Verdict::Refuse(trouble);
+        }
         // Cells that are run again write files.
-        let waits = matches!(op, Op::Submit { .. } | Op::Restore { .. } | Op::Undo | Op::Redo | Op::Snapshot { .. })
-            && self.kernel_works();
+        let files = matches!(
+            op,
+            Op::Submit { .. }
+                | Op::Restore { .. }
+                | Op::Undo
+                | Op::Redo
+                | Op::Snapshot { .. }
+                | Op::PatchProject { .. }
+                | Op::ApplyProject { .. }
+        );
+        let waits = files && self.kernel_works();
         if waits || self.desk.is_busy() || self.machine.is_closing() { Verdict::Wait } else { Verdict::Go }
     }
 
@@ -164,13 +183,13 @@ impl Engine {
             Op::PatchProject { markers } => self.patch_project(markers),
             Op::ApplyProject { digest, markers } => self.apply_project(digest, markers),
             Op::Save { path, dest, replace } => self.save(path, dest, replace),
+            Op::Kernel(change) => self.change_kernel(change),
             Op::Interrupt
             | Op::EndCall { .. }
             | Op::Input { .. }
             | Op::EndJob { .. }
             | Op::Network(_)
             | Op::Python { .. }
-            | Op::Kernel(_)
             | Op::Shutdown => self.take_op(op),
         }
     }
@@ -281,7 +300,7 @@ impl Engine {
                         Ok(Rolled { report, state, .. }) => {
                             engine.toolbox.restore_state(&state);
                             engine.history = History::of(&facts);
-                            engine.toolbox.conversation_moved(!engine.history.cells().is_empty());
+                            engine.toolbox.conversation_moved(has_cells(&engine.history.messages()));
                             engine.emit(Event::Restored(report));
                             engine.tell_conversation();
                         }
@@ -347,36 +366,4 @@ enum Movement {
     Restore(String, RestoreScope),
     Undo,
     Redo,
-}
-
-/// Gives a session without a title one, from its first prompt. A title is not worth a failed turn.
-fn name_session(ledger: &mut Ledger, text: &str, attachments: &[Attachment]) -> (Option<String>, Option<String>) {
-    if !ledger.folder().meta().title.is_empty() {
-        return (None, None);
-    }
-    let title = title_of(text, attachments);
-    match ledger.folder_mut().set_title(&title) {
-        Ok(()) => (Some(title), None),
-        Err(error) => (None, Some(format!("the session's title was not saved: {error}"))),
-    }
-}
-
-/// The first line that says something, in at most sixty characters.
-fn title_of(text: &str, attachments: &[Attachment]) -> String {
-    let line = text.lines().map(str::trim).find(|line| !line.is_empty());
-    let line = line.or_else(|| attachments.first().map(|file| file.name.as_str())).unwrap_or_default();
-    truncate::prefix(line, TITLE).trim_end().to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_title_is_the_first_line_of_the_prompt() {
-        assert_eq!(title_of("\n  Make a site \nwith pages", &[]), "Make a site");
-        assert_eq!(title_of(&"é".repeat(99), &[]), "é".repeat(60));
-        let file = Attachment { name: "a.csv".into(), path: "/mnt/x/uploads/a.csv".into(), bytes: 1 };
-        assert_eq!(title_of("", &[file]), "a.csv");
-    }
 }

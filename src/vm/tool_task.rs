@@ -72,10 +72,11 @@ async fn run(
         tokio::time::sleep(GRACE).await;
     };
     tokio::pin!(too_late);
+    // The engine may be gone already.
+    let send = |text: String| drop(events.send(ToolEvent::Output(id.clone(), text)));
     let tell = |text: String| {
         if !text.is_empty() {
-            // The engine may be gone already.
-            let _ = events.send(ToolEvent::Output(id.clone(), text));
+            send(text);
         }
     };
     let mut open = true;
@@ -83,6 +84,8 @@ async fn run(
         tokio::select! {
             biased;
             chunk = chunks.recv(), if open => match chunk {
+                // Only a sign of life, and a rare one.
+                Some(chunk) if chunk.is_empty() => send(chunk),
                 Some(chunk) => live.add(&chunk),
                 None => open = false,
             },
@@ -101,7 +104,8 @@ async fn run(
         Some(Err(error)) => {
             tracing::error!(%tool, %error, "a tool call crashed");
             let output = "This tool crashed: an error inside okcvm. What it did until then is unknown.".to_owned();
-            let reply = ToolReply { call: id, tool, status: ToolStatus::Error, output, images: Vec::new() };
+            let reply =
+                ToolReply { call: id, tool, status: ToolStatus::Error, output, unfinished: true, images: Vec::new() };
             ToolResult::plain(reply, millis(started.elapsed()))
         }
         None => {
@@ -119,8 +123,14 @@ fn millis(duration: Duration) -> u64 {
 /// The one place where results are redacted, before they become record, event or message.
 pub(super) fn result(call: CallId, tool: String, finished: Finished, redactor: &Redactor) -> ToolResult {
     let clean = |text: String| redactor.redact(&text).into_owned();
-    let reply =
-        ToolReply { call, tool, status: finished.status, output: clean(finished.output), images: finished.images };
+    let reply = ToolReply {
+        call,
+        tool,
+        status: finished.status,
+        output: clean(finished.output),
+        unfinished: finished.unfinished,
+        images: finished.images,
+    };
     ToolResult {
         reply,
         duration_ms: millis(finished.duration),

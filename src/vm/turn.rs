@@ -247,6 +247,7 @@ mod tests {
                 tool: "t".to_owned(),
                 status: ToolStatus::Ok,
                 output: output.to_owned(),
+                unfinished: false,
                 images: Vec::new(),
             };
             guard.saw(&call, &reply)

@@ -68,6 +68,7 @@ async fn play(model: &OpenAiChat, prompt: &str, tool: impl Fn(&str, &Value) -> S
                 tool: name,
                 status: ToolStatus::Ok,
                 output,
+                unfinished: false,
                 images: Vec::new(),
             }));
         }
@@ -239,6 +240,7 @@ async fn play_for_real(
                 tool: call.name,
                 status: done.status,
                 output: done.output,
+                unfinished: done.unfinished,
                 images: done.images,
             }));
         }

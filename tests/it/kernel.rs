@@ -1,6 +1,8 @@
 //! The notebook tool against a real kernel: cells, pictures, interrupts, crashes, and a kernel that means harm.
 
+mod background;
 mod hostile;
+mod journey;
 mod pictures;
 mod rollback;
 
@@ -147,6 +149,10 @@ async fn an_error_is_told_without_colours_to_the_model_and_with_them_to_whoever_
     let ran = machine.cell("this is no Python").await;
     assert!(ran.status == ToolStatus::Error && ran.output.contains("SyntaxError"), "{}", ran.output);
     assert!(machine.says("exit()").await.contains("The kernel goes on"));
+    let ran = machine.cell("import sys\nsys.exit(3)").await;
+    assert_eq!(ran.status, ToolStatus::Error);
+    assert!(ran.output.contains("SystemExit: 3") && ran.output.contains("The kernel goes on"), "{}", ran.output);
+    assert!(!ran.output.contains("To exit") && !ran.output.contains("/IPython/"), "{}", ran.output);
     machine.toolbox.close().await;
 }
 
@@ -195,6 +201,13 @@ async fn lines_that_are_written_over_are_one_line_and_what_is_cleared_is_gone() 
     let cleared = "from IPython.display import clear_output\nfor i in range(3):\n    print('old', i)\n    clear_output(wait=True)\nprint('new')";
     assert_eq!(machine.says(cleared).await, "new\n");
     assert_eq!(machine.says("print('kept')\nclear_output(wait=True)").await, "kept\n", "nothing came in its place");
+    let updated = "h = display(0, display_id=True)\nfor i in range(300): h.update(i)\nprint('done')";
+    assert_eq!(machine.says(updated).await, "299\ndone\n");
+    let between = "h = display(0, display_id=True)\nprint('on')\nfor i in range(300): h.update(i)\nprint('end')";
+    assert_eq!(machine.says(between).await, "0\non\nend\n299\n", "the last state where it is no line any more");
+    let lines = "h = display([0], display_id=True)\nclass Two:\n    def __repr__(self): return 'a\\nb'\nh.update(Two())\nh.update(Two())";
+    assert_eq!(machine.says(lines).await, "[0]\na\nb\n");
+    assert_eq!(machine.says("h.update('of an earlier cell')\n3").await, "'of an earlier cell'\n3\n");
     machine.toolbox.close().await;
 }
 
@@ -276,6 +289,8 @@ async fn a_kernel_that_is_killed_or_crashes_is_told_and_the_next_cell_gets_a_fre
     for part in ["Segmentation fault", "in crash", "it crashed (SIGSEGV)"] {
         assert!(ran.output.contains(part), "{part}: {}", ran.output);
     }
+    assert!(!ran.output.contains("in carry"), "no threads of the kernel's own: {}", ran.output);
+    assert!(ran.unfinished);
 
     // From outside, between two cells.
     let mut facts = machine.toolbox.listen();
@@ -368,6 +383,13 @@ async fn a_kernel_whose_walls_are_no_longer_right_ends() {
         until_kernel(&mut facts, KernelState::Ended).await;
         let said = machine.says("'x' in globals()").await;
         assert!(said.starts_with("False\n[the kernel before has ended: "), "{said}");
+        // The walls of these are the same, and the kernel has to know the proxy.
+        let proxy = "import os\nprint(bool(os.environ.get('https_proxy')))";
+        machine.toolbox.network(&NetworkChange::Mode("off".to_owned())).expect("changed");
+        assert!(machine.says(proxy).await.starts_with("False\n"));
+        machine.toolbox.network(&NetworkChange::Mode("proxy".to_owned())).expect("changed");
+        let said = machine.says(proxy).await;
+        assert!(said.starts_with("True\n[the kernel before has ended: the network of the tools was changed"), "{said}");
         machine.toolbox.close().await;
     }
 }

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use okcvm::config::schema::{NetworkSection, SandboxSection};
 use okcvm::protocol::{Event, NetworkChange, ToolStatus};
+use serde_json::json;
 
 use crate::support::machine::{self, Machine};
 use crate::support::skip_or_fail;
@@ -149,6 +150,48 @@ async fn the_user_opens_and_closes_the_network_while_the_session_runs() {
     assert_eq!(machine.shell(&fetch).await.output, "hello\n");
 }
 
+/// Puts a package into the index in this folder.
+async fn wheel(machine: &Machine, web: &Path) {
+    // A wheel is a zip file; Python makes it, inside.
+    let make = "python3 - <<'END'\nimport zipfile\nname = 'okhello-1.0'\nz = zipfile.ZipFile('okhello-1.0-py3-none-any.whl', 'w')\n\
+        z.writestr('okhello.py', 'print(\"hello from a wheel\")')\n\
+        z.writestr(name + '.dist-info/METADATA', 'Metadata-Version: 2.1\\nName: okhello\\nVersion: 1.0\\n')\n\
+        z.writestr(name + '.dist-info/WHEEL', 'Wheel-Version: 1.0\\nGenerator: t\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')\n\
+        z.writestr(name + '.dist-info/RECORD', '')\nz.close()\nEND\n";
+    let ran = machine.shell(make).await;
+    assert_eq!(ran.status, ToolStatus::Ok, "{}", ran.output);
+    let wheel = "okhello-1.0-py3-none-any.whl";
+    std::fs::copy(machine.work().join(wheel), web.join("simple/okhello").join(wheel)).expect("wheel");
+    let page = format!("<a href=\"{wheel}\">{wheel}</a>");
+    std::fs::write(web.join("simple/okhello/index.html"), page).expect("index");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_cell_installs_through_the_proxy_is_there_in_the_next() {
+    if let Err(missing) = machine::python().get() {
+        return skip_or_fail(&format!("ipykernel for /usr/bin/python3: {}", missing.reason));
+    }
+    let folder = machine::folder();
+    let web = folder.path().join("web");
+    std::fs::create_dir_all(web.join("simple/okhello")).expect("folders");
+    let files = Files::of(web.clone());
+    let Some(machine) = machine(folder.path(), admitting(files.port)) else { return };
+    if machine.shell("/usr/bin/python3 -m pip --version").await.status != ToolStatus::Ok {
+        return skip_or_fail("pip is not installed");
+    }
+    wheel(&machine, &web).await;
+    let host = format!("host.okcvm.internal:{}", files.port);
+    let install = format!(
+        "%pip install -q --no-cache-dir --disable-pip-version-check --trusted-host {host} --index-url http://{host}/simple/ okhello"
+    );
+    let ran = machine.call("ipython", json!({ "code": install })).await;
+    assert_eq!(ran.status, ToolStatus::Ok, "{}", ran.output);
+    let ran = machine.call("ipython", json!({ "code": "import okhello\nokhello.__file__" })).await;
+    assert_eq!(ran.status, ToolStatus::Ok, "{}", ran.output);
+    assert!(ran.output.starts_with("hello from a wheel\n'/home/okcvm/.local/"), "{}", ran.output);
+    machine.toolbox.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn git_and_pip_find_their_way_by_themselves() {
     let folder = machine::folder();
@@ -178,18 +221,7 @@ async fn git_and_pip_find_their_way_by_themselves() {
     if machine.shell("python3 -m pip --version").await.status != ToolStatus::Ok {
         return skip_or_fail("pip is not installed");
     }
-    // A wheel is a zip file; Python makes it, inside.
-    let make = "python3 - <<'END'\nimport zipfile\nname = 'okhello-1.0'\nz = zipfile.ZipFile('okhello-1.0-py3-none-any.whl', 'w')\n\
-        z.writestr('okhello.py', 'print(\"hello from a wheel\")')\n\
-        z.writestr(name + '.dist-info/METADATA', 'Metadata-Version: 2.1\\nName: okhello\\nVersion: 1.0\\n')\n\
-        z.writestr(name + '.dist-info/WHEEL', 'Wheel-Version: 1.0\\nGenerator: t\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')\n\
-        z.writestr(name + '.dist-info/RECORD', '')\nz.close()\nEND\n";
-    let ran = machine.shell(make).await;
-    assert_eq!(ran.status, ToolStatus::Ok, "{}", ran.output);
-    let wheel = "okhello-1.0-py3-none-any.whl";
-    std::fs::copy(machine.work().join(wheel), web.join("simple/okhello").join(wheel)).expect("wheel");
-    let page = format!("<a href=\"{wheel}\">{wheel}</a>");
-    std::fs::write(web.join("simple/okhello/index.html"), page).expect("index");
+    wheel(&machine, &web).await;
     let host = format!("host.okcvm.internal:{}", files.port);
     let ran = machine
         .shell(&format!(

@@ -272,6 +272,7 @@ fn a_rollback_is_told_and_the_conversation_is_the_old_one() {
         tool: "mshtools-read_file".to_owned(),
         status: ToolStatus::Ok,
         output: "notes".to_owned(),
+        unfinished: false,
         images: vec![],
     };
     let messages = vec![

@@ -176,7 +176,14 @@ mod tests {
 
     fn result(id: &str, output: &str, images: Vec<ImageData>) -> Message {
         let (call, tool) = (CallId(id.to_owned()), "t".to_owned());
-        Message::Tool(ToolReply { call, tool, status: ToolStatus::Ok, output: output.to_owned(), images })
+        Message::Tool(ToolReply {
+            call,
+            tool,
+            status: ToolStatus::Ok,
+            output: output.to_owned(),
+            unfinished: false,
+            images,
+        })
     }
 
     fn picture() -> ImageData {

@@ -4,20 +4,19 @@ use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use serde_json::Value;
-use tokio_util::sync::CancellationToken;
 
-use crate::kernel::{Cell, ENDED, Failure, Gone, INTERRUPTED, Output};
+use crate::kernel::{Failure, Gone};
 use crate::protocol::ToolStatus;
 use crate::sandbox::{DiskTrouble, Sandbox};
 use crate::tools::args;
 use crate::tools::capture::Capture;
-use crate::tools::dispatch::Machine;
 use crate::tools::tool::{Tool, ToolContext, ToolEffect, ToolError, ToolOutput};
 
 mod pictures;
+mod showing;
 mod text;
 
-use pictures::Pictures;
+use showing::Showing;
 
 /// What is told of a cell that succeeded and said nothing.
 const NO_OUTPUT: &str = "[no output]";
@@ -81,8 +80,7 @@ async fn run(cx: ToolContext<'_>, args: Value) -> Result<ToolOutput, ToolError> 
         cell = cell => cell,
     };
     let mut cell = cell.map_err(|error| ToolError::ForModel(error.to_string()))?;
-    let mut showing =
-        Showing { machine, capture, cancel: &cancel, pictures: Pictures::default(), clear: false, failure: None };
+    let mut showing = Showing::new(machine, capture);
     let disk = session.disk();
     let ending = tokio::select! {
         biased;
@@ -94,82 +92,12 @@ async fn run(cx: ToolContext<'_>, args: Value) -> Result<ToolOutput, ToolError> 
     // A cell that runs is interrupted by this.
     drop(cell);
     Sandbox::reopen(&machine.folders);
-    let Showing { capture, pictures, failure, .. } = showing;
+    let Showing { capture, pictures, failure, .. } = showing.finish();
     let mut output = told(session.sandbox(), capture, &ending, failure.as_ref(), started.elapsed());
-    (output.images, output.artifacts) = pictures.finish(machine).await;
+    (output.images, output.artifacts) = pictures.finish(machine, &cancel).await;
     let footer = notes.into_iter().chain(Some(std::mem::take(&mut output.footer)).filter(|line| !line.is_empty()));
     output.footer = footer.collect::<Vec<_>>().join("\n");
     Ok(output)
-}
-
-/// Takes what a cell gives.
-struct Showing<'a> {
-    machine: &'a Machine,
-    capture: &'a mut Capture,
-    cancel: &'a CancellationToken,
-    pictures: Pictures,
-    /// What was shown so far goes when something comes in its place.
-    clear: bool,
-    failure: Option<Failure>,
-}
-
-impl Showing<'_> {
-    async fn follow(&mut self, cell: &mut Cell) -> Ending {
-        loop {
-            let output = cell.next().await;
-            let fits = match output {
-                Output::Text(text) => {
-                    self.cleared();
-                    self.capture.push_live(&text)
-                }
-                Output::Shown(shown) => {
-                    self.cleared();
-                    match self.pictures.take(self.machine, &shown, self.cancel).await {
-                        Some(words) => self.line(&words),
-                        None => self.line(&text::of(&shown)),
-                    }
-                }
-                Output::Clear { wait } => {
-                    self.clear = true;
-                    if !wait {
-                        self.cleared();
-                    }
-                    true
-                }
-                Output::Failed(failure) => {
-                    self.cleared();
-                    let fits = self.line(&text::traceback(&failure));
-                    self.failure = Some(failure);
-                    fits
-                }
-                Output::TooLong { bytes } => self.line(&format!(
-                    "[{} in one piece were left out: write so much to a file instead]",
-                    crate::support::truncate::bytes(bytes)
-                )),
-                Output::Done { ok } => return Ending::Done { ok },
-                Output::Gone(gone) => return Ending::Gone(gone),
-            };
-            if !fits {
-                return Ending::TooMuchOutput;
-            }
-        }
-    }
-
-    fn cleared(&mut self) {
-        if std::mem::take(&mut self.clear) {
-            self.capture.clear();
-            self.pictures.clear();
-        }
-    }
-
-    /// Something with lines of its own.
-    fn line(&mut self, words: &str) -> bool {
-        if words.is_empty() {
-            return true;
-        }
-        let before = if self.capture.at_line_start() { "" } else { "\n" };
-        self.capture.push_live(&format!("{before}{words}\n"))
-    }
 }
 
 /// The end of a cell in words for the model.
@@ -182,6 +110,7 @@ fn told(
 ) -> ToolOutput {
     let mut output = ToolOutput::text("");
     let limits = sandbox.configured_limits();
+    output.unfinished = !matches!(ending, Ending::Done { .. });
     (output.status, output.footer) = match ending {
         Ending::Done { ok: true } if capture.is_empty() => (ToolStatus::Ok, NO_OUTPUT.to_owned()),
         Ending::Done { ok: true } => (ToolStatus::Ok, String::new()),
@@ -200,19 +129,22 @@ fn told(
                 let before = if capture.at_line_start() { "" } else { "\n" };
                 capture.push_live(&format!("{before}{more}\n"));
             }
-            let told = format!("{ENDED}{why}. All variables are gone; the next call gets a fresh kernel.]");
+            let told =
+                format!("[the kernel has ended: {why}. All variables are gone; the next call gets a fresh kernel.]");
             (ToolStatus::Error, told)
         }
         Ending::Cancelled => (
             ToolStatus::Cancelled,
             format!(
-                "[cancelled by the user after {:.1} s; the cell was interrupted, and the kernel keeps its variables]",
+                "[cancelled by the user after {:.1} s; the cell is being interrupted, and the kernel keeps its \
+                 variables unless the next call says that it did not take that]",
                 took.as_secs_f64()
             ),
         ),
-        Ending::TooMuchOutput => {
-            (ToolStatus::Error, format!("{INTERRUPTED}it wrote more than 64 MiB. Send long output to a file instead.]"))
-        }
+        Ending::TooMuchOutput => (
+            ToolStatus::Error,
+            "[interrupted: it wrote more than 64 MiB. Send long output to a file instead.]".to_owned(),
+        ),
         Ending::Disk(trouble) => {
             let why = match trouble {
                 DiskTrouble::Full => {
@@ -223,7 +155,7 @@ fn told(
                     limits.workspace_mb
                 ),
             };
-            (ToolStatus::Error, format!("{INTERRUPTED}{why}. Remove what is not needed.]"))
+            (ToolStatus::Error, format!("[interrupted: {why}. Remove what is not needed.]"))
         }
     };
     output

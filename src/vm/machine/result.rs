@@ -52,7 +52,7 @@ pub(super) fn finish(turn: &mut Turn, mut result: ToolResult, out: &mut Vec<Effe
 }
 
 fn finished(reply: ToolReply, duration_ms: u64) -> Event {
-    let ToolReply { call, tool, status, output, images: _ } = reply;
+    let ToolReply { call, tool, status, output, unfinished: _, images: _ } = reply;
     Event::ToolFinished { call, tool, status, duration_ms, output }
 }
 
@@ -89,5 +89,12 @@ pub(super) fn abandon_all(turn: &mut Turn, out: &mut Vec<Effect>) {
 
 /// A cancelled result.
 pub(in crate::vm) fn cancelled(call: CallId, tool: String, why: &str) -> ToolReply {
-    ToolReply { call, tool, status: ToolStatus::Cancelled, output: why.to_owned(), images: Vec::new() }
+    ToolReply {
+        call,
+        tool,
+        status: ToolStatus::Cancelled,
+        output: why.to_owned(),
+        unfinished: false,
+        images: Vec::new(),
+    }
 }

@@ -38,6 +38,7 @@ fn result_with(id: &str, output: &str, status: ToolStatus) -> ToolResult {
         tool: "mshtools-shell".to_owned(),
         status,
         output: output.to_owned(),
+        unfinished: false,
         images: Vec::new(),
     };
     ToolResult::plain(reply, 3)
@@ -58,6 +59,7 @@ fn words(effects: &[Effect]) -> Vec<String> {
             Effect::Persist(Fact::ToolFinished { reply, .. }) => format!("write {:?} {}", reply.status, reply.call),
             Effect::Persist(Fact::PicturesRefused) => "write no pictures".to_owned(),
             Effect::Persist(Fact::TurnClosed { .. }) => "write closed".to_owned(),
+            Effect::Persist(Fact::KernelRestarted) => "write restart".to_owned(),
             Effect::Emit(Event::PhaseChanged(phase)) => format!("{phase:?}"),
             Effect::Emit(Event::TurnStarted { .. }) => "started".to_owned(),
             Effect::Emit(Event::TextDelta { text }) => format!("text {text:?}"),

@@ -157,7 +157,14 @@ fn conversation(text: &str) -> Vec<Message> {
     vec![
         Message::User { text: t(), attachments: vec![] },
         Message::Assistant { text: t(), reasoning: Some(t()), tool_calls: vec![call] },
-        Message::Tool(ToolReply { call: id("x"), tool: t(), status: ToolStatus::Ok, output: t(), images: vec![] }),
+        Message::Tool(ToolReply {
+            call: id("x"),
+            tool: t(),
+            status: ToolStatus::Ok,
+            output: t(),
+            unfinished: false,
+            images: vec![],
+        }),
         Message::Assistant { text: t(), reasoning: None, tool_calls: vec![] },
     ]
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use okcvm::protocol::ToolStatus;
+use okcvm::protocol::{Event, KernelState, ToolStatus};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -13,9 +13,9 @@ use crate::support::machine as support;
 const WIRE: &str = "import threading, struct, json\nbridge = [t for t in threading.enumerate() if t.name == 'okcvm-bridge'][0]\n\
                     wire = bridge.run.__func__.__globals__['WIRE']\n\
                     def frame(channel, *sizes): wire.sendall(struct.pack('>BQQQQ', channel, *sizes))\n\
-                    lock, tell = threading.Lock(), bridge.tell\n\
+                    inside = bridge.run.__func__.__globals__\nlock, tell = threading.Lock(), inside['tell']\n\
                     def locked(*message):\n    with lock: tell(*message)\n\
-                    bridge.tell = locked\n";
+                    inside['tell'] = locked\n";
 /// Bytes of memory that okcvm may have in the worst case, more than before.
 const BOUND: u64 = 200 << 20;
 
@@ -69,7 +69,7 @@ async fn promises_and_nonsense_on_the_wire_cost_no_memory() {
                 for kind in ('stream', 'execute_result', 'status', 'error', 'nothing'):\n    \
                 say(2, {'msg_type': kind}, {'msg_id': 'somebody else'}, {'name': 'stdout', 'text': 'forged'})\n    \
                 say(2, [], 7, 'x')\nsay(0, {'msg_type': 'execute_reply'}, {'msg_id': 'x'}, {'status': 'ok'})\nprint('real')";
-    assert_eq!(machine.says(code).await, "real\n");
+    assert_eq!(machine.says(code).await, "forgedreal\n", "text of whatever thread is text, and nothing else is");
     // More than anybody can send.
     let ran = machine.cell("lock.acquire()\nframe(2, 1 << 60, 0, 0, 0)\nimport time\ntime.sleep(60)").await;
     assert_eq!(ran.status, ToolStatus::Error);
@@ -115,5 +115,60 @@ async fn files_of_the_workspace_do_not_stand_in_for_python_and_no_socket_lies_ab
     let ran = machine.cell("SVG('<svg/>')").await;
     assert!(ran.output.contains("[a picture was lost: "), "{}", ran.output);
     assert_eq!(std::fs::read_dir(&elsewhere).expect("list").count(), 0);
+    machine.toolbox.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_home_holds_of_python_speaks_after_the_first_words_and_is_found() {
+    let folder = support::folder();
+    let Some(machine) = machine(folder.path()) else { return };
+    let version = "import sys\nprint('%d.%d' % sys.version_info[:2])";
+    let minor = machine.says(version).await.trim().to_owned();
+    let home = machine.root.join("home");
+    let packages = home.join(format!(".local/lib/python{minor}/site-packages"));
+    let startup = home.join(".ipython/profile_default/startup");
+    for place in [&packages, &startup] {
+        std::fs::create_dir_all(place).expect("folder");
+    }
+    let forged = "import json, os, socket, struct\nwire = socket.socket(fileno=os.dup(0))\n\
+                  words = json.dumps({'python': '9' * (15 << 20)}).encode()\n\
+                  wire.sendall(struct.pack('>BQQQQ', 3, 0, 0, 0, len(words)) + words)\nopen('spoke', 'w')\n";
+    for (name, text) in [
+        ("usercustomize.py", forged.to_owned()),
+        ("sitecustomize.py", forged.to_owned()),
+        ("forged.pth", format!("import os; exec({forged:?})\n")),
+    ] {
+        std::fs::write(packages.join(name), text).expect("file");
+    }
+    std::fs::write(startup.join("00.py"), "started = True").expect("file");
+    std::fs::write(packages.join("of_home.py"), "value = 7").expect("file");
+    // What is in HOME is meant, and not what the system has under that name.
+    std::fs::write(packages.join("ipykernel_launcher.py"), "value = 8").expect("file");
+    let mut facts = machine.toolbox.listen();
+    let code = "import of_home, ipykernel_launcher\nprint(of_home.value, ipykernel_launcher.value, started)";
+    let ran = machine.call("ipython", json!({ "code": code, "restart": true })).await;
+    assert!(ran.output.starts_with("7 8 True\n"), "{}", ran.output);
+    let mut told = 0;
+    while let Ok(event) = facts.try_recv() {
+        if let Event::KernelChanged(info) = event {
+            assert!(info.python.len() < 32 && !info.python.contains('9'), "{}", info.python.len());
+            told += usize::from(info.state == KernelState::Idle && info.python.starts_with(&minor));
+        }
+    }
+    assert!(told > 0);
+    machine.toolbox.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cell_whose_reply_never_comes_ends_all_the_same() {
+    let folder = support::folder();
+    let Some(machine) = machine(folder.path()) else { return };
+    machine.says(WIRE).await;
+    let code = "def silent(channel, parts):\n    if channel != 0: locked(channel, parts)\ninside['tell'] = silent\nprint('done')";
+    let ran = tokio::time::timeout(Duration::from_secs(60), machine.cell(code)).await.expect("it ends");
+    assert_eq!((ran.status, ran.output.as_str()), (ToolStatus::Error, "done\n"));
+    let ran =
+        tokio::time::timeout(Duration::from_secs(60), machine.cell("inside['tell'] = tell")).await.expect("again");
+    assert_eq!(ran.status, ToolStatus::Ok, "the kernel goes on: {}", ran.output);
     machine.toolbox.close().await;
 }

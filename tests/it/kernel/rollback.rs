@@ -158,3 +158,120 @@ async fn a_rebuild_tells_the_first_failure_and_can_be_stopped() {
     roll(&mut session, Op::Restore { target: "head~1".to_owned(), scope: RestoreScope::ConversationOnly }).await;
     session.close().await;
 }
+
+/// Asks for a change of the kernel and waits for what is said to it.
+async fn change(session: &mut TestSession, change: KernelChange) -> String {
+    session.send(Op::Kernel(change));
+    let events = session.until(|event| matches!(event, Event::KernelReplied { .. } | Event::Error { .. })).await;
+    match events.last() {
+        Some(Event::KernelReplied { message } | Event::Error { message, .. }) => message.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn kernel_works(event: &Event) -> bool {
+    matches!(event, Event::KernelChanged(info) if info.rebuild.is_some() || info.state == KernelState::Starting)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_by_the_user_is_remembered_and_nothing_before_it_is_run_again() {
+    let cells = [cell("a", "open('a.txt', 'a').write('a')"), cell("b", "y = 2"), cell("c", "y")];
+    let Some(mut session) = start(&cells).await else { return };
+    session.turn("a").await;
+    assert_eq!(change(&mut session, KernelChange::Restart).await, "the kernel was restarted: all variables are gone");
+    let told = change(&mut session, KernelChange::Rebuild).await;
+    assert_eq!(told, "the conversation has no cells to run again");
+    // Not by a process that knows it from the log only, either.
+    let settings = || Settings { notebook: true, ..Settings::default() };
+    let mut session = session.close().await.reopen_with(settings());
+    session.until_idle().await;
+    let told = change(&mut session, KernelChange::Rebuild).await;
+    assert_eq!(told, "the conversation has no cells to run again");
+    let events = session.turn("b").await;
+    let captured = events.iter().filter(|event| matches!(event, Event::SnapshotTaken { .. })).count();
+    assert_eq!(captured, 1, "a restart makes no snapshot of its own");
+    let mut session = session.close().await.reopen_with(settings());
+    session.until_idle().await;
+    let told = change(&mut session, KernelChange::Rebuild).await;
+    assert_eq!(told, "the kernel was rebuilt: 1 of 1 cells were run again");
+    assert_eq!(std::fs::read_to_string(session.file("a.txt")).expect("file"), "a");
+    let events = session.turn("c").await;
+    assert_eq!(output(&events, "c"), "2\n");
+    // What goes back behind the restart has the cells of before.
+    for _ in 0..2 {
+        roll(&mut session, Op::Undo).await;
+    }
+    let told = change(&mut session, KernelChange::Rebuild).await;
+    assert_eq!(told, "the kernel was rebuilt: 1 of 1 cells were run again");
+    assert_eq!(std::fs::read_to_string(session.file("a.txt")).expect("file"), "aa");
+    session.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_of_the_kernel_and_of_all_files_wait_for_each_other() {
+    let cells = [
+        cell("a", "for i in range(300): open(f'{i}.txt', 'w').write(str(i))"),
+        cell("b", "import os, time\nfor i in range(300): os.remove(f'{i}.txt')"),
+        cell(
+            "c",
+            "import os, time\nif not os.path.exists('quick'): open('quick', 'w')\nelse: open('slow', 'w'); time.sleep(1000)",
+        ),
+    ];
+    let Some(mut session) = start(&cells).await else { return };
+    session.turn("a").await;
+    session.turn("b").await;
+    for change in [KernelChange::Rebuild, KernelChange::Restart] {
+        session.send(if change == KernelChange::Rebuild { Op::Undo } else { Op::Redo });
+        session.send(Op::Kernel(change));
+        let events = session.until(|event| matches!(event, Event::KernelReplied { .. } | Event::Error { .. })).await;
+        assert_eq!(errors(&events), [""; 0]);
+        let rolled = events.iter().position(|event| matches!(event, Event::Restored(_))).expect("rolled back");
+        let began = events.iter().position(kernel_works).expect("the kernel was changed");
+        assert!(rolled < began, "{change:?} began before the files were there: {events:#?}");
+    }
+
+    session.turn("c").await;
+    session.send(Op::Kernel(KernelChange::Rebuild));
+    let slow = session.file("slow");
+    assert!(machine::soon(|| slow.exists()));
+    session.send(Op::PatchProject { markers: false });
+    session.send(Op::Interrupt);
+    let events =
+        session.until(|event| matches!(event, Event::Error { message, .. } if message.contains("project"))).await;
+    let told = errors(&events);
+    assert!(told.len() == 2 && told[0].ends_with("it was stopped"), "the project waits: {told:?}");
+    session.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cell_that_killed_the_kernel_is_not_run_again_and_one_that_only_says_so_is() {
+    let cells = [
+        cell("a", "print('[the kernel has ended: it was killed (SIGKILL).]')\nx = 1\n1 / 0"),
+        cell("b", "import os\nopen('b.txt', 'a').write('b')\nos.kill(os.getpid(), 9)"),
+        cell("c", "open('c.txt', 'a').write('c')\nif os.path.exists('flood'):\n    while True: print('x' * (1 << 20))"),
+        cell("d", "x"),
+    ];
+    let cells =
+        cells.map(|(id, cell)| (id, json!({ "code": format!("import os\n{}", cell["code"].as_str().expect("code")) })));
+    let Some(mut session) = start(&cells).await else { return };
+    session.turn("a").await;
+    let events = session.turn("b").await;
+    assert!(output(&events, "b").contains("[the kernel has ended: it was killed"), "{}", output(&events, "b"));
+    let mut session = session.close().await.reopen_with(Settings { notebook: true, ..Settings::default() });
+    session.until_idle().await;
+    let told = change(&mut session, KernelChange::Rebuild).await;
+    assert_eq!(told, "the kernel was rebuilt: 1 of 1 cells were run again");
+    assert_eq!(std::fs::read_to_string(session.file("b.txt")).expect("file"), "b");
+    session.turn("c").await;
+    // A cell that now writes without end is cut off as it would be for the model.
+    std::fs::write(session.file("flood"), "").expect("file");
+    let told = change(&mut session, KernelChange::Rebuild).await;
+    assert_eq!(told, "kernel: only 1 of 2 cells were run again: it was interrupted: it wrote more than 64 MiB");
+    let events = session.turn("d").await;
+    assert!(
+        output(&events, "d").starts_with("1\n[the user had the earlier cells run again"),
+        "{}",
+        output(&events, "d")
+    );
+    session.close().await;
+}

@@ -234,6 +234,7 @@ fn tool_calls_outside_of_a_turn_go_into_the_next_node_and_are_undone_with_it() {
         tool: "mshtools-shell".to_owned(),
         status: ToolStatus::Ok,
         output: "x".repeat(400_000),
+        unfinished: false,
         images: Vec::new(),
     };
     let record =

@@ -19,6 +19,7 @@ fn output(session: &Session, ledger: &mut Ledger, turn: Option<TurnId>, text: &s
         tool: "shell".to_owned(),
         status: ToolStatus::Ok,
         output: "clipped".to_owned(),
+        unfinished: false,
         images: Vec::new(),
     };
     let spill = Some(SpillRef { sha256: sha256.clone(), bytes: text.len() as u64 });

@@ -11,10 +11,12 @@ use crate::tools::dispatch::Machine;
 use crate::tools::tool::{ToolError, blocking};
 use crate::workspace::{ConfinedPath, Workspace, WorkspaceError};
 
-/// Pictures of one cell that are kept.
+/// Pictures of one cell that are kept: the first ones, and the last.
 const MOST: usize = 50;
-/// Pictures that a model is given of one cell.
+/// Pictures that a model is given of one cell: the first ones, and the last.
 const MOST_GIVEN: usize = 8;
+/// Bytes of a picture that are read again to be given to a model: what a message may hold.
+const MOST_BYTES: u64 = 24 << 20;
 /// Numbers that are tried for a name.
 const NAMES: u32 = 10_000;
 
@@ -34,8 +36,13 @@ struct Picture {
     ending: &'static str,
     /// The name under which it can be replaced.
     id: Option<String>,
-    /// For the model.
-    data: Option<ImageData>,
+}
+
+impl Picture {
+    /// Whether models can look at it.
+    fn has_pixels(&self) -> bool {
+        self.ending != "svg"
+    }
 }
 
 /// The pictures of a cell.
@@ -44,17 +51,14 @@ pub(super) struct Pictures {
     shown: Vec<Picture>,
     /// Cleared away; the next pictures take their places.
     free: Vec<Picture>,
-    left_out: usize,
+    /// It was told that not all are kept.
+    told: bool,
 }
 
 impl Pictures {
-    /// Keeps the picture of what is shown, and tells of it in words; `None` when there is none in it.
-    pub(super) async fn take(
-        &mut self,
-        machine: &Machine,
-        shown: &Shown,
-        cancel: &CancellationToken,
-    ) -> Option<String> {
+    /// Keeps the picture of what is shown, and tells of it in words; `None` when there is none in it. The file is there
+    /// when this returns.
+    pub(super) async fn take(&mut self, machine: &Machine, shown: &Shown) -> Option<String> {
         let (kind, ending) = KINDS.iter().copied().find(|(kind, _)| shown.data.contains_key(*kind))?;
         let data = shown.data.get(kind)?;
         let Some(bytes) = bytes_of(kind, data) else {
@@ -62,52 +66,52 @@ impl Pictures {
         };
         let named = shown.id.as_ref().filter(|_| shown.replaces);
         let place = named.and_then(|id| self.shown.iter().position(|known| known.id.as_ref() == Some(id)));
-        let replaced = place.map(|place| self.shown.remove(place)).or_else(|| self.free.pop());
-        let replaced = match replaced {
-            Some(replaced) if replaced.ending == ending => Some(replaced.path),
-            Some(other) => {
-                self.free.insert(0, other);
-                None
-            }
-            None => None,
+        let full = place.is_none() && self.shown.len() + self.free.len() >= MOST;
+        let free = self.free.iter().rposition(|free| free.ending == ending);
+        let replaced = match (place, free) {
+            (Some(place), _) => Some(self.shown.remove(place)),
+            (None, Some(free)) => Some(self.free.remove(free)),
+            // The last one is what people look for.
+            (None, None) if full => self.shown.pop().or_else(|| self.free.pop()),
+            (None, None) => None,
         };
-        if replaced.is_none() && self.shown.len() + self.free.len() >= MOST {
-            self.left_out += 1;
-            return Some(if self.left_out == 1 {
-                format!("[only the first {MOST} pictures of a cell are kept]")
-            } else {
-                String::new()
-            });
-        }
-        let figure = shown.data.get("text/plain").is_some_and(|text| text.starts_with("<Figure"));
-        let stem = if figure { "plot" } else { "image" };
+        let stem =
+            if shown.data.get("text/plain").is_some_and(|text| text.starts_with("<Figure")) { "plot" } else { "image" };
         let workspace = machine.workspace.clone();
         let written = blocking(move || {
-            let path = write(&workspace, replaced, stem, ending, &bytes)?;
-            Ok((path, bytes))
+            let (over, instead) = match replaced {
+                Some(replaced) if replaced.ending == ending => (Some(replaced.path), None),
+                other => (None, other),
+            };
+            let path = write(&workspace, over, stem, ending, &bytes)?;
+            if let Some(other) = instead {
+                // It may be gone already.
+                let _ = workspace.remove_file(&other.path);
+            }
+            Ok(path)
         });
-        let (path, bytes) = match written.await {
-            Ok(written) => written,
+        let path = match written.await {
+            Ok(path) => path,
             Err(ToolError::ForModel(why) | ToolError::Fatal(why)) => {
                 return Some(format!("[a picture was lost: {why}]"));
             }
             Err(ToolError::Cancelled) => return Some(String::new()),
         };
-        let data = if kind != "image/svg+xml" && self.shown.len() < MOST_GIVEN {
-            // One that no model can take is still a file.
-            picture::for_model(machine, bytes, Some(path.shown()), cancel).await.ok().map(|picture| picture.image)
-        } else {
-            None
-        };
         let words = format!("[picture: {}]", path.relative().display());
-        let picture = Picture { path, ending, id: shown.id.clone(), data };
+        let picture = Picture { path, ending, id: shown.id.clone() };
         if let Some(place) = place {
             // What replaces something is told where that was.
             self.shown.insert(place.min(self.shown.len()), picture);
             return Some(String::new());
         }
         self.shown.push(picture);
-        Some(words)
+        Some(match full && free.is_none() {
+            false => words,
+            true if std::mem::replace(&mut self.told, true) => String::new(),
+            true => {
+                format!("[of more than {MOST} pictures of a cell only the first {} and the last are kept]", MOST - 1)
+            }
+        })
     }
 
     /// What was shown so far is gone.
@@ -117,7 +121,7 @@ impl Pictures {
     }
 
     /// What a model and the user are given of it.
-    pub(super) async fn finish(self, machine: &Machine) -> (Vec<ImageData>, Vec<Artifact>) {
+    pub(super) async fn finish(self, machine: &Machine, cancel: &CancellationToken) -> (Vec<ImageData>, Vec<Artifact>) {
         let (workspace, free) = (machine.workspace.clone(), self.free);
         let removed = blocking(move || {
             for picture in free {
@@ -135,9 +139,24 @@ impl Pictures {
             host_path: Some(machine.workspace.host_path().join(picture.path.relative())),
         };
         let artifacts = self.shown.iter().map(artifact).collect();
-        let images = self.shown.into_iter().filter_map(|picture| picture.data).take(MOST_GIVEN).collect();
+        let mut given: Vec<Picture> = self.shown.into_iter().filter(Picture::has_pixels).collect();
+        if given.len() > MOST_GIVEN {
+            given.drain(MOST_GIVEN - 1..given.len() - 1);
+        }
+        let mut images = Vec::new();
+        for picture in given {
+            // One that no model can take, or that the cell has removed, is still told of.
+            images.extend(image(machine, picture.path, cancel).await);
+        }
         (images, artifacts)
     }
+}
+
+/// A picture as a model can take it.
+async fn image(machine: &Machine, path: ConfinedPath, cancel: &CancellationToken) -> Option<ImageData> {
+    let (workspace, read) = (machine.workspace.clone(), path.clone());
+    let bytes = blocking(move || Ok(workspace.read(&read, MOST_BYTES)?)).await.ok()?;
+    Some(picture::for_model(machine, bytes, Some(path.shown()), cancel).await.ok()?.image)
 }
 
 /// The bytes of a picture; `None` when it is not what it says.

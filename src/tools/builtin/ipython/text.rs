@@ -37,7 +37,7 @@ fn is_ours(entry: &str) -> bool {
     let entry = entry.trim();
     let first = entry.lines().next().unwrap_or_default();
     let rule = !entry.is_empty() && entry.chars().all(|c| c == '-');
-    let ours = ["/IPython/core/", "/ipykernel/", ", in no_input(", ", in system("];
+    let ours = ["/IPython/core/", "/IPython/utils/", "/IPython/lib/", "/ipykernel/", ", in no_input(", ", in system("];
     rule || (first.starts_with("File ") && ours.iter().any(|mark| first.contains(mark)))
 }
 

@@ -260,6 +260,7 @@ fn a_resumed_conversation_brings_its_calls() {
             tool: "mshtools-shell".into(),
             status: ToolStatus::Ok,
             output: "cv.pdf".into(),
+            unfinished: false,
             images: Vec::new(),
         }),
     ];
