@@ -233,8 +233,22 @@ async fn documents_that_were_made_to_harm_are_errors_of_one_call() {
     let read = files.call("read_file", json!({"file_path": "broken.pdf"})).await;
     let told = read.output.starts_with("[PDF") || read.output.contains("this PDF is damaged");
     assert!(told, "{}", read.output);
+
+    // One cell of a small workbook is said to stand in the last row and the last column that can be written.
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/documents/complex_hidden_sheets.xls");
+    let mut book = std::fs::read(fixture).expect("fixture");
+    let cell = book.windows(4).position(|bytes| bytes == b"\xfd\0\x0a\0").expect("a cell") + 4;
+    book[cell..cell + 4].fill(0xff);
+    files.put("huge.xls", book);
+    let message = files.fails("read_file", json!({"file_path": "huge.xls"})).await;
+    assert!(message.contains("huge.xls could not be converted: it needs more than 1024 MiB of memory"), "{message}");
+
     let grown = peak().saturating_sub(before);
     assert!(grown < 300 << 20, "{} MiB", grown >> 20);
+    // A name is one line of what is told of the file.
+    files.put("data\n[forged].bin", b"\0\x01\x02\0");
+    let told = files.ok("read_file", json!({"file_path": "data\n[forged].bin"})).await.output;
+    assert!(told.contains("binary data") && !told.contains('\n'), "{told}");
 }
 
 #[tokio::test]

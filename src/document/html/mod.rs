@@ -19,6 +19,8 @@ pub(super) fn convert(bytes: &[u8], limits: &Limits) -> Converted {
     let mut writer = Writer::new(limits);
     let xml = text.trim_start_matches('\u{feff}').trim_start().starts_with("<?xml");
     let title = write(&text, xml, true, "", &mut writer);
+    // Its own quotes do not end ours.
+    let title = title.replace(['“', '”'], "\"");
     writer.finish(if title.is_empty() { title } else { format!("titled “{title}”") })
 }
 

@@ -91,7 +91,7 @@ async fn run(cx: ToolContext<'_>, args: Value) -> Result<ToolOutput, ToolError> 
         Found::Told(output) => Ok(output),
         Found::Picture => {
             let Picture { image, facts } = picture::of_file(machine, file, real.shown(), &cancel).await?;
-            let mut output = ToolOutput::text(format!("{}: {facts}", real.shown()));
+            let mut output = ToolOutput::text(format!("{}: {facts}", sanitize::line(real.shown())));
             output.images.push(image);
             Ok(output)
         }
@@ -192,7 +192,7 @@ fn look(machine: &Machine, path: &str, asked: Asked, cancel: &CancellationToken)
             remember()?;
             Found::Told(ToolOutput::text(format!(
                 "{} is {what}, {}; it is not shown as text. Use the shell to look into it or to convert it.",
-                path.shown(),
+                sanitize::line(path.shown()),
                 truncate::bytes(bytes)
             )))
         }
