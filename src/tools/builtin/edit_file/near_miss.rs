@@ -1,5 +1,7 @@
 //! Why a text was not found: the place that is most like it, and what differs there.
 
+mod long_line;
+
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
@@ -17,8 +19,6 @@ const MAX_LINE: usize = 200;
 const MAX_SEARCHED: usize = 4 << 20;
 /// Lines of a place by which the most similar one is chosen.
 const MAX_COMPARED: usize = 100;
-/// Words by which a place within a long line is looked for.
-const MAX_WORDS: usize = 3;
 /// Lines that are compared between two looks at the clock.
 const STEP: usize = 256;
 /// A line this similar may be the one that was meant.
@@ -84,7 +84,7 @@ pub(super) fn told(shown: &str, content: &str, wanted: &str, cancel: &Cancellati
                 truncate::prefix(wanted, MAX_LINE)
             );
         }
-    } else if let Some((at, from, part)) = place_in_line(&lines, searched, &mut Clock::new(cancel)) {
+    } else if let Some((at, from, part)) = long_line::place(&lines, searched, &mut Clock::new(cancel)) {
         let _ = write!(
             message,
             " The most similar place is in line {}, which is long, from its character {from} on:\n{part}",
@@ -307,42 +307,6 @@ fn similar_place<'a>(lines: &[&str], wanted: &[&'a str], clock: &mut Clock<'_>) 
     Some((place, difference.map(|(index, line)| (place + index, *line))))
 }
 
-/// The place within a long line that is most like one short line: the line, the number of its first character there, and
-/// what stands there. It has to have one of the longest words of what was wanted.
-fn place_in_line(lines: &[&str], wanted: &[&str], clock: &mut Clock<'_>) -> Option<(usize, usize, String)> {
-    let [wanted] = wanted else { return None };
-    let wanted = wanted.trim();
-    let size = wanted.chars().count();
-    let mut words: Vec<&str> = wanted.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 2).collect();
-    words.sort_by_key(|word| std::cmp::Reverse(word.len()));
-    words.truncate(MAX_WORDS);
-    if size > MAX_LINE || words.is_empty() {
-        return None;
-    }
-    let mut best: Option<(f64, usize, usize, String)> = None;
-    for (index, line) in lines.iter().enumerate().filter(|(_, line)| line.len() > 3 * wanted.len() + 8) {
-        for word in &words {
-            // As many characters before it as stand before it in what was wanted.
-            let before = wanted.find(word).map_or(0, |at| wanted[..at].chars().count());
-            for (found, _) in line.match_indices(word) {
-                if clock.is_over(wanted.len()) {
-                    break;
-                }
-                let from = line[..found].char_indices().rev().take(before).last().map_or(found, |(at, _)| at);
-                let part: String = line[from..].chars().take(size).collect();
-                let score = strsim::normalized_levenshtein(wanted, &part);
-                if score > SIMILAR && best.as_ref().is_none_or(|(most, ..)| score > *most) {
-                    best = Some((score, index, from, part));
-                }
-            }
-        }
-        if clock.is_over(line.len()) {
-            break;
-        }
-    }
-    best.map(|(_, index, from, part)| (index, lines[index][..from].chars().count() + 1, part))
-}
-
 /// The lines of the place, numbered as reading shows them.
 fn excerpt(lines: &[&str], at: usize, count: usize) -> String {
     let mut out = String::new();
@@ -403,26 +367,6 @@ mod tests {
         let message = miss("let totals = items.iter().map(|i| i.price).sum::<f64>();");
         assert!(message.contains("The most similar place is line 7:"), "{message}");
         assert_eq!(miss("nothing of the kind is in there"), "old_string does not occur in /mnt/a.");
-    }
-
-    #[test]
-    fn a_short_text_is_found_in_a_long_line_where_it_is_similar() {
-        let items: Vec<String> = (0..3_000).map(|n| format!("{{\"name\": \"item{n}\", \"price\": {n}.5}},")).collect();
-        let content = format!("{{\n[{}]\n}}\n", items.concat());
-        let told = |wanted: &str| told("/mnt/a", &content, wanted, &CancellationToken::new());
-        let message = told("\"item2001\", \"price\": 7.5}");
-        let from = content.lines().nth(1).and_then(|line| line.find("\"item2001\"")).expect("there") + 1;
-        assert!(
-            message
-                .contains(&format!("in line 2, which is long, from its character {from} on:\n\"item2001\", \"price\"")),
-            "{message}"
-        );
-        assert_eq!(told("nothing of the kind is in there"), "old_string does not occur in /mnt/a.");
-        let begin = Instant::now();
-        let content = "word ".repeat(800_000);
-        let never = CancellationToken::new();
-        let message = super::told("/mnt/a", &content, &format!("word {}", "other ".repeat(25)), &never);
-        assert!(begin.elapsed() < Duration::from_secs(20) && message.contains("does not occur"), "{message}");
     }
 
     #[test]
