@@ -7,6 +7,7 @@ import array
 import codecs
 import faulthandler
 import fcntl
+import functools
 import signal
 import site
 import subprocess
@@ -17,7 +18,7 @@ import time
 
 import zmq
 from IPython.core import interactiveshell
-from ipykernel import kernelapp
+from ipykernel import kernelapp, kernelbase
 from ipykernel.iostream import IOPubThread, OutStream
 from jupyter_client.jsonutil import json_clean, json_default
 
@@ -297,6 +298,40 @@ def system(command):
     shell.user_ns["_exit_code"] = code
 
 
+class Interrupts:
+    """Sends an interrupt until the cell has heard it: one that comes just before `time.sleep` is seen only after it."""
+
+    def __init__(self, kernel):
+        self.kernel = kernel
+        self.heard = threading.Event()
+        kernelbase.default_int_handler = self.hear
+        # The name was misspelt once.
+        for name in ("_send_interrupt_children", "_send_interupt_children"):
+            send = getattr(kernel, name, None)
+            if send:
+                setattr(kernel, name, functools.partial(self.send, send))
+
+    def hear(self, number, frame):
+        self.heard.set()
+        signal.default_int_handler(number, frame)
+
+    def runs(self):
+        # The kernel sets the handler for each cell, and takes it back after it.
+        return signal.getsignal(signal.SIGINT) == self.hear
+
+    def send(self, send):
+        self.heard.clear()
+        send()
+        if self.runs():
+            threading.Thread(target=self.insist, args=(send, self.kernel.execution_count), daemon=True).start()
+
+    def insist(self, send, cell):
+        for _ in range(10):
+            if self.heard.wait(0.4) or not self.runs() or self.kernel.execution_count != cell:
+                return
+            send()
+
+
 def pack(message):
     """A message as bytes that are UTF-8 whatever it holds: names of files may have halves of characters."""
     try:
@@ -358,6 +393,7 @@ app.shell.system = system
 app.kernel.raw_input = app.kernel.getpass = no_input
 app.shell.ask_exit = stay
 app.shell.events.register("post_execute", descriptors.settle)
+interrupts = Interrupts(app.kernel)
 bridge = Bridge(app)
 hello({"ready": True})
 bridge.start()

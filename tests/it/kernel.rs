@@ -247,6 +247,21 @@ async fn esc_gives_the_prompt_back_at_once_and_the_kernel_keeps_its_variables() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_interrupt_that_gets_lost_is_sent_again() {
+    let folder = machine::folder();
+    let Some(machine) = machine(folder.path()) else { return };
+    machine.says("x = 7").await;
+    // As when it comes just before a call into the system: whoever sends it believes that it went.
+    let code = "import os, time\ndef lost(name):\n    real = getattr(os, name)\n    def once(*of):\n        setattr(os, name, real)\n    \
+                setattr(os, name, once)\nlost('kill')\nlost('killpg')\nprint('begun')\ntime.sleep(1000)";
+    let (cancel, running, _) = machine.begun(code, "begun").await;
+    cancel.cancel();
+    assert_eq!(running.await.expect("ran").status, ToolStatus::Cancelled);
+    assert_eq!(machine.says("x").await, "7\n");
+    machine.toolbox.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cell_that_takes_no_interrupt_costs_the_kernel_and_the_model_is_told() {
     let folder = machine::folder();
     let Some(machine) = machine(folder.path()) else { return };
