@@ -358,7 +358,7 @@ pub enum FilesCommand {
         /// A new name, a folder that is there, or `-`
         #[arg(value_name = "DEST")]
         dest: PathBuf,
-        /// Replace files that are there
+        /// Replace files that are there; a folder keeps what else is in it
         #[arg(long)]
         force: bool,
     },
@@ -367,10 +367,10 @@ pub enum FilesCommand {
         /// The file or folder on this machine
         #[arg(value_name = "SRC")]
         source: PathBuf,
-        /// A new name, or a folder that is there; the top of the mount when left out
+        /// A new name, or a folder that is there or ends in a slash; the top of the mount when left out
         #[arg(value_name = "PATH")]
         path: Option<String>,
-        /// Replace files that are there
+        /// Replace files that are there; a folder keeps what else is in it
         #[arg(long)]
         force: bool,
     },
@@ -385,6 +385,9 @@ pub enum FilesCommand {
         /// What to do with files that changed on both sides: `markers` writes both versions
         #[arg(long, value_name = "HOW", value_enum)]
         conflicts: Option<ConflictStyle>,
+        /// Bring everything since the copy, also what was brought before
+        #[arg(long)]
+        since_copy: bool,
         /// Print the patch as `git apply` reads it, and write nothing
         #[arg(long, conflicts_with = "yes")]
         patch: bool,

@@ -3,20 +3,27 @@
 use std::io::{self, IsTerminal as _, Read, Write};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use base64::Engine as _;
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::{FilesArgs, FilesCommand, GlobalArgs};
 use super::bootstrap::{Choice, Keys, Setup, ask};
 use super::output;
 use super::report::{Failure, Outcome, notes};
+use crate::project::ApplyError;
 use crate::protocol::ProjectPatch;
+use crate::session::SessionFolder;
 use crate::support::{sanitize, truncate};
-use crate::vm::{BringError, OpenSession};
-use crate::workspace::transfer::{self, Copied, TransferError};
+use crate::vm::{Bring, BringError, OpenSession};
+use crate::workspace::transfer::{self, Copied, Putting, TransferError};
 use crate::workspace::{ConfinedPath, EntryKind, Workspace, WorkspaceError};
 
+/// The exit code when the user stopped it.
+const STOPPED: u8 = 130;
 /// Folders in folders that are listed.
 const MAX_DEPTH: usize = 128;
 
@@ -24,28 +31,65 @@ const MAX_DEPTH: usize = 128;
 pub fn run(global: &GlobalArgs, args: FilesArgs) -> Outcome {
     let setup = Setup::load(global, Keys::NotNeeded)?;
     let folder = setup.session(&Choice::Existing(args.session))?;
-    let mut machine = setup.open(folder, setup.sandbox(), "okcvm files")?;
-    if let FilesCommand::Apply { dir, yes, conflicts, patch } = args.command {
-        super::snapshot::settle(&mut machine)?;
-        let how = if patch { How::Print } else { How::Write { yes } };
-        return apply(&mut machine, dir.as_deref(), conflicts.is_some(), how);
-    }
-    notes(&machine.resumed.warnings, &mut output::err())?;
     match args.command {
-        FilesCommand::Apply { .. } => Ok(0),
-        FilesCommand::List { json } => list(&machine, json),
-        FilesCommand::Get { path, dest, force } => get(&machine, &path, &dest, force),
+        FilesCommand::Apply { dir, yes, conflicts, since_copy, patch } => {
+            let mut machine = setup.open(folder, setup.sandbox(), "okcvm files")?;
+            super::snapshot::settle(&mut machine)?;
+            let how = if patch { How::Print } else { How::Write { yes } };
+            apply(&mut machine, &Bring { dir, markers: conflicts.is_some(), since_copy }, how)
+        }
+        // What only reads needs no lock: the session may be open on a screen meanwhile.
+        FilesCommand::List { json } => list(&workspace(&folder)?, json),
+        FilesCommand::Get { path, dest, force } => get(&workspace(&folder)?, &path, &dest, force),
         FilesCommand::Put { source, path, force } => {
-            let target = machine.workspace.resolve(path.as_deref().unwrap_or(".")).map_err(refused)?;
-            let copied = transfer::put(&machine.workspace, &source, &target, force, &|| false).map_err(failed)?;
-            told(&copied)
+            let machine = setup.open(folder, setup.sandbox(), "okcvm files")?;
+            notes(&machine.resumed.warnings, &mut output::err())?;
+            let (stopped, private) = (stop_flag()?, setup.loaded.paths.private());
+            let stopped = || stopped.load(Ordering::Relaxed);
+            let how = Putting { replace: force, private: &private, stopped: &stopped };
+            let copied = transfer::put(&machine.workspace, &source, path.as_deref().unwrap_or("."), &how);
+            told(&copied.map_err(failed)?)
         }
     }
 }
 
+/// The files of a session that nobody else is kept from.
+fn workspace(folder: &SessionFolder) -> Result<Workspace, Failure> {
+    Workspace::open(&folder.work(), &folder.mount(), None).map_err(refused)
+}
+
+/// Is set by the first Ctrl-C (or SIGTERM), so that nothing half made is left; the second one does not wait. From here
+/// on they end nothing by themselves.
+fn stop_flag() -> Result<Arc<AtomicBool>, Failure> {
+    let broken = |error: io::Error| Failure::new(format!("cannot listen for signals: {error}"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(broken)?;
+    let _entered = runtime.enter();
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(broken)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(broken)?;
+    drop(_entered);
+    let stopped = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stopped);
+    // It ends with the process.
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            loop {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+                if flag.swap(true, Ordering::Relaxed) {
+                    std::process::exit(i32::from(STOPPED));
+                }
+            }
+        });
+    });
+    Ok(stopped)
+}
+
 #[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
 fn failed(error: TransferError) -> Failure {
-    Failure::from_error(&error).maybe_hint(error.hint())
+    let failure = Failure::from_error(&error).maybe_hint(error.hint());
+    if matches!(error, TransferError::Stopped) { Failure { code: STOPPED, ..failure } } else { failure }
 }
 
 fn refused(error: WorkspaceError) -> Failure {
@@ -63,13 +107,14 @@ fn told(copied: &Copied) -> Outcome {
     Ok(0)
 }
 
-fn get(machine: &OpenSession, path: &str, dest: &Path, force: bool) -> Outcome {
-    let source = machine.workspace.resolve(path).map_err(refused)?;
+fn get(workspace: &Workspace, path: &str, dest: &Path, force: bool) -> Outcome {
+    let source = workspace.resolve(path).map_err(refused)?;
     if dest == Path::new("-") {
-        return print(&machine.workspace, &source);
+        return print(workspace, &source);
     }
-    let copied = transfer::get(&machine.workspace, &source, dest, force, &|| false).map_err(failed)?;
-    told(&copied)
+    let stopped = stop_flag()?;
+    let copied = transfer::get(workspace, &source, dest, force, &|| stopped.load(Ordering::Relaxed));
+    told(&copied.map_err(failed)?)
 }
 
 /// A file on standard output: byte for byte, but clean where a terminal reads it.
@@ -79,13 +124,13 @@ fn print(workspace: &Workspace, source: &ConfinedPath) -> Outcome {
     Ok(0)
 }
 
-/// Bytes on standard output as they are, but clean where a terminal reads them.
+/// Bytes on standard output as they are, but clean where a terminal reads them: nothing of a file is hidden there.
 fn write_raw(from: &mut dyn Read) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     if stdout.is_terminal() {
         let mut bytes = Vec::new();
         from.read_to_end(&mut bytes)?;
-        stdout.write_all(sanitize::text(&String::from_utf8_lossy(&bytes)).as_bytes())?;
+        stdout.write_all(sanitize::visible(&String::from_utf8_lossy(&bytes)).as_bytes())?;
     } else {
         io::copy(from, &mut stdout)?;
     }
@@ -100,8 +145,7 @@ struct Row {
     depth: usize,
 }
 
-fn list(machine: &OpenSession, json: bool) -> Outcome {
-    let workspace = &machine.workspace;
+fn list(workspace: &Workspace, json: bool) -> Outcome {
     let root = workspace.resolve(".").map_err(refused)?;
     let mut rows = Vec::new();
     collect(workspace, &root, 0, &mut rows)?;
@@ -178,13 +222,15 @@ enum How {
 
 #[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
 fn not_brought(error: BringError) -> Failure {
-    Failure::from_error(&error).maybe_hint(error.hint())
+    let failure = Failure::from_error(&error).maybe_hint(error.hint());
+    if matches!(error, BringError::Apply(ApplyError::Stopped)) { Failure { code: STOPPED, ..failure } } else { failure }
 }
 
-fn apply(machine: &mut OpenSession, dir: Option<&Path>, markers: bool, how: How) -> Outcome {
+fn apply(machine: &mut OpenSession, bring: &Bring, how: How) -> Outcome {
     let state = machine.toolbox.state();
-    let brought = machine.ledger.bring(dir, markers, state).map_err(not_brought)?;
-    let told = brought.told().map_err(not_brought)?;
+    // Until something is written a signal ends it at once.
+    let brought = machine.ledger.bring(bring, state, &|_, _| true).map_err(not_brought)?;
+    let told = brought.told(None).map_err(not_brought)?;
     let yes = match how {
         How::Print => {
             let text = brought.patch.text().map_err(|error| not_brought(error.into()))?;
@@ -198,14 +244,21 @@ fn apply(machine: &mut OpenSession, dir: Option<&Path>, markers: bool, how: How)
     let place = sanitize::line(&told.dir.display().to_string());
     if told.is_empty() {
         tell_rest(&told, &mut out)?;
-        writeln!(out, "{place} has everything already")?;
+        writeln!(out, "{place} {}", told.nothing())?;
+        if told.since.is_some() {
+            writeln!(out, "--since-copy brings all of it again")?;
+        }
         return Ok(0);
     }
     if !yes {
-        writeln!(out, "{}", sanitize::text(told.patch.trim_end()))?;
+        writeln!(out, "{}", sanitize::visible(told.patch.trim_end()))?;
+        for (mark, list) in [("+", &told.write), ("-", &told.remove)] {
+            for change in list {
+                writeln!(out, "{mark} {}  {}", sanitize::line(&change.path), sanitize::line(&change.what))?;
+            }
+        }
     }
     tell_rest(&told, &mut out)?;
-    let things = |count: usize| if count == 1 { "1 file".to_owned() } else { format!("{count} files") };
     let counts = format!("{} to write, {} to remove in {place}", things(told.write.len()), things(told.remove.len()));
     if !told.is_ready() {
         writeln!(out, "{counts}, {} in conflict", things(told.conflicts.len()))?;
@@ -221,12 +274,21 @@ fn apply(machine: &mut OpenSession, dir: Option<&Path>, markers: bool, how: How)
             return Err(Failure::new("nothing was changed"));
         }
     }
-    let applied = machine.ledger.write_back(&brought).map_err(not_brought)?;
+    let stopped = stop_flag()?;
+    let applied = machine.ledger.write_back(&brought, &|_, _| !stopped.load(Ordering::Relaxed)).map_err(not_brought)?;
     writeln!(out, "{place}: {} written, {} removed", applied.written, applied.removed)?;
-    if applied.conflicts > 0 {
-        writeln!(out, "{} in conflict: look for <<<<<<< and decide", things(applied.conflicts as usize))?;
+    if applied.conflicts.is_empty() {
+        return Ok(0);
     }
-    Ok(0)
+    writeln!(out, "{} in conflict, for you to decide:", things(applied.conflicts.len()))?;
+    for conflict in &applied.conflicts {
+        writeln!(out, "  {}: {}", sanitize::line(&conflict.path), sanitize::line(&conflict.outcome))?;
+    }
+    Ok(1)
+}
+
+fn things(count: usize) -> String {
+    if count == 1 { "1 file".to_owned() } else { format!("{count} files") }
 }
 
 /// Conflicts, and what is not brought over.
@@ -234,5 +296,6 @@ fn tell_rest(told: &ProjectPatch, to: &mut dyn Write) -> io::Result<()> {
     for conflict in &told.conflicts {
         writeln!(to, "conflict: {}: {}", sanitize::line(&conflict.path), sanitize::line(&conflict.why))?;
     }
+    told.notes.iter().try_for_each(|line| writeln!(to, "note: {}", sanitize::line(line)))?;
     told.left_out.iter().try_for_each(|line| writeln!(to, "left out: {}", sanitize::line(line)))
 }

@@ -81,10 +81,10 @@ impl From {
     fn try_make(&self, setup: &Setup, progress: &mut dyn FnMut(u64, u64)) -> Result<Made, MakeError> {
         let paths = &setup.loaded.paths;
         let stopped = || self.stopped.load(Ordering::Relaxed);
-        let private = [paths.sessions_dir.clone(), paths.data_dir.clone()];
+        let private = paths.private();
         progress(0, 0);
         let mut plan = project::plan(&self.dir, self.all, &setup.loaded.config.project, &private, &stopped)?;
-        let remembered = Project { dir: plan.dir.clone(), base: None };
+        let remembered = Project::new(plan.dir.clone());
         let now = SystemClock.now();
         let folder = SessionFolder::create_filled(&paths.sessions_dir, &self.id, &now, Some(remembered), |work| {
             let workspace = Workspace::open(work, &self.id.mount(), self.owner).map_err(ProjectError::from)?;

@@ -194,7 +194,7 @@ fn print_diff(changes: &[FileDiff], json: bool, out: &mut dyn Write) -> Outcome 
         writeln!(out, "{mark} {}  {counts}", sanitize::line(&file.change.path))?;
     }
     for file in changes.iter().filter(|file| !file.patch.is_empty()) {
-        writeln!(out, "\n{}", sanitize::text(file.patch.trim_end()))?;
+        writeln!(out, "\n{}", sanitize::visible(file.patch.trim_end()))?;
     }
     Ok(0)
 }

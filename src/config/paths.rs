@@ -26,6 +26,22 @@ pub struct Paths {
     pub cache_dir: PathBuf,
 }
 
+impl Paths {
+    /// What no session may hold: the sessions themselves, and what has keys or the user's own words.
+    pub fn private(&self) -> Vec<PathBuf> {
+        let file = &self.config_file;
+        let mut places = vec![file.clone(), file.with_file_name(".env")];
+        // The folder is ours by its name; with `--config` the file may lie among others.
+        let ours = file.parent().filter(|folder| folder.file_name().is_some_and(|name| name == "okcvm"));
+        places.extend(ours.map(Path::to_owned));
+        for folder in [&self.sessions_dir, &self.data_dir, &self.state_dir, &self.cache_dir] {
+            places.push(folder.clone());
+        }
+        // Compared with paths whose links are resolved.
+        places.iter().filter_map(|place| std::fs::canonicalize(place).ok()).collect()
+    }
+}
+
 /// The paths as environment and command line have them, without a look at any file.
 pub fn paths(options: &LoadOptions) -> Result<Paths, ConfigError> {
     let place = |variable: &str, below_home: &str| {

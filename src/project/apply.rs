@@ -11,13 +11,15 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::snapshot::{Changes, Item, ItemKind, SnapshotError, name};
+use crate::snapshot::{Change, Changes, Item, ItemKind, SnapshotError, name};
 use crate::workspace::HostFolder;
 use crate::workspace::host_folder::{Content, Found, with_exec};
 
+use super::ProjectError;
 use super::git::Git;
 use super::merge::{Entry, Merged, merge};
-use super::{ProjectError, patch};
+use super::patch::{self, Count, Limits};
+use super::plan::stays_inside;
 
 /// Names of left out files that are told one by one.
 const NAMED: usize = 20;
@@ -38,6 +40,38 @@ pub struct Conflict {
     pub path: PathBuf,
     /// How, in a few words.
     pub why: String,
+    /// What becomes of it where conflicts are written down.
+    pub outcome: Outcome,
+}
+
+/// What becomes of a conflict where both sides are to be written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// One file has both, with markers between them.
+    Marked,
+    /// The session's version comes back, which the project had removed.
+    Session,
+    /// The project's version stays, which the session had removed.
+    Project,
+    /// The project's version stays, and the session's is written beside it.
+    Beside(PathBuf),
+    /// Nothing can be written there.
+    Nowhere,
+}
+
+impl Conflict {
+    /// The outcome in words.
+    pub fn outcome(&self) -> String {
+        match &self.outcome {
+            Outcome::Marked => "the file has both versions: look for <<<<<<<".to_owned(),
+            Outcome::Session => "the session's version stands there".to_owned(),
+            Outcome::Project => "the project's version was kept".to_owned(),
+            Outcome::Beside(path) => format!("the project's version was kept, the session's is {}", path.display()),
+            Outcome::Nowhere => {
+                format!("the project's version was kept; `okcvm files get {}` has the session's", self.path.display())
+            }
+        }
+    }
 }
 
 /// What would be done to a project.
@@ -51,6 +85,8 @@ pub struct Patch {
     pub conflicts: Vec<Conflict>,
     /// What is not brought over, and why: one line each.
     pub left_out: Vec<String>,
+    /// What else is to be known of it.
+    pub notes: Vec<String>,
 }
 
 /// What was done.
@@ -74,6 +110,9 @@ pub enum ApplyError {
     /// The text of the patch cannot be made.
     #[error("cannot make the patch: {0}")]
     Git(#[from] git2::Error),
+    /// The user stopped it.
+    #[error("stopped; nothing was written to the project")]
+    Stopped,
     /// There is more than memory should hold.
     #[error("the changes are too large to be brought over: {what}")]
     TooLarge {
@@ -114,81 +153,173 @@ pub struct Making<'a> {
     pub content: &'a dyn Fn(&Item) -> Result<Vec<u8>, SnapshotError>,
     /// Why a path stays in the session, if it does.
     pub stays: &'a dyn Fn(&Path) -> Option<&'static str>,
-    /// Whether files in conflict are written with markers.
+    /// Whether conflicts are written down.
     pub markers: bool,
+    /// Is told how many paths of how many are done, and says whether it goes on.
+    pub goes_on: &'a dyn Fn(u64, u64) -> bool,
 }
 
 /// Works out what the session's changes mean for the project as it is now.
 pub fn make(dir: &HostFolder, changes: &Changes, making: &Making<'_>) -> Result<Patch, ApplyError> {
-    let git = Git::of(dir.path())?;
-    let removed: BTreeSet<&[u8]> =
-        changes.files.iter().filter(|change| change.new.is_none()).map(|change| change.path.as_slice()).collect();
-    let mut outcome = Patch {
+    let mut notes = Vec::new();
+    // A repository that Git's library cannot read must not keep the work in the session.
+    let git = Git::of(dir.path()).unwrap_or_else(|error| {
+        notes.push(format!("{error}; so nothing is left out because Git ignores it"));
+        None
+    });
+    let patch = Patch {
         dir: dir.path().to_owned(),
         steps: Vec::new(),
         conflicts: Vec::new(),
         left_out: changes.not_kept.clone(),
+        notes,
     };
-    let mut stays: Vec<(PathBuf, &'static str)> = Vec::new();
-    for change in &changes.files {
+    let mut work = Work { dir, git, changes, making, patch, stays: Vec::new(), over: Vec::new() };
+    let count = changes.files.len() as u64;
+    for (done, change) in (0..).zip(&changes.files) {
+        if !(making.goes_on)(done, count) {
+            return Err(ApplyError::Stopped);
+        }
+        work.change(change)?;
+    }
+    work.clear_the_way();
+    work.patch.left_out.extend(told(&work.stays));
+    Ok(work.patch)
+}
+
+/// A patch that is being worked out.
+struct Work<'a> {
+    dir: &'a HostFolder,
+    git: Option<Git>,
+    changes: &'a Changes,
+    making: &'a Making<'a>,
+    patch: Patch,
+    stays: Vec<(PathBuf, &'static str)>,
+    /// Steps that need something else to be gone first: the path that is in their way.
+    over: Vec<(PathBuf, PathBuf)>,
+}
+
+impl Work<'_> {
+    fn change(&mut self, change: &Change) -> Result<(), ApplyError> {
         let path = Path::new(OsStr::from_bytes(&change.path));
-        if path.iter().any(|part| name::is_git_folder(part.as_bytes())) {
-            stays.push((path.to_owned(), "Git's own folder is never written"));
-            continue;
+        if let Some(why) = self.why_it_stays(path, change) {
+            self.stays.push((path.to_owned(), why));
+            return Ok(());
         }
-        if let Some(why) = (making.stays)(path) {
-            stays.push((path.to_owned(), why));
-            continue;
+        let read = |item: &Option<Item>| item.as_ref().map(|item| entry(item, self.making.content)).transpose();
+        let (base, theirs) = (read(&change.old)?, read(&change.new)?);
+        if let Some(Entry::Link(target)) = &theirs
+            && theirs != base
+            && !stays_inside(path, Path::new(OsStr::from_bytes(target)))
+        {
+            self.stays.push((path.to_owned(), "it is a link that leads out of the project"));
+            return Ok(());
         }
-        if git.as_ref().is_some_and(|git| git.ignores(path)) {
-            stays.push((path.to_owned(), "the project ignores it"));
-            continue;
-        }
-        let conflict = |why: &str| Conflict { path: path.to_owned(), why: why.to_owned() };
-        let fail = |source| ProjectError::Unreadable { path: dir.path().join(path), source };
-        let ours = match dir.look(path).map_err(fail)? {
+        let fail = |source| ProjectError::Unreadable { path: self.dir.path().join(path), source };
+        let ours = match self.dir.look(path).map_err(fail)? {
             Found::Missing => None,
-            Found::File { mode } => Some(Entry::File { bytes: dir.read(path).map_err(fail)?, exec: mode & 0o100 != 0 }),
+            Found::File { mode } => {
+                Some(Entry::File { bytes: self.dir.read(path).map_err(fail)?, exec: mode & 0o100 != 0 })
+            }
             Found::Link(target) => Some(Entry::Link(target)),
-            // A folder of the project that the session has made a file of: all of it must go with this patch.
-            Found::Folder if change.new.is_some() && all_removed(dir, path, &removed) => None,
-            // The file that is gone from the session became a folder in the project: nothing of ours is lost.
-            Found::Folder if change.new.is_none() => continue,
+            // The file that is gone from the session became something else in the project: nothing of ours is lost.
+            Found::Folder | Found::Behind(_) if theirs.is_none() => return Ok(()),
+            // All of it must go with this patch; that is seen when all of it is known.
             Found::Folder => {
-                outcome.conflicts.push(conflict("is a folder in the project"));
-                continue;
+                self.over.push((path.to_owned(), path.to_owned()));
+                None
+            }
+            Found::Behind(way) => {
+                self.over.push((path.to_owned(), way));
+                None
             }
             Found::Other => {
-                outcome.conflicts.push(conflict("is no file in the project"));
-                continue;
-            }
-            Found::Behind(way) if removed.contains(way.as_os_str().as_bytes()) => None,
-            Found::Behind(_) if change.new.is_none() => continue,
-            Found::Behind(way) => {
-                let why = format!("{} is a link or a file in the project", way.display());
-                outcome.conflicts.push(conflict(&why));
-                continue;
+                self.kept(path, "is no file in the project", theirs);
+                return Ok(());
             }
         };
-        let read = |item: &Option<Item>| item.as_ref().map(|item| entry(item, making.content)).transpose();
-        let (base, theirs) = (read(&change.old)?, read(&change.new)?);
         let after = match merge(base.as_ref(), ours.as_ref(), theirs.as_ref()) {
-            Merged::Same => continue,
+            Merged::Same => return Ok(()),
             Merged::To(after) => after,
-            Merged::Conflict { why, marked } => {
-                outcome.conflicts.push(conflict(why));
-                if !making.markers || marked == ours {
-                    continue;
+            // What stands in the way is the conflict.
+            Merged::Conflict { .. } if self.over.last().is_some_and(|(over, _)| over == path) => theirs,
+            Merged::Conflict { why, marked, both } => {
+                let outcome = match () {
+                    () if both => Outcome::Marked,
+                    () if marked == theirs => Outcome::Session,
+                    () if theirs.is_none() => Outcome::Project,
+                    () => {
+                        self.kept(path, why, theirs);
+                        return Ok(());
+                    }
+                };
+                self.patch.conflicts.push(Conflict { path: path.to_owned(), why: why.to_owned(), outcome });
+                if !self.making.markers {
+                    return Ok(());
                 }
                 marked
             }
         };
         if after != ours {
-            outcome.steps.push(Step { path: path.to_owned(), before: ours, after });
+            self.patch.steps.push(Step { path: path.to_owned(), before: ours, after });
+        }
+        Ok(())
+    }
+
+    fn why_it_stays(&self, path: &Path, change: &Change) -> Option<&'static str> {
+        if path.iter().any(|part| name::is_git_folder(part.as_bytes())) {
+            return Some("Git's own folder is never written");
+        }
+        // What was copied belongs to the project, whatever Git says of it.
+        let is_ignored = || change.old.is_none() && self.git.as_ref().is_some_and(|git| git.ignores(path));
+        (self.making.stays)(path).or_else(|| is_ignored().then_some("the project ignores it"))
+    }
+
+    /// A conflict in which the project's side stays; the session's goes beside it.
+    fn kept(&mut self, path: &Path, why: &str, theirs: Option<Entry>) {
+        let beside = self.beside(path);
+        if self.making.markers {
+            self.patch.steps.push(Step { path: beside.clone(), before: None, after: theirs });
+        }
+        let outcome = Outcome::Beside(beside);
+        self.patch.conflicts.push(Conflict { path: path.to_owned(), why: why.to_owned(), outcome });
+    }
+
+    /// A free name beside a path.
+    fn beside(&self, path: &Path) -> PathBuf {
+        let named = |end: &str| {
+            let mut name = path.file_name().unwrap_or_default().to_owned();
+            name.push(end);
+            path.with_file_name(name)
+        };
+        let is_free = |path: &PathBuf| {
+            let known = self.changes.files.iter().any(|change| change.path == path.as_os_str().as_bytes());
+            !known && matches!(self.dir.look(path), Ok(Found::Missing))
+        };
+        let mut numbered = (2..).map(|number| named(&format!(".session-{number}")));
+        let first = named(".session");
+        if is_free(&first) { first } else { numbered.find(is_free).unwrap_or(first) }
+    }
+
+    /// A step that is not possible, since what is in its way stays, becomes a conflict.
+    fn clear_the_way(&mut self) {
+        let gone = self.patch.steps.iter().filter(|step| step.after.is_none());
+        let gone: BTreeSet<PathBuf> = gone.map(|step| step.path.clone()).collect();
+        for (path, way) in std::mem::take(&mut self.over) {
+            let Some(at) = self.patch.steps.iter().position(|step| step.path == path) else { continue };
+            let is_behind = path != way;
+            if if is_behind { gone.contains(&way) } else { all_removed(self.dir, &path, &gone) } {
+                continue;
+            }
+            let step = self.patch.steps.remove(at);
+            if is_behind {
+                let why = format!("{} is a link or a file in the project", way.display());
+                self.patch.conflicts.push(Conflict { path, why, outcome: Outcome::Nowhere });
+            } else {
+                self.kept(&path, "is a folder in the project", step.after);
+            }
         }
     }
-    outcome.left_out.extend(told(&stays));
-    Ok(outcome)
 }
 
 /// Left out paths by their reason; long lists as a number.
@@ -211,13 +342,13 @@ fn entry(item: &Item, content: &dyn Fn(&Item) -> Result<Vec<u8>, SnapshotError>)
 }
 
 /// Whether everything in a folder of the project is removed by the patch.
-fn all_removed(dir: &HostFolder, folder: &Path, removed: &BTreeSet<&[u8]>) -> bool {
+fn all_removed(dir: &HostFolder, folder: &Path, removed: &BTreeSet<PathBuf>) -> bool {
     let Ok(names) = dir.list(folder) else { return false };
     names.iter().all(|name| {
         let path = folder.join(name);
         match dir.look(&path) {
             Ok(Found::Folder) => all_removed(dir, &path, removed),
-            Ok(_) => removed.contains(path.as_os_str().as_bytes()),
+            Ok(_) => removed.contains(&path),
             Err(_) => false,
         }
     })
@@ -229,14 +360,21 @@ impl Patch {
         self.steps.is_empty() && self.conflicts.is_empty()
     }
 
-    /// The patch as `git apply` reads it.
-    pub fn text(&self) -> Result<Vec<u8>, ApplyError> {
-        Ok(patch::text(&self.steps, true)?)
+    /// Whether everything is written down somewhere in the project, conflicts included.
+    pub fn is_whole(&self) -> bool {
+        self.conflicts.iter().all(|conflict| conflict.outcome != Outcome::Nowhere)
     }
 
-    /// The patch for people; binary files are named only.
-    pub fn shown(&self) -> Result<String, ApplyError> {
-        Ok(String::from_utf8_lossy(&patch::text(&self.steps, false)?).into_owned())
+    /// The patch as `git apply` reads it.
+    pub fn text(&self) -> Result<Vec<u8>, ApplyError> {
+        Ok(patch::text(&self.steps)?)
+    }
+
+    /// The patch for people, binary files named only, and a few words on each step.
+    pub fn shown(&self, limits: Option<Limits>) -> Result<(String, Vec<String>), ApplyError> {
+        let shown = patch::shown(&self.steps, limits)?;
+        let words = self.steps.iter().map(|step| step.words(shown.counts.get(&step.path)));
+        Ok((String::from_utf8_lossy(&shown.text).into_owned(), words.collect()))
     }
 
     /// Tells two patches apart: what was shown, and what is about to be written.
@@ -273,9 +411,17 @@ impl Patch {
     }
 
     /// Writes it. Nothing is changed unless everything still is as the patch has it and every file could be written
-    /// aside.
-    pub fn write(&self, dir: &HostFolder) -> Result<Applied, ApplyError> {
+    /// aside. `goes_on` is told how many of how many are, and can stop it until then.
+    pub fn write(&self, dir: &HostFolder, goes_on: &dyn Fn(u64, u64) -> bool) -> Result<Applied, ApplyError> {
+        let count = self.steps.len() as u64;
+        if !goes_on(0, count) {
+            return Err(ApplyError::Stopped);
+        }
         self.check(dir)?;
+        let folders: BTreeSet<&Path> = self.steps.iter().filter_map(|step| step.path.parent()).collect();
+        for folder in folders {
+            dir.sweep(folder);
+        }
         // What stands behind something that goes first can be written only then.
         let gone: BTreeSet<&Path> =
             self.steps.iter().filter(|step| step.after.is_none()).map(|step| step.path.as_path()).collect();
@@ -287,18 +433,28 @@ impl Patch {
         let (late, early): (Vec<&Step>, Vec<&Step>) = written.into_iter().partition(|step| waits(step));
         let mut folders = Vec::new();
         let mut staged = Vec::new();
-        for step in early {
+        let mut refused = None;
+        for (done, step) in (1..).zip(early) {
             match step.stage(dir, &mut folders) {
                 Ok(aside) => staged.push((step, aside)),
-                Err(source) => {
-                    drop(staged);
-                    for folder in folders.iter().rev() {
-                        dir.remove_empty(folder);
-                    }
-                    return Err(ApplyError::Refused { path: step.path.clone(), source });
-                }
+                Err(source) => refused = Some(ApplyError::Refused { path: step.path.clone(), source }),
+            }
+            if refused.is_none() && !goes_on(done, count) {
+                refused = Some(ApplyError::Stopped);
+            }
+            if refused.is_some() {
+                break;
             }
         }
+        if let Some(error) = refused {
+            drop(staged);
+            for folder in folders.iter().rev() {
+                dir.remove_empty(folder);
+            }
+            return Err(error);
+        }
+        // One sync for all.
+        dir.sync();
         let mut progress = Writing { patch: self, applied: Applied::default(), done: Vec::new() };
         for (step, aside) in staged {
             let result = match aside {
@@ -360,6 +516,29 @@ impl Step {
         self.after.is_some()
     }
 
+    /// What it does, in a few words.
+    fn words(&self, count: Option<&Count>) -> String {
+        let mut words = Vec::new();
+        match count {
+            Some(Count { binary: true, .. }) => words.push("binary".to_owned()),
+            Some(Count { added, removed, .. }) if added + removed > 0 => words.push(format!("+{added} -{removed}")),
+            _ => {}
+        }
+        let exec = |entry: &Option<Entry>| matches!(entry, Some(Entry::File { exec: true, .. }));
+        match (&self.before, &self.after) {
+            (_, Some(Entry::Link(target))) => words.push(format!("a link to {}", String::from_utf8_lossy(target))),
+            (None, Some(Entry::File { bytes, .. })) if bytes.is_empty() => words.push("new and empty".to_owned()),
+            (None, Some(_)) => words.push("new".to_owned()),
+            _ => {}
+        }
+        match (exec(&self.before), exec(&self.after)) {
+            (false, true) => words.push("executable".to_owned()),
+            (true, false) if self.after.is_some() => words.push("not executable any more".to_owned()),
+            _ => {}
+        }
+        words.join(", ")
+    }
+
     fn stage(&self, dir: &HostFolder, made: &mut Vec<PathBuf>) -> io::Result<Aside> {
         if let (Some(Entry::File { bytes: before, .. }), Some(Entry::File { bytes, exec })) =
             (&self.before, &self.after)
@@ -372,7 +551,7 @@ impl Step {
         let content = match &self.after {
             Some(Entry::File { bytes, exec }) => {
                 from = bytes;
-                Content::File { from: &mut from, mode: None, exec: *exec }
+                Content::File { from: &mut from, mode: None, exec: *exec, sync: false }
             }
             Some(Entry::Link(target)) => Content::Link(target),
             None => return Err(io::Error::other("there is nothing to write")),

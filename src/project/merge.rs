@@ -29,6 +29,8 @@ pub enum Merged {
         why: &'static str,
         /// What stands there where conflicts are written down: a text with markers, or the side that was kept.
         marked: Option<Entry>,
+        /// Whether that holds what both sides wrote.
+        both: bool,
     },
 }
 
@@ -51,7 +53,7 @@ pub fn merge(base: Option<&Entry>, ours: Option<&Entry>, theirs: Option<&Entry>)
     if theirs == base {
         return Merged::Same;
     }
-    let conflict = |why, marked: Option<&Entry>| Merged::Conflict { why, marked: marked.cloned() };
+    let conflict = |why, marked: Option<&Entry>| Merged::Conflict { why, marked: marked.cloned(), both: false };
     match (base, ours, theirs) {
         (_, Some(ours), None) => conflict("changed in the project, removed in the session", Some(ours)),
         (_, None, Some(theirs)) => conflict("removed in the project, changed in the session", Some(theirs)),
@@ -64,7 +66,9 @@ pub fn merge(base: Option<&Entry>, ours: Option<&Entry>, theirs: Option<&Entry>)
             let exec = if base_exec == Some(*theirs_exec) { *exec } else { *theirs_exec };
             match contents(base, ours, theirs, exec) {
                 // Two new files of one name are two files, however well they would go together.
-                Merged::To(marked) if base_exec.is_none() => Merged::Conflict { why: "new on both sides", marked },
+                Merged::To(marked) if base_exec.is_none() => {
+                    Merged::Conflict { why: "new on both sides", marked, both: true }
+                }
                 merged => merged,
             }
         }
@@ -82,12 +86,15 @@ fn contents(base: &[u8], ours: &[u8], theirs: &[u8], exec: bool) -> Merged {
         return Merged::To(Some(file(theirs.to_vec())));
     }
     if [base, ours, theirs].into_iter().any(is_binary) {
-        return Merged::Conflict { why: "binary and changed on both sides", marked: Some(file(ours.to_vec())) };
+        let (why, marked) = ("binary and changed on both sides", Some(file(ours.to_vec())));
+        return Merged::Conflict { why, marked, both: false };
     }
     match texts(base, ours, theirs) {
         Some((true, bytes)) => Merged::To(Some(file(bytes))),
-        Some((false, bytes)) => Merged::Conflict { why: "changed on both sides", marked: Some(file(bytes)) },
-        None => Merged::Conflict { why: "cannot be merged", marked: Some(file(ours.to_vec())) },
+        Some((false, bytes)) => {
+            Merged::Conflict { why: "changed on both sides", marked: Some(file(bytes)), both: true }
+        }
+        None => Merged::Conflict { why: "cannot be merged", marked: Some(file(ours.to_vec())), both: false },
     }
 }
 

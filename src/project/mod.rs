@@ -20,6 +20,7 @@ mod plan;
 
 pub use apply::{Applied, ApplyError, Patch};
 pub use copy::Progress;
+pub use patch::Limits;
 pub use plan::{Plan, plan};
 
 use std::io;

@@ -132,7 +132,11 @@ impl Walk<'_> {
     }
 
     fn entry(&mut self, path: &Path, name: &OsStr, depth: usize) -> Result<(), ProjectError> {
-        if name::is_git_folder(name.as_bytes()) || self.git.as_ref().is_some_and(|git| git.ignores(path)) {
+        let is_left_over = crate::workspace::host_folder::is_aside(name);
+        if is_left_over
+            || name::is_git_folder(name.as_bytes())
+            || self.git.as_ref().is_some_and(|git| git.ignores(path))
+        {
             return Ok(());
         }
         let full = self.plan.dir.join(path);

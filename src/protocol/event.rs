@@ -76,6 +76,20 @@ pub enum Phase {
         /// Of so many; nought while they are counted.
         of: u64,
     },
+    /// The session's changes are compared with its project.
+    Comparing {
+        /// Files that are.
+        files: u64,
+        /// Of so many; nought while they are looked for.
+        of: u64,
+    },
+    /// They are written to the project.
+    Applying {
+        /// Files that are ready.
+        files: u64,
+        /// Of so many.
+        of: u64,
+    },
 }
 
 /// A fact from the engine. Texts inside are raw (untrusted) and go through the sanitizer before any screen.

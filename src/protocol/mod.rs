@@ -18,6 +18,6 @@ pub use ids::{CallId, NodeId, SessionId, TurnId};
 pub use machine::{Job, KernelChange, KernelInfo, KernelState, NetworkChange, NetworkState, PythonState};
 pub use message::{Attachment, ImageData, Message, ToolCall, ToolReply, ToolSpec};
 pub use op::{Op, RestoreScope};
-pub use project::{PathConflict, ProjectApplied, ProjectPatch};
+pub use project::{PathChange, PathConflict, ProjectApplied, ProjectPatch};
 pub use snapshot::{FileChange, FileChangeKind, FileDiff, NodeKind, NodeSummary, RestorePlan, RestoreReport};
 pub use todo::{TodoItem, TodoPriority, TodoStatus};

@@ -105,6 +105,8 @@ pub enum Op {
     PatchProject {
         /// Whether files that changed on both sides are to be written with markers.
         markers: bool,
+        /// Whether what was brought before is to be brought again.
+        since_copy: bool,
     },
     /// Write that to the project, if it still is what was shown; answered by `Event::ProjectApplied`.
     ApplyProject {
@@ -112,6 +114,8 @@ pub enum Op {
         digest: String,
         /// As it was asked for.
         markers: bool,
+        /// As it was asked for.
+        since_copy: bool,
     },
     /// Copy a file or folder of the workspace to the host; answered by `Event::Saved`, or by `Event::SaveRefused` where
     /// something is there already.

@@ -11,6 +11,17 @@ pub struct PathConflict {
     pub path: String,
     /// How, in a few words.
     pub why: String,
+    /// What becomes of it where conflicts are written down.
+    pub outcome: String,
+}
+
+/// A path that is written or removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathChange {
+    /// Relative to the project.
+    pub path: String,
+    /// What changes, in a few words: `+12 -3, executable`.
+    pub what: String,
 }
 
 /// What would be written to the project.
@@ -19,17 +30,23 @@ pub struct ProjectPatch {
     /// The project.
     pub dir: PathBuf,
     /// Files that are written, relative to the project.
-    pub write: Vec<String>,
+    pub write: Vec<PathChange>,
     /// Files that are removed.
-    pub remove: Vec<String>,
+    pub remove: Vec<PathChange>,
     /// Paths on which both sides do not agree.
     pub conflicts: Vec<PathConflict>,
     /// What is not brought over, and why: one line each.
     pub left_out: Vec<String>,
-    /// Unified diffs of it all; binary files are named only.
+    /// Unified diffs; binary files are named only, and for a screen long ones are cut short.
     pub patch: String,
+    /// What else is to be known of it.
+    pub notes: Vec<String>,
+    /// When the session's changes were last brought to this project, RFC 3339; those are not in the patch.
+    pub since: Option<String>,
     /// Whether files in conflict are written with markers.
     pub markers: bool,
+    /// Whether it holds what was brought before, too.
+    pub since_copy: bool,
     /// Tells this patch from another; it is given back to have the patch written.
     pub digest: String,
 }
@@ -38,6 +55,14 @@ impl ProjectPatch {
     /// Whether project and session agree already.
     pub fn is_empty(&self) -> bool {
         self.write.is_empty() && self.remove.is_empty() && self.conflicts.is_empty()
+    }
+
+    /// What is said of a project to which nothing is to be brought, after its name.
+    pub fn nothing(&self) -> String {
+        match &self.since {
+            Some(time) => format!("lacks nothing that changed since something was last brought there, {time}"),
+            None => "has everything already".to_owned(),
+        }
     }
 
     /// Whether it can be written as it is.
@@ -55,6 +80,6 @@ pub struct ProjectApplied {
     pub written: u64,
     /// Files that were removed.
     pub removed: u64,
-    /// Files that hold, or are, an open conflict.
-    pub conflicts: u64,
+    /// What is left for somebody to decide.
+    pub conflicts: Vec<PathConflict>,
 }

@@ -113,6 +113,24 @@ pub struct Project {
     /// The node whose files both sides had last: the copy, then what was brought back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<NodeId>,
+    /// The node of the copy itself, once something was brought back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy: Option<NodeId>,
+    /// When something was last brought back, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied: Option<String>,
+}
+
+impl Project {
+    /// A project that is about to be copied.
+    pub fn new(dir: PathBuf) -> Self {
+        Self { dir, base: None, copy: None, applied: None }
+    }
+
+    /// The node of the copy.
+    pub fn copied(&self) -> Option<&NodeId> {
+        self.copy.as_ref().or(self.base.as_ref())
+    }
 }
 
 /// One row of the session list.
@@ -281,12 +299,23 @@ impl SessionFolder {
         self.write_meta()
     }
 
-    /// Remembers the node whose files the project and the session had last in common.
+    /// Remembers the node that holds the project as it was copied.
     pub fn set_base(&mut self, base: NodeId) -> Result<(), SessionError> {
         match &mut self.meta.project {
             Some(project) => project.base = Some(base),
             None => return Ok(()),
         }
+        self.write_meta()
+    }
+
+    /// Remembers that the files of a node were brought to the project.
+    pub fn set_applied(&mut self, node: NodeId, now: &Zoned) -> Result<(), SessionError> {
+        let Some(project) = &mut self.meta.project else { return Ok(()) };
+        if project.copy.is_none() {
+            project.copy = project.base.take();
+        }
+        project.base = Some(node);
+        project.applied = Some(clock::rfc3339(now));
         self.write_meta()
     }
 

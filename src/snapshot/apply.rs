@@ -12,8 +12,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{
-    AtFlags, FileType, Gid, Mode, OFlags, RawDir, RenameFlags, Uid, chownat, fchmod, fchown, fstat, mkdirat, openat,
-    renameat, renameat_with, statat, symlinkat, unlinkat,
+    AtFlags, FileType, Gid, Mode, OFlags, RawDir, Uid, chownat, fchmod, fchown, fstat, mkdirat, openat, renameat,
+    statat, symlinkat, unlinkat,
 };
 use rustix::io::Errno;
 
@@ -24,6 +24,7 @@ use super::name;
 use super::object::ObjectKind;
 use super::restore::{Action, Plan};
 use super::tree::Kind;
+use crate::workspace::host_folder::rename_new;
 
 /// What was done.
 #[derive(Debug, Default)]
@@ -191,7 +192,7 @@ impl Apply<'_> {
                 if over.is_some() {
                     renameat(fd, &temp, fd, &name).map_err(io_error("write", path))?;
                 } else {
-                    match rename_new(fd, &temp, &name) {
+                    match rename_new(fd, temp.as_c_str(), name.as_c_str()) {
                         // Something new has that name: it stays, and the verification tells.
                         Err(Errno::EXIST) => {
                             self.counts.left.push(path.clone());
@@ -267,7 +268,7 @@ impl Apply<'_> {
             let end = if number == 1 { ".kept".to_owned() } else { format!(".kept-{number}") };
             let kept = [name.as_bytes(), end.as_bytes()].concat();
             let kept = CString::new(kept).map_err(|_| SnapshotError::Damaged("a name holds a zero".to_owned()))?;
-            match rename_new(fd, &aside.temp, &kept) {
+            match rename_new(fd, aside.temp.as_c_str(), kept.as_c_str()) {
                 Ok(()) => {
                     self.counts.left.push([folder, separator, kept.as_bytes()].concat());
                     return Ok(());
@@ -287,17 +288,6 @@ impl Apply<'_> {
 
     fn owner(&self) -> Option<(Uid, Gid)> {
         self.store.options.owner.map(|(uid, gid)| (Uid::from_raw(uid), Gid::from_raw(gid)))
-    }
-}
-
-/// Renames to a name that must be free, where the file system can do that.
-fn rename_new(fd: BorrowedFd<'_>, from: &CString, to: &CString) -> Result<(), Errno> {
-    match renameat_with(fd, from, fd, to, RenameFlags::NOREPLACE) {
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => match statat(fd, to, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(_) => Err(Errno::EXIST),
-            Err(_) => renameat(fd, from, fd, to),
-        },
-        other => other,
     }
 }
 

@@ -34,6 +34,30 @@ pub fn line(input: &str) -> String {
     clean(input, false, |_, _| ())
 }
 
+/// The content of files, where whoever reads it decides about it: nothing is dropped, not even what is in sequences. Each
+/// control becomes its picture, and what hides or reorders other characters is written out. Lines and tabs stay.
+pub fn visible(input: &str) -> String {
+    let mut out = String::with_capacity(input.len());
+    let mut marks = 0;
+    for (at, c) in input.char_indices() {
+        marks = if is_mark(c) { marks + 1 } else { 0 };
+        match c {
+            '\n' | '\t' => out.push(c),
+            '\0'..='\u{1f}' => out.push(char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}')),
+            '\u{7f}' => out.push('\u{2421}'),
+            c if ('\u{80}'..='\u{9f}').contains(&c)
+                || marks > MOST_MARKS
+                || hides(c, &input[at + c.len_utf8()..], &out) =>
+            {
+                // Writing to a String cannot fail.
+                let _ = write!(out, "<U+{:04X}>", c as u32);
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
 /// JSON that a terminal may show: what it could take for a command, or what reorders text, is written as an escape,
 /// which means the same to every reader. C0 controls are escaped by every writer of JSON already.
 pub fn json(input: &str) -> String {

@@ -71,7 +71,8 @@ impl Activity {
                 }
                 let same = std::mem::discriminant(&self.phase) == std::mem::discriminant(phase);
                 if self.phase != *phase {
-                    let goes_on = same && matches!(phase, Phase::Copying { .. });
+                    let goes_on = same
+                        && matches!(phase, Phase::Copying { .. } | Phase::Comparing { .. } | Phase::Applying { .. });
                     self.phase = phase.clone();
                     self.phase_began = if goes_on { self.phase_began } else { now_ms };
                 }
@@ -138,6 +139,11 @@ impl Activity {
         let mut listens = true;
         let words = match &self.phase {
             Phase::Idle => return None,
+            Phase::Comparing { .. } | Phase::Applying { .. } if self.stopping => {
+                listens = false;
+                elapsed = cx.now_ms.saturating_sub(self.phase_began);
+                "stopping".to_owned()
+            }
             _ if self.is_closing() => {
                 listens = false;
                 elapsed = cx.now_ms.saturating_sub(self.phase_began);
@@ -189,6 +195,22 @@ impl Activity {
                 match of {
                     0 => "counting the project's files".to_owned(),
                     of => format!("copying the project: {files} of {of} files"),
+                }
+            }
+            Phase::Comparing { files, of } => {
+                listens = false;
+                elapsed = cx.now_ms.saturating_sub(self.phase_began);
+                match of {
+                    0 => "working out what changed for the project".to_owned(),
+                    of => format!("working out what changed for the project: {files} of {of} files"),
+                }
+            }
+            Phase::Applying { files, of } => {
+                listens = false;
+                elapsed = cx.now_ms.saturating_sub(self.phase_began);
+                match of {
+                    0 => "writing to the project".to_owned(),
+                    of => format!("writing to the project: {files} of {of} files"),
                 }
             }
         };

@@ -30,6 +30,7 @@ use super::theme::Theme;
 use super::voice::VoiceState;
 use super::{Exit, TuiError};
 
+mod bring;
 mod command;
 mod files;
 mod kernel;
@@ -86,6 +87,8 @@ pub struct App {
     pub completion: Completion,
     /// Files that took the place of their paths just now.
     dropped: Option<files::Dropped>,
+    /// A patch for the project that was asked for.
+    bringing: bring::Bringing,
     /// Files that are being looked at before they are attached.
     looking: usize,
     /// What went along with the message that the engine has not taken yet.
@@ -140,6 +143,7 @@ impl App {
             attachments: Attachments::default(),
             completion: Completion::default(),
             dropped: None,
+            bringing: bring::Bringing::default(),
             looking: 0,
             sent: None,
             queued: None,
@@ -275,7 +279,11 @@ impl App {
         let frame = moving.then(|| (self.now_ms / 250 + 1) * 250);
         // The age of background jobs is told in minutes.
         let minute = (self.trace.jobs() > 0).then(|| (self.now_ms / 60_000 + 1) * 60_000);
-        [deadline, frame, minute].into_iter().flatten().min()
+        let look = match &self.modal {
+            Some(Modal::Apply(view)) => view.ready_at(self.now_ms),
+            _ => None,
+        };
+        [deadline, frame, minute, look].into_iter().flatten().min()
     }
 
     /// A pane by its name.
@@ -355,6 +363,7 @@ impl App {
                 self.tokens.context = input + output;
             }
             Event::TurnStarted { .. } => {
+                self.bringing.forget();
                 self.sent = None;
                 self.turn_started = true;
                 // Esc was quicker than the turn's beginning: interrupts overtake, so the first may have met no turn.

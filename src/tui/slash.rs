@@ -69,7 +69,7 @@ pub const TABLE: &[SlashRow] = &[
     row(Slash::Diff, "diff", Argument::Optional("[FROM [TO]]"), "Show what changed since the latest snapshot, or between two"),
     row(Slash::Attach, "attach", Argument::Required("PATH..."), "Let files or folders of this machine go along with the next message"),
     row(Slash::Save, "save", Argument::Required("PATH DEST"), "Copy a file or folder of the session to this machine"),
-    row(Slash::Apply, "apply", Argument::Optional("markers"), "Show what the session changed in its project, then bring it there"),
+    row(Slash::Apply, "apply", Argument::Optional("markers since-copy"), "Show what the session changed in its project, then bring it there"),
     row(Slash::Rename, "rename", Argument::Required("TITLE"), "Give the session another title"),
     row(Slash::Copy, "copy", Argument::No, "Copy the latest reply"),
     row(Slash::Stop, "stop", Argument::No, "Stop the running turn"),

@@ -373,6 +373,7 @@ impl Engine {
     /// Stops the turn at once; the machine catches up in order.
     pub(super) fn interrupt(&mut self) {
         self.stop_kernel_work();
+        self.desk.stop();
         if let Some(turn) = &self.turn {
             turn.token.cancel();
             self.stream = None;

@@ -5,6 +5,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::task::{JoinError, JoinHandle};
@@ -59,15 +60,28 @@ impl From<Trouble> for Event {
 pub(super) struct Desk {
     ledger: Arc<Mutex<Ledger>>,
     job: Option<JoinHandle<Then>>,
+    /// Set when the user wants the job no more, for those that can stop.
+    stopped: Arc<AtomicBool>,
 }
 
 impl Desk {
     pub(super) fn new(ledger: Ledger) -> Self {
-        Self { ledger: Arc::new(Mutex::new(ledger)), job: None }
+        Self { ledger: Arc::new(Mutex::new(ledger)), job: None, stopped: Arc::default() }
     }
 
     pub(super) fn is_busy(&self) -> bool {
         self.job.is_some()
+    }
+
+    /// What the job that is about to start looks at.
+    pub(super) fn stop_flag(&mut self) -> Arc<AtomicBool> {
+        self.stopped = Arc::default();
+        Arc::clone(&self.stopped)
+    }
+
+    /// Stops the job, if it is one that can be stopped.
+    pub(super) fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
     }
 
     /// The ledger, for work that takes no time. Only when no job has it: the actor must never wait.

@@ -47,7 +47,7 @@ pub use crate::snapshot::Captured;
 pub use checkpoint::{CloseTurn, Ledger, LedgerError};
 pub use engine::{Announce, Engine, EngineParts, open, open_on};
 pub use handle::{EnginePort, OpSender, SendError, VmHandle};
-pub use project::{BringError, Brought};
+pub use project::{Bring, BringError, Brought};
 pub use resume::{LedgerOptions, Resumed, Unfinished};
 pub use rollback::Rolled;
 pub use virtual_machine::{OpenSession, SessionOptions, ToolOutcome, VirtualMachine};
@@ -83,7 +83,8 @@ impl VmError {
             Self::Ledger(error) => error.hint(),
             Self::Session(error) => error.hint(),
             Self::Lock(LockError::Held { .. }) => Some(
-                "Close it there first; on its own screen F4 shows the snapshots, and --session names another session."
+                "Close it there first, or name another session with --session. Where it is open, F4 shows its snapshots, and \
+                 /attach, /save and /apply bring files in and out."
                     .to_owned(),
             ),
             Self::Lock(LockError::Io { .. }) | Self::Workspace(_) => None,

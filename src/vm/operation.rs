@@ -18,6 +18,7 @@ use super::engine::{Engine, OpenTurn};
 use super::history::{History, facts};
 use super::job::{Changed, Listing, Trouble};
 use super::kernel::has_cells;
+use super::project::Bring;
 use super::rollback::Rolled;
 use super::title::name_session;
 
@@ -180,8 +181,10 @@ impl Engine {
                 Self::tell_listing,
             ),
             Op::Rename { title } => self.rename(&title),
-            Op::PatchProject { markers } => self.patch_project(markers),
-            Op::ApplyProject { digest, markers } => self.apply_project(digest, markers),
+            Op::PatchProject { markers, since_copy } => self.patch_project(Bring { dir: None, markers, since_copy }),
+            Op::ApplyProject { digest, markers, since_copy } => {
+                self.apply_project(digest, Bring { dir: None, markers, since_copy });
+            }
             Op::Save { path, dest, replace } => self.save(path, dest, replace),
             Op::Kernel(change) => self.change_kernel(change),
             Op::Interrupt

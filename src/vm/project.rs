@@ -1,15 +1,15 @@
 //! The project that a session holds a copy of: what the session changed since, worked out and brought back.
 //!
 //! The base is a node: the copy as it was taken, later the state that was brought back last. So a second time brings
-//! only what is new.
+//! only what is new. Another folder has nothing of it yet, and who undid it in the project may ask for all of it again.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::checkpoint::{Ledger, LedgerError, State};
-use crate::project::apply::{self, Making};
-use crate::project::{ApplyError, Patch};
-use crate::protocol::{NodeId, PathConflict, ProjectApplied, ProjectPatch};
+use crate::project::apply::{self, Conflict, Making};
+use crate::project::{ApplyError, Limits, Patch};
+use crate::protocol::{NodeId, PathChange, PathConflict, ProjectApplied, ProjectPatch};
 use crate::session::{Record, SessionError};
 use crate::snapshot::Changes;
 use crate::support::truncate;
@@ -57,7 +57,8 @@ impl BringError {
             Self::Gone { .. } => Some("`okcvm files apply DIR` names another folder.".to_owned()),
             Self::NotThatPatch => Some("Look at it again.".to_owned()),
             Self::Conflicts(_) => Some(
-                "`okcvm files apply --conflicts=markers` (/apply markers) writes both versions with markers between them."
+                "`okcvm files apply --conflicts=markers` (/apply markers) writes both versions: into one file with markers \
+                 between them, or the session's beside the project's."
                     .to_owned(),
             ),
             Self::Ledger(error) => error.hint(),
@@ -66,13 +67,26 @@ impl BringError {
     }
 }
 
+/// What is to be brought, and how.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Bring {
+    /// The folder that it is brought to; the project when left out.
+    pub dir: Option<PathBuf>,
+    /// Whether conflicts are written down.
+    pub markers: bool,
+    /// Everything since the copy, also what was brought before.
+    pub since_copy: bool,
+}
+
 /// A patch that was worked out.
 #[derive(Debug)]
 pub struct Brought {
     dir: HostFolder,
     /// What would be written.
     pub patch: Patch,
-    markers: bool,
+    bring: Bring,
+    /// When the changes that it leaves out were brought.
+    since: Option<String>,
     /// The session's node whose files it brings.
     node: NodeId,
     /// Whether the session remembers the outcome: it does for its own project only.
@@ -81,36 +95,55 @@ pub struct Brought {
 
 impl Brought {
     /// As front ends are told of it.
-    pub fn told(&self) -> Result<ProjectPatch, BringError> {
-        let name = |path: &Path| path.display().to_string();
-        let (write, remove) = self.patch.steps.iter().partition::<Vec<_>, _>(|step| step.writes());
+    pub fn told(&self, limits: Option<Limits>) -> Result<ProjectPatch, BringError> {
+        let (patch, words) = self.patch.shown(limits)?;
+        let (mut write, mut remove) = (Vec::new(), Vec::new());
+        for (step, what) in self.patch.steps.iter().zip(words) {
+            let list = if step.writes() { &mut write } else { &mut remove };
+            list.push(PathChange { path: step.path.display().to_string(), what });
+        }
         Ok(ProjectPatch {
             dir: self.patch.dir.clone(),
-            write: write.iter().map(|step| name(&step.path)).collect(),
-            remove: remove.iter().map(|step| name(&step.path)).collect(),
-            conflicts: self
-                .patch
-                .conflicts
-                .iter()
-                .map(|conflict| PathConflict { path: name(&conflict.path), why: conflict.why.clone() })
-                .collect(),
+            write,
+            remove,
+            conflicts: conflicts(&self.patch),
             left_out: self.patch.left_out.clone(),
-            patch: self.patch.shown()?,
-            markers: self.markers,
+            notes: self.patch.notes.clone(),
+            patch,
+            since: self.since.clone(),
+            markers: self.bring.markers,
+            since_copy: self.bring.since_copy,
             digest: self.patch.digest(),
         })
     }
 }
 
+fn conflicts(patch: &Patch) -> Vec<PathConflict> {
+    let told = |conflict: &Conflict| PathConflict {
+        path: conflict.path.display().to_string(),
+        why: conflict.why.clone(),
+        outcome: conflict.outcome(),
+    };
+    patch.conflicts.iter().map(told).collect()
+}
+
 impl Ledger {
     /// Works out what the session changed since the copy, as a patch against the project (or another folder that is
     /// like it) as it is now. Files that were changed by hand get their node first.
-    pub fn bring(&mut self, dir: Option<&Path>, markers: bool, state: State) -> Result<Brought, BringError> {
+    pub fn bring(
+        &mut self,
+        bring: &Bring,
+        state: State,
+        goes_on: &dyn Fn(u64, u64) -> bool,
+    ) -> Result<Brought, BringError> {
         let project = self.folder.meta().project.clone().ok_or(BringError::NoProject)?;
-        let base = project.base.clone().ok_or(BringError::NoProject)?;
-        let place = dir.unwrap_or(&project.dir);
+        let place = bring.dir.as_deref().unwrap_or(&project.dir);
         let dir = HostFolder::open(place).map_err(|source| BringError::Gone { dir: place.to_owned(), source })?;
         let own = dir.path() == project.dir;
+        // What was brought to the project is nowhere else.
+        let since = project.applied.clone().filter(|_| own && !bring.since_copy);
+        let base = if since.is_some() { project.base.as_ref() } else { project.copied() };
+        let base = base.cloned().ok_or(BringError::NoProject)?;
         if let Some(reason) = self.capture_manual(state)?.and_then(|captured| captured.failed) {
             return Err(LedgerError::NotCaptured(reason).into());
         }
@@ -130,25 +163,32 @@ impl Ledger {
             }
         };
         let content = |item: &_| self.store.content(item);
-        let patch = apply::make(&dir, &changes, &Making { content: &content, stays: &stays, markers })?;
-        Ok(Brought { dir, patch, markers, node, own })
+        let patch =
+            apply::make(&dir, &changes, &Making { content: &content, stays: &stays, markers: bring.markers, goes_on })?;
+        Ok(Brought { dir, patch, bring: bring.clone(), since, node, own })
     }
 
     /// Writes a patch, and remembers the session's node as what both sides have.
-    pub fn write_back(&mut self, brought: &Brought) -> Result<ProjectApplied, BringError> {
-        let conflicts = brought.patch.conflicts.len();
-        if conflicts > 0 && !brought.markers {
-            return Err(BringError::Conflicts(files(conflicts)));
+    /// Where a part of it could not be written down, all of it is offered again.
+    pub fn write_back(
+        &mut self,
+        brought: &Brought,
+        goes_on: &dyn Fn(u64, u64) -> bool,
+    ) -> Result<ProjectApplied, BringError> {
+        let count = brought.patch.conflicts.len();
+        if count > 0 && !brought.bring.markers {
+            return Err(BringError::Conflicts(files(count)));
         }
-        let applied = brought.patch.write(&brought.dir)?;
-        if brought.own {
-            self.folder.set_base(brought.node.clone()).map_err(BringError::Forgotten)?;
+        let applied = brought.patch.write(&brought.dir, goes_on)?;
+        if brought.own && brought.patch.is_whole() {
+            let now = self.clock.now();
+            self.folder.set_applied(brought.node.clone(), &now).map_err(BringError::Forgotten)?;
         }
         Ok(ProjectApplied {
             dir: brought.patch.dir.clone(),
             written: applied.written,
             removed: applied.removed,
-            conflicts: conflicts as u64,
+            conflicts: conflicts(&brought.patch),
         })
     }
 

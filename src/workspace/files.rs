@@ -3,13 +3,14 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::OsStringExt as _;
 
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, RenameFlags, Stat, Uid};
 use rustix::io::Errno;
 
 use super::confine::ConfinedPath;
+use super::host_folder::rename_new;
 use super::mount::Workspace;
 use super::{WorkspaceError, walk};
 
@@ -121,7 +122,11 @@ impl Workspace {
         let written = self
             .write_aside(&folder, &aside, Mode::from_raw_mode(mode.unwrap_or(before)), from, sync)
             .and_then(|bytes| {
-                rustix::fs::renameat_with(&folder, &aside, &folder, &name, how)?;
+                if how.contains(RenameFlags::NOREPLACE) {
+                    rename_new(folder.as_fd(), aside.as_str(), name.as_os_str())?;
+                } else {
+                    rustix::fs::renameat(&folder, &aside, &folder, &name)?;
+                }
                 Ok(bytes)
             });
         match written {
@@ -179,6 +184,15 @@ impl Workspace {
             Errno::NOENT => WorkspaceError::Missing { path: path.shown().to_owned() },
             error => io_error("remove", path, error),
         })
+    }
+
+    /// Removes a folder that is empty.
+    pub fn remove_empty(&self, path: &ConfinedPath) -> Result<(), WorkspaceError> {
+        let (Some(name), Some(parent)) = (path.file_name(), path.parent(self.mount())) else {
+            return Err(not_a_file(path, FileType::Directory));
+        };
+        let folder = self.open_followed(&parent, OFlags::PATH | OFlags::DIRECTORY, "open")?;
+        rustix::fs::unlinkat(&folder, name, AtFlags::REMOVEDIR).map_err(|error| io_error("remove", path, error))
     }
 
     /// The names in a folder, sorted.

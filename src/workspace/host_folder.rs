@@ -53,6 +53,8 @@ pub enum Content<'a> {
         mode: Option<u32>,
         /// Whether its owner may execute it.
         exec: bool,
+        /// Whether it is on the disk before it gets its name. Whoever writes many calls [`HostFolder::sync`] once.
+        sync: bool,
     },
     /// A symbolic link.
     Link(&'a [u8]),
@@ -138,13 +140,37 @@ impl HostFolder {
         let folder = self.make_folders(path.parent().unwrap_or(Path::new("")), made)?;
         let name = file_name(path)?.to_owned();
         let before = rustix::fs::statat(&folder, &name, AtFlags::SYMLINK_NOFOLLOW).ok();
-        let aside = OsString::from(format!(".okcvm-{}.new", uuid::Uuid::new_v4().simple()));
+        let aside = aside_name();
         let staged = Staged { folder, aside, name, kept: false };
         match content {
             Content::Link(target) => rustix::fs::symlinkat(OsStr::from_bytes(target), &staged.folder, &staged.aside)?,
-            Content::File { from, mode, exec } => staged.write(from, mode, exec, before.as_ref())?,
+            Content::File { from, mode, exec, sync } => staged.write(from, mode, exec, before.as_ref(), sync)?,
         }
         Ok(staged)
+    }
+
+    /// Gives an entry of this folder a name that must be free.
+    pub fn rename_new(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
+        Ok(rename_new(self.dir.as_fd(), from, to)?)
+    }
+
+    /// Waits until everything that was written is on the disk.
+    pub fn sync(&self) {
+        // Where it fails there is nothing better to do: each file could be written.
+        let _ = rustix::fs::syncfs(&self.dir);
+    }
+
+    /// Removes from a folder what was written aside by a process that is gone.
+    pub fn sweep(&self, path: &Path) {
+        let Ok(Parent::Folder(folder)) = self.parent(&path.join("x")) else { return };
+        for name in self.list(path).unwrap_or_default() {
+            if aside_owner(&name).is_some_and(|owner| !is_alive(owner))
+                && rustix::fs::unlinkat(&folder, &name, AtFlags::empty()).is_err()
+            {
+                // A folder that was being filled.
+                let _ = std::fs::remove_dir_all(self.path.join(path).join(&name));
+            }
+        }
     }
 
     /// Makes a folder and those above it; tells those that were not there.
@@ -217,13 +243,26 @@ enum Parent {
 }
 
 impl Staged {
-    fn write(&self, from: &mut dyn Read, mode: Option<u32>, exec: bool, before: Option<&Stat>) -> io::Result<()> {
+    fn write(
+        &self,
+        from: &mut dyn Read,
+        mode: Option<u32>,
+        exec: bool,
+        before: Option<&Stat>,
+        sync: bool,
+    ) -> io::Result<()> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        // The umask takes from a new file's bits what the user wants taken.
-        let usual = Mode::from_raw_mode(if exec { 0o777 } else { 0o666 });
-        let mut file = File::from(rustix::fs::openat(&self.folder, &self.aside, flags, usual)?);
-        io::copy(from, &mut file)?;
         let before = before.filter(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
+        // The umask takes from a new file's bits what the user wants taken. Nobody else reads what takes the place of
+        // a private file, not even before it has its bits.
+        let first = match (mode.is_some() || before.is_some(), exec) {
+            (true, _) => 0o600,
+            (false, true) => 0o777,
+            (false, false) => 0o666,
+        };
+        let opened = rustix::fs::openat(&self.folder, &self.aside, flags, Mode::from_raw_mode(first))?;
+        let mut file = File::from(opened);
+        io::copy(from, &mut file)?;
         if let Some(stat) = before {
             // Where root works for somebody else; elsewhere nothing changes, and a refusal means nothing either.
             let (uid, gid) = (rustix::fs::Uid::from_raw(stat.st_uid), rustix::fs::Gid::from_raw(stat.st_gid));
@@ -233,13 +272,13 @@ impl Staged {
         if let Some(bits) = mode.or(kept) {
             rustix::fs::fchmod(&file, Mode::from_raw_mode(bits))?;
         }
-        file.sync_all()
+        if sync { file.sync_all() } else { Ok(()) }
     }
 
     /// Gives the entry its name. Without `replace` something that is there already is an error (`AlreadyExists`).
     pub fn keep(mut self, replace: bool) -> io::Result<()> {
-        let flags = if replace { RenameFlags::empty() } else { RenameFlags::NOREPLACE };
-        rustix::fs::renameat_with(&self.folder, &self.aside, &self.folder, &self.name, flags)?;
+        let (folder, aside, name) = (self.folder.as_fd(), self.aside.as_os_str(), self.name.as_os_str());
+        if replace { rustix::fs::renameat(folder, aside, folder, name) } else { rename_new(folder, aside, name) }?;
         self.kept = true;
         Ok(())
     }
@@ -263,6 +302,48 @@ pub fn with_exec(mode: u32, exec: bool) -> u32 {
     }
 }
 
+/// Renames within a folder to a name that must be free. Where the file system cannot see to that itself (network and
+/// FUSE ones) it is looked at just before.
+pub fn rename_new<A: rustix::path::Arg + Copy, B: rustix::path::Arg + Copy>(
+    folder: BorrowedFd<'_>,
+    from: A,
+    to: B,
+) -> Result<(), Errno> {
+    match rustix::fs::renameat_with(folder, from, folder, to, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+            match rustix::fs::statat(folder, to, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(_) => Err(Errno::EXIST),
+                Err(_) => rustix::fs::renameat(folder, from, folder, to),
+            }
+        }
+        other => other,
+    }
+}
+
+/// A name for what has none yet. It says which process writes it, so that it can be known for a leftover.
+pub fn aside_name() -> OsString {
+    format!("{ASIDE}{}-{}{NEW}", std::process::id(), uuid::Uuid::new_v4().simple()).into()
+}
+
+/// Whether a name is one that [`aside_name`] gives.
+pub fn is_aside(name: &OsStr) -> bool {
+    aside_owner(name).is_some()
+}
+
+fn aside_owner(name: &OsStr) -> Option<i32> {
+    let (owner, rest) = name.to_str()?.strip_prefix(ASIDE)?.strip_suffix(NEW)?.split_once('-')?;
+    let is_ours = rest.len() == 32 && rest.bytes().all(|byte| byte.is_ascii_hexdigit());
+    owner.parse().ok().filter(|owner| is_ours && *owner > 0)
+}
+
+fn is_alive(process: i32) -> bool {
+    let Some(process) = rustix::process::Pid::from_raw(process) else { return false };
+    rustix::process::test_kill_process(process) != Err(Errno::SRCH)
+}
+
+const ASIDE: &str = ".okcvm-";
+const NEW: &str = ".new";
+
 fn file_name(path: &Path) -> io::Result<&OsStr> {
     path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path names nothing"))
 }
@@ -275,7 +356,7 @@ mod tests {
 
     fn write(folder: &HostFolder, path: &str, text: &str, replace: bool) -> io::Result<()> {
         let mut from = text.as_bytes();
-        let content = Content::File { from: &mut from, mode: None, exec: false };
+        let content = Content::File { from: &mut from, mode: None, exec: false, sync: true };
         folder.stage(Path::new(path), content, &mut Vec::new())?.keep(replace)
     }
 
@@ -316,6 +397,22 @@ mod tests {
         assert!(!folder.remove_empty(Path::new("a/b")));
         folder.remove(Path::new("a/b/c.txt")).expect("remove");
         assert!(folder.remove_empty(Path::new("a/b")) && folder.remove_empty(Path::new("a")));
+    }
+
+    #[test]
+    fn what_a_dead_process_left_is_known_by_its_name_and_swept() {
+        let inside = tempfile::tempdir().expect("folder");
+        let folder = HostFolder::open(inside.path()).expect("open");
+        let mine = aside_name();
+        // No system numbers its processes so high.
+        let left = format!(".okcvm-{}-{}.new", i32::MAX, "0".repeat(32));
+        for name in [mine.to_str().expect("text"), &left, ".okcvm-notes.new", ".okcvm-1-x.new"] {
+            std::fs::write(inside.path().join(name), "x").expect("file");
+        }
+        assert!(is_aside(&mine) && is_aside(OsStr::new(&left)) && !is_aside(OsStr::new(".okcvm-notes.new")));
+        folder.sweep(Path::new(""));
+        assert!(!inside.path().join(&left).exists());
+        assert_eq!(std::fs::read_dir(inside.path()).expect("list").count(), 3, "nothing else is touched");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Out of the workspace every byte comes through a confined path; a link is followed only as far as the workspace goes.
 //! On the host nothing is replaced unless that was asked for, and a folder appears whole or not at all.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt as _;
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use crate::support::truncate;
 
 use super::files::{Entry, EntryKind};
-use super::host_folder::{Content, Found, HostFolder};
+use super::host_folder::{Content, Found, HostFolder, aside_name};
 use super::mount::Workspace;
 use super::{ConfinedPath, WorkspaceError};
 
@@ -70,8 +70,14 @@ pub enum TransferError {
         /// What the system said.
         source: io::Error,
     },
+    /// It would be copied into itself.
+    #[error("{} lies in the folder that is copied", place.display())]
+    IntoItself {
+        /// Where it was to go.
+        place: PathBuf,
+    },
     /// The user stopped it.
-    #[error("copying was stopped")]
+    #[error("copying was stopped; nothing was left behind")]
     Stopped,
 }
 
@@ -144,17 +150,20 @@ impl Out<'_> {
             Found::Folder => return Err(TransferError::Exists { place }),
             _ => return Err(TransferError::InTheWay { place, what: "no folder" }),
         }
-        let aside = OsString::from(format!(".okcvm-{}.new", uuid::Uuid::new_v4().simple()));
+        if self.folder.path().starts_with(self.workspace.host_path().join(source.relative())) {
+            return Err(TransferError::IntoItself { place });
+        }
+        self.folder.sweep(Path::new(""));
+        let aside = aside_name();
         let filled = self.folder_into(source, Path::new(&aside), 0);
-        let there = self.folder.path().join(&aside);
         let renamed = filled.and_then(|()| {
-            use rustix::fs::{CWD, RenameFlags, renameat_with};
-            renameat_with(CWD, &there, CWD, &place, RenameFlags::NOREPLACE)
-                .map_err(|error| TransferError::io("write", &place)(error.into()))
+            // One sync for all.
+            self.folder.sync();
+            self.folder.rename_new(&aside, name).map_err(TransferError::io("write", &place))
         });
         if renamed.is_err() {
             // The first error is the one that matters. Nobody else knows the name.
-            let _ = std::fs::remove_dir_all(&there);
+            let _ = std::fs::remove_dir_all(self.folder.path().join(&aside));
         }
         renamed
     }
@@ -192,7 +201,9 @@ impl Out<'_> {
         ) {
             return Err(TransferError::InTheWay { place, what: "something else than a file" });
         }
-        let content = Content::File { from: &mut file, mode: None, exec: facts.mode & 0o100 != 0 };
+        // A folder is synced when it is whole.
+        let sync = target.components().count() == 1;
+        let content = Content::File { from: &mut file, mode: None, exec: facts.mode & 0o100 != 0, sync };
         let staged = self.folder.stage(target, content, &mut Vec::new());
         staged
             .map_err(TransferError::io("write", &place))?
@@ -217,93 +228,158 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
-/// Copies a file or folder of the host into the workspace. `target` is the new name, or a folder that gets it under the
-/// name that it has.
-pub fn put(
-    workspace: &Workspace,
-    source: &Path,
-    target: &ConfinedPath,
-    replace: bool,
-    stopped: &dyn Fn() -> bool,
-) -> Result<Copied, TransferError> {
+/// How files of the host are copied into the workspace.
+pub struct Putting<'a> {
+    /// Whether files that are there are replaced.
+    pub replace: bool,
+    /// Files and folders that no session may hold, links resolved.
+    pub private: &'a [PathBuf],
+    /// Whether the user wants it no more.
+    pub stopped: &'a dyn Fn() -> bool,
+}
+
+/// Copies a file or folder of the host into the workspace. `target` is the new name, or a folder (one that is there, or
+/// one that is named with a slash at its end) that gets it under the name that it has. All names are found before the
+/// first is written, and what was written goes away where the copy does not come to its end.
+pub fn put(workspace: &Workspace, source: &Path, target: &str, how: &Putting<'_>) -> Result<Copied, TransferError> {
     let unreadable = TransferError::io("read", source);
     let source = std::fs::canonicalize(source).map_err(unreadable)?;
     let facts = std::fs::metadata(&source).map_err(TransferError::io("read", &source))?;
-    let into = matches!(workspace.metadata(target), Ok(Entry { kind: EntryKind::Folder, .. }));
+    let wants_folder = target.ends_with('/');
+    let target = workspace.resolve(target)?;
+    let into = wants_folder || matches!(workspace.metadata(&target), Ok(Entry { kind: EntryKind::Folder, .. }));
     let name = source.file_name().unwrap_or_else(|| OsStr::new("root"));
     let target = match target.join(name).filter(|_| into) {
         Some(inside) => inside,
-        None => target.clone(),
+        None => target,
     };
-    let mut copied = Copied { place: PathBuf::from(target.shown()), ..Copied::default() };
-    if facts.is_dir() {
-        put_folder(workspace, &source, &target, replace, stopped, &mut copied)?;
-    } else if facts.is_file() {
-        put_file(workspace, &source, &target, replace, &mut copied)?;
-    } else {
+    let own = std::fs::canonicalize(workspace.host_path()).unwrap_or_else(|_| workspace.host_path().to_owned());
+    if how.private.contains(&source) || source == own {
+        return Err(TransferError::InTheWay { place: source, what: "okcvm's own, and no session may hold it" });
+    }
+    if !facts.is_dir() && !facts.is_file() {
         return Err(TransferError::InTheWay { place: source, what: "no regular file" });
     }
-    Ok(copied)
-}
-
-fn put_folder(
-    workspace: &Workspace,
-    source: &Path,
-    target: &ConfinedPath,
-    replace: bool,
-    stopped: &dyn Fn() -> bool,
-    copied: &mut Copied,
-) -> Result<(), TransferError> {
-    workspace.create_dirs(target)?;
-    let mut entries: Vec<_> = std::fs::read_dir(source)
-        .and_then(Iterator::collect::<io::Result<_>>)
-        .map_err(TransferError::io("read", source))?;
-    entries.sort_by_key(std::fs::DirEntry::file_name);
-    for entry in entries {
-        if stopped() {
-            return Err(TransferError::Stopped);
-        }
-        let path = entry.path();
-        let kind = entry.file_type().map_err(TransferError::io("read", &path))?;
-        let Some(inside) = target.join(&entry.file_name()) else { continue };
-        if kind.is_dir() {
-            put_folder(workspace, &path, &inside, replace, stopped, copied)?;
-        } else if kind.is_file() {
-            put_file(workspace, &path, &inside, replace, copied)?;
-        } else {
-            let what = if kind.is_symlink() { "a symbolic link" } else { "no file" };
-            copied.left_out.push(format!("{}: is {what}", path.display()));
+    let mut plan = PutPlan { how, own, folders: Vec::new(), files: Vec::new(), left_out: Vec::new() };
+    if facts.is_dir() {
+        plan.folder(&source, &target, 0)?;
+    } else {
+        plan.files.push((source, target.clone()));
+    }
+    let copied = Copied { place: PathBuf::from(target.shown()), left_out: plan.left_out, ..Copied::default() };
+    let mut putting = Put { workspace, how, copied, made: Vec::new() };
+    match putting.all(&plan.folders, &plan.files) {
+        Ok(()) => Ok(putting.copied),
+        Err(error) => {
+            putting.undo();
+            Err(error)
         }
     }
-    Ok(())
 }
 
-fn put_file(
-    workspace: &Workspace,
-    source: &Path,
-    target: &ConfinedPath,
-    replace: bool,
-    copied: &mut Copied,
-) -> Result<(), TransferError> {
-    use std::os::unix::fs::MetadataExt as _;
-    match workspace.metadata(target) {
-        Err(WorkspaceError::Missing { .. }) => {}
-        Ok(Entry { kind: EntryKind::File, .. }) if replace => {}
-        Ok(Entry { kind: EntryKind::File, .. }) => {
-            return Err(TransferError::Exists { place: PathBuf::from(target.shown()) });
+/// What is to be copied, and where to.
+struct PutPlan<'a> {
+    how: &'a Putting<'a>,
+    /// The workspace on the host.
+    own: PathBuf,
+    folders: Vec<ConfinedPath>,
+    files: Vec<(PathBuf, ConfinedPath)>,
+    left_out: Vec<String>,
+}
+
+impl PutPlan<'_> {
+    fn folder(&mut self, source: &Path, target: &ConfinedPath, depth: usize) -> Result<(), TransferError> {
+        self.folders.push(target.clone());
+        let mut entries: Vec<_> = std::fs::read_dir(source)
+            .and_then(Iterator::collect::<io::Result<_>>)
+            .map_err(TransferError::io("read", source))?;
+        entries.sort_by_key(std::fs::DirEntry::file_name);
+        for entry in entries {
+            if (self.how.stopped)() {
+                return Err(TransferError::Stopped);
+            }
+            let path = entry.path();
+            let kind = entry.file_type().map_err(TransferError::io("read", &path))?;
+            let Some(inside) = target.join(&entry.file_name()) else { continue };
+            let why = match () {
+                () if path == self.own || self.how.private.contains(&path) => "belongs to okcvm",
+                () if kind.is_dir() && depth >= MAX_DEPTH => "lies too deep",
+                () if kind.is_dir() => {
+                    self.folder(&path, &inside, depth + 1)?;
+                    continue;
+                }
+                () if kind.is_file() => {
+                    self.files.push((path, inside));
+                    continue;
+                }
+                () if kind.is_symlink() => "is a symbolic link",
+                () => "is no file",
+            };
+            self.left_out.push(format!("{}: {why}", path.display()));
         }
-        Ok(_) => {
-            let place = PathBuf::from(target.shown());
-            return Err(TransferError::InTheWay { place, what: "something else than a file" });
-        }
-        Err(error) => return Err(error.into()),
+        Ok(())
     }
-    let mut file = File::open(source).map_err(TransferError::io("read", source))?;
-    let mode = file.metadata().map_err(TransferError::io("read", source))?.mode();
-    let bits = if mode & 0o100 == 0 { 0o644 } else { 0o755 };
-    copied.bytes += workspace.write_from(target, &mut file, Some(bits), true)?;
-    copied.files += 1;
-    Ok(())
+}
+
+struct Put<'a> {
+    workspace: &'a Workspace,
+    how: &'a Putting<'a>,
+    copied: Copied,
+    /// What was not there before, folders before what is in them.
+    made: Vec<(ConfinedPath, EntryKind)>,
+}
+
+impl Put<'_> {
+    fn all(&mut self, folders: &[ConfinedPath], files: &[(PathBuf, ConfinedPath)]) -> Result<(), TransferError> {
+        for folder in folders {
+            if let Err(WorkspaceError::Missing { .. }) = self.workspace.metadata(folder) {
+                self.made.push((folder.clone(), EntryKind::Folder));
+            }
+            self.workspace.create_dirs(folder)?;
+        }
+        for (source, target) in files {
+            if (self.how.stopped)() {
+                return Err(TransferError::Stopped);
+            }
+            self.file(source, target)?;
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, source: &Path, target: &ConfinedPath) -> Result<(), TransferError> {
+        use std::os::unix::fs::MetadataExt as _;
+        let is_new = match self.workspace.metadata(target) {
+            Err(WorkspaceError::Missing { .. }) => true,
+            Ok(Entry { kind: EntryKind::File, .. }) if self.how.replace => false,
+            Ok(Entry { kind: EntryKind::File, .. }) => {
+                return Err(TransferError::Exists { place: PathBuf::from(target.shown()) });
+            }
+            Ok(_) => {
+                let place = PathBuf::from(target.shown());
+                return Err(TransferError::InTheWay { place, what: "something else than a file" });
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let mut file = File::open(source).map_err(TransferError::io("read", source))?;
+        let mode = file.metadata().map_err(TransferError::io("read", source))?.mode();
+        let bits = if mode & 0o100 == 0 { 0o644 } else { 0o755 };
+        self.copied.bytes += self.workspace.write_from(target, &mut file, Some(bits), true)?;
+        self.copied.files += 1;
+        if is_new {
+            self.made.push((target.clone(), EntryKind::File));
+        }
+        Ok(())
+    }
+
+    /// Removes what a copy that failed has made. What it cannot remove is told by nothing but itself.
+    fn undo(&mut self) {
+        while let Some((path, kind)) = self.made.pop() {
+            let _ = match kind {
+                EntryKind::Folder => self.workspace.remove_empty(&path),
+                _ => self.workspace.remove_file(&path),
+            };
+        }
+    }
 }
 
 #[cfg(test)]
@@ -381,13 +457,59 @@ mod tests {
         std::fs::create_dir_all(host.join("deep")).expect("folder");
         std::fs::write(host.join("deep/a"), "A").expect("file");
         symlink("/etc/passwd", host.join("deep/link")).expect("link");
-        let root = workspace.resolve(MOUNT).expect("root");
-        let copied = put(&workspace, &host, &root, false, &|| false).expect("put");
+        let never = || false;
+        let mut how = Putting { replace: false, private: &[], stopped: &never };
+        let copied = put(&workspace, &host, ".", &how).expect("put");
         assert_eq!((copied.files, copied.left_out.len()), (1, 1));
         assert_eq!(copied.place, Path::new(MOUNT).join("host"));
         assert_eq!(std::fs::read(folder.path().join("work/host/deep/a")).expect("read"), b"A");
-        assert!(matches!(put(&workspace, &host, &root, false, &|| false), Err(TransferError::Exists { .. })));
-        put(&workspace, &host, &root, true, &|| false).expect("replaced");
-        assert!(matches!(put(&workspace, &host, &root, true, &|| true), Err(TransferError::Stopped)));
+        assert!(matches!(put(&workspace, &host, ".", &how), Err(TransferError::Exists { .. })));
+        how.replace = true;
+        put(&workspace, &host, ".", &how).expect("replaced");
+        let stopped = || true;
+        how.stopped = &stopped;
+        assert!(matches!(put(&workspace, &host, ".", &how), Err(TransferError::Stopped)));
+        how.stopped = &never;
+        put(&workspace, &host.join("deep/a"), "new/folder/", &how).expect("a folder by its slash");
+        assert!(folder.path().join("work/new/folder/a").is_file());
+    }
+
+    #[test]
+    fn a_folder_that_holds_the_session_comes_in_without_it_and_without_what_is_private() {
+        let (folder, workspace) = workspace();
+        let top = std::fs::canonicalize(folder.path()).expect("path");
+        std::fs::create_dir(top.join("okcvm")).expect("folder");
+        std::fs::write(top.join("okcvm/config.yaml"), "api_key: secret").expect("file");
+        let private = [top.join("okcvm")];
+        let never = || false;
+        let how = Putting { replace: false, private: &private, stopped: &never };
+        let copied = put(&workspace, &top, "home", &how).expect("put");
+        assert_eq!((copied.files, copied.left_out.len()), (1, 2), "{copied:?}");
+        assert_eq!(std::fs::read_dir(top.join("work/home")).expect("list").count(), 1);
+        assert!(put(&workspace, &top.join("okcvm"), "x", &how).is_err());
+    }
+
+    #[test]
+    fn a_copy_that_fails_leaves_nothing_behind_and_nothing_goes_into_itself() {
+        let (folder, workspace) = workspace();
+        let host = folder.path().join("host");
+        for name in ["a", "b", "c"] {
+            std::fs::create_dir_all(host.join(name)).expect("folder");
+            std::fs::write(host.join(name).join("file"), "x").expect("file");
+        }
+        std::fs::create_dir_all(folder.path().join("work/into/c")).expect("folder");
+        std::fs::write(folder.path().join("work/into/c/file"), "mine").expect("file");
+        let how = Putting { replace: false, private: &[], stopped: &|| false };
+        let into = put(&workspace, &host.join("."), "into/", &how);
+        assert!(into.is_ok(), "{into:?}");
+        std::fs::rename(folder.path().join("work/into"), folder.path().join("work/old")).expect("aside");
+        std::fs::create_dir_all(folder.path().join("work/host/c")).expect("folder");
+        std::fs::write(folder.path().join("work/host/c/file"), "mine").expect("file");
+        assert!(matches!(put(&workspace, &host, ".", &how), Err(TransferError::Exists { .. })));
+        assert_eq!(std::fs::read_dir(folder.path().join("work/host")).expect("list").count(), 1);
+
+        let into_itself = take(&workspace, "site", &folder.path().join("work/site/css/copy"), false);
+        assert!(matches!(into_itself, Err(TransferError::IntoItself { .. })), "{into_itself:?}");
+        assert_eq!(std::fs::read_dir(folder.path().join("work/site/css")).expect("list").count(), 1);
     }
 }

@@ -86,10 +86,21 @@ fn a_session_that_is_open_elsewhere_and_one_that_is_not_there_are_told() {
     let (home, work) = home_with_session();
     let folder = okcvm::session::SessionFolder::open(work.parent().expect("root")).expect("session");
     let lock = okcvm::session::SessionLock::acquire(&folder, "somebody else").expect("lock");
-    let ran = home.run(&["files", "list"]).assert_code(1);
-    assert!(ran.err.contains("somebody else"), "{ran:?}");
+    let ran = home.run(&["files", "put", "/etc/hostname"]).assert_code(1);
+    assert!(ran.err.contains("somebody else") && ran.err.contains("/attach"), "{ran:?}");
+    // What only reads is in nobody's way.
+    assert!(home.run(&["files", "list"]).assert_code(0).out.contains("index.html"));
+    home.run(&["files", "get", "site", "site"]).assert_code(0);
     drop(lock);
     home.run(&["files", "list", "--session", "ffffffffffffffff"]).assert_code(1);
     home.run(&["files", "get", "nothing", "x"]).assert_code(1);
     home.run(&["files", "get", "site"]).assert_code(2);
+}
+
+#[test]
+fn a_slash_at_the_end_means_a_folder() {
+    let (home, work) = home_with_session();
+    std::fs::write(home.path().join("data.csv"), "a,b\n").expect("file");
+    home.run(&["files", "put", "data.csv", "new/dir/"]).assert_code(0);
+    assert_eq!(std::fs::read_to_string(work.join("new/dir/data.csv")).expect("file"), "a,b\n");
 }

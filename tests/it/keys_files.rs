@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use okcvm::protocol::{Attachment, Event, Op, Phase, ProjectApplied, ProjectPatch, SessionId, TurnOutcome};
+use okcvm::protocol::{
+    Attachment, Event, Op, PathChange, PathConflict, Phase, ProjectApplied, ProjectPatch, SessionId, TurnOutcome,
+};
 use okcvm::tui::input::Input;
 use ratatui::crossterm::event::{KeyCode, KeyModifiers};
 
@@ -225,23 +227,27 @@ async fn saving_over_something_needs_enter_once_more() {
 #[tokio::test]
 async fn a_patch_is_looked_at_before_it_is_written() {
     let (mut bench, _folder) = bench().await;
+    let b_txt = || PathConflict {
+        path: "b.txt".into(),
+        why: "changed on both sides".into(),
+        outcome: "the file has both versions".into(),
+    };
     let patch = |conflict: bool, markers| ProjectPatch {
         dir: "/home/ada/proj".into(),
-        write: vec!["a.txt".into()],
+        write: vec![PathChange { path: "a.txt".into(), what: "+1 -1".into() }],
         remove: vec![],
-        conflicts: if conflict {
-            vec![okcvm::protocol::PathConflict { path: "b.txt".into(), why: "changed on both sides".into() }]
-        } else {
-            vec![]
-        },
+        conflicts: if conflict { vec![b_txt()] } else { vec![] },
         left_out: vec!["output/x: it is no part of the project".into()],
         patch: "diff --git a/a.txt b/a.txt\n--- a/a.txt\n+++ b/a.txt\n@@ -1 +1 @@\n-old words\n+new words\n".into(),
+        notes: vec![],
+        since: None,
+        since_copy: false,
         markers,
         digest: "d1".into(),
     };
     bench.write("/apply");
     bench.press(KeyCode::Enter);
-    assert_eq!(bench.op().await, Op::PatchProject { markers: false });
+    assert_eq!(bench.op().await, Op::PatchProject { markers: false, since_copy: false });
     bench.tell(Event::ProjectPatched(patch(true, false)));
     let shown = bench.wait_for("conflict: b.txt: changed on both sides").await;
     assert!(shown.contains("1 to write, 0 to remove, 1 in conflict in /home/ada/proj"), "{shown}");
@@ -252,14 +258,25 @@ async fn a_patch_is_looked_at_before_it_is_written() {
     assert!(bench.port.ops.try_recv().is_err());
     bench.write("/apply markers");
     bench.press(KeyCode::Enter);
-    assert_eq!(bench.op().await, Op::PatchProject { markers: true });
+    assert_eq!(bench.op().await, Op::PatchProject { markers: true, since_copy: false });
     bench.tell(Event::ProjectPatched(patch(true, true)));
-    bench.wait_for("conflict: b.txt").await;
+    bench.wait_for("Enter writes it to the project").await;
     bench.press(KeyCode::Enter);
-    assert_eq!(bench.op().await, Op::ApplyProject { digest: "d1".into(), markers: true });
-    let applied = ProjectApplied { dir: "/home/ada/proj".into(), written: 2, removed: 0, conflicts: 1 };
+    assert_eq!(bench.op().await, Op::ApplyProject { digest: "d1".into(), markers: true, since_copy: false });
+    let applied = ProjectApplied { dir: "/home/ada/proj".into(), written: 2, removed: 0, conflicts: vec![b_txt()] };
     bench.tell(Event::ProjectApplied(applied));
     bench.wait_for("brought to /home/ada/proj: 2 written, 0 removed").await;
+    bench.wait_for("in conflict: b.txt: the file has both versions").await;
+
+    // Whoever goes on typing is not asked by a view that comes up under the fingers.
+    bench.write("/apply");
+    bench.press(KeyCode::Enter);
+    assert_eq!(bench.op().await, Op::PatchProject { markers: false, since_copy: false });
+    bench.write("go on");
+    bench.tell(Event::ProjectPatched(patch(false, false)));
+    bench.wait_for("is ready: /apply shows it").await;
+    bench.press(KeyCode::Enter);
+    assert!(matches!(bench.op().await, Op::Submit { text, .. } if text == "go on"));
 }
 
 #[tokio::test]

@@ -219,7 +219,7 @@ fn what_the_session_changed_is_shown_first_and_then_brought_back() {
     assert!(!read(&dir, ".git/config").contains("evil"));
 
     // From here on only what is new counts.
-    assert!(home.run(&["files", "apply", "--yes"]).assert_code(0).out.contains("has everything already"));
+    assert!(home.run(&["files", "apply", "--yes"]).assert_code(0).out.contains("lacks nothing that changed since"));
     write(&work, "src/new/module.rs", "// newer\n");
     let again = home.run(&["files", "apply", "--yes"]).assert_code(0);
     assert!(again.out.contains("1 written, 0 removed"), "{again:?}");
@@ -243,7 +243,7 @@ fn a_conflict_writes_nothing_unless_markers_are_asked_for() {
     assert!(ran.out.contains("conflict: README.md: changed on both sides"), "{ran:?}");
     assert!(ran.err.contains("3 files changed on both sides; nothing was written"), "{ran:?}");
     assert_eq!(tree(&dir), before);
-    let ran = home.run(&["files", "apply", "--yes", "--conflicts=markers"]).assert_code(0);
+    let ran = home.run(&["files", "apply", "--yes", "--conflicts=markers"]).assert_code(1);
     assert!(ran.out.contains("3 files in conflict"), "{ran:?}");
     let marked = read(&dir, "README.md");
     assert_eq!(marked, "# Project\n\n<<<<<<< project\nOurs.\n=======\nTheirs.\n>>>>>>> session\n");
@@ -251,7 +251,7 @@ fn a_conflict_writes_nothing_unless_markers_are_asked_for() {
     assert_eq!(read(&dir, "kept.log"), "changed\n");
     assert_eq!(read(&dir, "fine.txt"), "fine\n");
     write(&dir, "README.md", "# Project\n\nDecided.\n");
-    assert!(home.run(&["files", "apply", "--yes"]).assert_code(0).out.contains("has everything already"));
+    assert!(home.run(&["files", "apply", "--yes"]).assert_code(0).out.contains("lacks nothing that changed since"));
 }
 
 #[test]
@@ -269,7 +269,7 @@ fn nothing_is_written_outside_of_the_project() {
     // The project's folder has become a link that leads out.
     fs::remove_dir_all(dir.join("docs")).expect("folder");
     symlink(&outside, dir.join("docs")).expect("link");
-    let ran = home.run(&["files", "apply", "--yes", "--conflicts=markers"]).assert_code(0);
+    let ran = home.run(&["files", "apply", "--yes", "--conflicts=markers"]).assert_code(1);
     assert!(ran.out.contains("docs is a link or a file in the project"), "{ran:?}");
     assert_eq!(names(&outside), ["page.md"]);
     assert_eq!(read(&outside, "page.md"), "page\n");
@@ -299,6 +299,176 @@ fn a_file_becomes_a_folder_and_a_folder_a_file() {
     home.run(&["files", "apply", "--yes"]).assert_code(0);
     assert_eq!((read(&dir, "one/inside"), read(&dir, "two")), ("inside\n".into(), "now a file\n".into()));
     assert_eq!(read(&dir, "three"), "now a file\n");
+}
+
+#[test]
+fn what_is_shown_is_all_that_is_written() {
+    let home = TestHome::new();
+    let dir = home.path().join("plain");
+    write(&dir, "a", "a\n");
+    let work = copy(&home, &dir, &[]);
+    let script = "#!/bin/sh\necho one\n\u{1b}]0;\nhidden one\n\u{7}\n: \u{1b}Pq\nhidden two\n\u{1b}\\\n";
+    write(&work, "build.sh", script);
+    fs::set_permissions(work.join("build.sh"), fs::Permissions::from_mode(0o755)).expect("mode");
+    let dry = home.run(&["files", "apply"]).assert_code(2);
+    for line in ["+hidden one", "+hidden two", "+: ␛Pq"] {
+        assert!(dry.out.contains(line), "{line}: {dry:?}");
+    }
+    assert!(dry.out.contains("+ build.sh  +9 -0, new, executable"), "{dry:?}");
+}
+
+#[test]
+fn a_long_difference_is_cut_short_on_a_screen_and_every_path_is_named() {
+    use okcvm::project::Limits;
+    let home = TestHome::new();
+    let dir = home.path().join("plain");
+    write(&dir, "a", "a\n");
+    let work = copy(&home, &dir, &[]);
+    write(&work, "aaa.csv", &"row\n".repeat(1000));
+    write(&work, "line", &"x".repeat(5000));
+    write(&work, "zz/evil.sh", "rm\n");
+    let mut session = open(&home, &work);
+    let state = session.toolbox.state();
+    let brought = session.ledger.bring(&okcvm::vm::Bring::default(), state, &|_, _| true).expect("patch");
+    let limits = Limits { file_lines: 300, file_bytes: 4000, lines: 500 };
+    let told = brought.told(Some(limits)).expect("told");
+    let written: Vec<&str> = told.write.iter().map(|change| change.path.as_str()).collect();
+    assert_eq!(written, ["aaa.csv", "line", "zz/evil.sh"]);
+    assert_eq!(told.write[0].what, "+1000 -0, new");
+    let shown = |text: &str| assert!(told.patch.contains(text), "{text}: {}", told.patch);
+    shown("more lines of aaa.csv");
+    shown("more bytes of this line");
+    shown("+rm");
+    let short = brought.told(Some(Limits { lines: 5, ..limits })).expect("told");
+    assert!(short.patch.contains("what changes in 2 more files is not shown here"), "{}", short.patch);
+    assert_eq!(short.write, told.write);
+    // Stopped before the first file has its name, nothing has changed.
+    let before = tree(&dir);
+    let stopped = session.ledger.write_back(&brought, &|done, _| done < 2).expect_err("stopped");
+    assert!(stopped.to_string().contains("nothing was written"), "{stopped}");
+    assert_eq!(tree(&dir), before);
+}
+
+/// The session whose files these are, opened by hand.
+fn open(home: &TestHome, work: &Path) -> okcvm::vm::OpenSession {
+    use okcvm::config::schema::{NetworkMode, NetworkSection, SandboxBackend, SandboxSection};
+    let network = NetworkSection::of_mode(NetworkMode::Host);
+    let section = SandboxSection { backend: SandboxBackend::Off, network, ..SandboxSection::default() };
+    let sandbox = okcvm::tools::LazySandbox::new(&section, &home.path().join("cache"));
+    let folder = okcvm::session::SessionFolder::open(work.parent().expect("session")).expect("session");
+    okcvm::vm::OpenSession::open(folder, &okcvm::vm::SessionOptions::new(sandbox)).expect("open")
+}
+
+#[test]
+fn what_was_brought_and_undone_can_be_brought_again_and_another_folder_gets_all_of_it() {
+    let home = TestHome::new();
+    let dir = checkout(&home);
+    let work = copy(&home, &dir, &[]);
+    write(&work, "README.md", "# Project\n\nOther.\n");
+    home.run(&["files", "apply", "--yes"]).assert_code(0);
+    git_ok(home.path(), &dir, &["checkout", "-q", "."]);
+    let ran = home.run(&["files", "apply", "--yes"]).assert_code(0);
+    assert!(ran.out.contains("lacks nothing that changed since") && ran.out.contains("--since-copy"), "{ran:?}");
+    git_ok(home.path(), home.path(), &["clone", "-q", "proj", "other"]);
+    home.run(&["files", "apply", "--yes", "other"]).assert_code(0);
+    assert_eq!(read(&home.path().join("other"), "README.md"), "# Project\n\nOther.\n");
+    let ran = home.run(&["files", "apply", "--yes", "--since-copy"]).assert_code(0);
+    assert!(ran.out.contains("1 written"), "{ran:?}");
+    assert_eq!(read(&dir, "README.md"), "# Project\n\nOther.\n");
+}
+
+#[test]
+fn both_sides_of_every_conflict_are_somewhere() {
+    let home = TestHome::new();
+    let dir = home.path().join("plain");
+    write(&dir, "logo.bin", "\0one");
+    write(&dir, "gone", "here\n");
+    write(&dir, "d/one", "one\n");
+    let work = copy(&home, &dir, &[]);
+    write(&work, "logo.bin", "\0session");
+    fs::remove_file(work.join("gone")).expect("removed");
+    fs::remove_dir_all(work.join("d")).expect("removed");
+    write(&work, "d", "now a file\n");
+    write(&dir, "logo.bin", "\0project");
+    write(&dir, "gone", "changed\n");
+    write(&dir, "d/one", "changed\n");
+    write(&dir, "logo.bin.session", "mine\n");
+    home.run(&["files", "apply", "--yes"]).assert_code(1);
+    let ran = home.run(&["files", "apply", "--yes", "--conflicts=markers"]).assert_code(1);
+    assert!(
+        ran.out.contains("logo.bin: the project's version was kept, the session's is logo.bin.session-2"),
+        "{ran:?}"
+    );
+    assert!(ran.out.contains("gone: the project's version was kept"), "{ran:?}");
+    assert!(ran.out.contains("d: the project's version was kept, the session's is d.session"), "{ran:?}");
+    assert_eq!(read(&dir, "logo.bin"), "\0project");
+    assert_eq!(read(&dir, "logo.bin.session-2"), "\0session");
+    assert_eq!((read(&dir, "d/one"), read(&dir, "d.session")), ("changed\n".into(), "now a file\n".into()));
+    assert_eq!(read(&dir, "gone"), "changed\n");
+}
+
+#[test]
+fn links_that_lead_out_stay_in_the_session() {
+    let home = TestHome::new();
+    let dir = home.path().join("plain");
+    write(&dir, "a", "a\n");
+    let work = copy(&home, &dir, &[]);
+    symlink("/etc/passwd", work.join("evil")).expect("link");
+    symlink("../../outside", work.join("up")).expect("link");
+    symlink("a", work.join("fine")).expect("link");
+    let ran = home.run(&["files", "apply", "--yes"]).assert_code(0);
+    assert!(ran.out.contains("left out: evil: it is a link that leads out of the project"), "{ran:?}");
+    assert_eq!(names(&dir), ["a", "fine"]);
+}
+
+#[test]
+fn what_was_copied_comes_back_though_git_ignores_it_or_cannot_be_asked() {
+    let home = TestHome::new();
+    let dir = checkout(&home);
+    let work = copy(&home, &dir, &["--all"]);
+    write(&work, "noise.log", "changed\n");
+    write(&work, "more.log", "new\n");
+    let ran = home.run(&["files", "apply", "--yes"]).assert_code(0);
+    assert!(ran.out.contains("left out: more.log: the project ignores it"), "{ran:?}");
+    assert_eq!(read(&dir, "noise.log"), "changed\n");
+    // A repository of a kind that the library does not know.
+    let config = read(&dir, ".git/config");
+    write(&dir, ".git/config", &config.replace("repositoryformatversion = 0", "repositoryformatversion = 99"));
+    write(&work, "README.md", "changed\n");
+    let ran = home.run(&["files", "apply", "--yes"]).assert_code(0);
+    assert!(ran.out.contains("note: cannot tell what Git tracks"), "{ran:?}");
+    assert_eq!(read(&dir, "README.md"), "changed\n");
+}
+
+#[test]
+fn what_a_killed_apply_left_is_neither_copied_nor_kept() {
+    let home = TestHome::new();
+    let dir = home.path().join("plain");
+    write(&dir, "sub/a", "a\n");
+    let left = format!("sub/.okcvm-{}-{}.new", i32::MAX, "0".repeat(32));
+    write(&dir, &left, "half\n");
+    let work = copy(&home, &dir, &[]);
+    assert_eq!(names(&work), ["sub/a"]);
+    write(&work, "sub/a", "b\n");
+    home.run(&["files", "apply", "--yes"]).assert_code(0);
+    assert_eq!(names(&dir), ["sub/a"]);
+}
+
+#[test]
+fn keys_and_words_of_the_user_are_not_copied_with_a_home() {
+    let home = TestHome::new();
+    home.write_config("project:\n  max_files: 500\n");
+    write(home.path(), "notes.txt", "notes\n");
+    let own = ["config.yaml", "history.jsonl"];
+    let work = copy(&home, home.path(), &[]);
+    let copied = names(&work);
+    assert!(copied.contains(&"notes.txt".to_owned()), "{copied:?}");
+    assert!(!copied.iter().any(|path| own.iter().any(|name| path.ends_with(name))), "{copied:?}");
+    let ran = home.run(&["files", "put", home.path().to_str().expect("text"), "again"]).assert_code(0);
+    assert!(ran.err.contains("belongs to okcvm"), "{ran:?}");
+    let again = names(&work.join("again"));
+    assert!(again.contains(&"notes.txt".to_owned()), "{again:?}");
+    assert!(!again.iter().any(|path| own.iter().any(|name| path.ends_with(name))), "{again:?}");
 }
 
 #[test]
@@ -419,7 +589,7 @@ fn whole_projects_are_merged_as_git_merges_them() {
     use okcvm::protocol::SessionId;
     use okcvm::session::{Project, SessionError, SessionFolder};
     use okcvm::tools::LazySandbox;
-    use okcvm::vm::{OpenSession, SessionOptions};
+    use okcvm::vm::{Bring, OpenSession, SessionOptions};
 
     const NAMES: [&str; 4] = ["a.txt", "sub/b.txt", "sub/deep/c.txt", "d.txt"];
     let side = || prop::collection::vec(prop::option::weighted(0.8, text()), NAMES.len());
@@ -469,7 +639,7 @@ fn whole_projects_are_merged_as_git_merges_them() {
             put_files(&project, &ours);
             let before = tree(&project);
             let id = SessionId::from_random(count);
-            let remembered = Project { dir: project.canonicalize().expect("path"), base: None };
+            let remembered = Project::new(project.canonicalize().expect("path"));
             let made = SessionFolder::create_filled::<SessionError>(
                 &folder.path().join("sessions"),
                 &id,
@@ -485,13 +655,13 @@ fn whole_projects_are_merged_as_git_merges_them() {
             let mut session = OpenSession::open(made, &options).expect("open");
             put_files(&work, &theirs);
             let state = session.toolbox.state();
-            let brought = session.ledger.bring(None, false, state).expect("patch");
+            let brought = session.ledger.bring(&Bring::default(), state, &|_, _| true).expect("patch");
             prop_assert_eq!(brought.patch.conflicts.is_empty(), clean, "{:?} {:?} {:?}", base, ours, theirs);
             if clean {
-                session.ledger.write_back(&brought).expect("written");
+                session.ledger.write_back(&brought, &|_, _| true).expect("written");
                 prop_assert_eq!(tree(&project), tree(&dir));
             } else {
-                prop_assert!(session.ledger.write_back(&brought).is_err());
+                prop_assert!(session.ledger.write_back(&brought, &|_, _| true).is_err());
                 prop_assert_eq!(tree(&project), before, "nothing is written on a conflict");
             }
             Ok(())
@@ -525,7 +695,7 @@ fn a_copy_that_is_stopped_leaves_nothing() {
     let mut plan = plan(&dir, false, &limits, &[], &|| false).expect("plan");
     let id = SessionId::from_random(9);
     let copied = std::cell::Cell::new(0);
-    let remembered = Project { dir: plan.dir.clone(), base: None };
+    let remembered = Project::new(plan.dir.clone());
     let made = SessionFolder::create_filled::<Error>(&sessions, &id, &jiff::Zoned::now(), Some(remembered), |work| {
         let workspace = Workspace::open(work, &id.mount(), None).map_err(ProjectError::from)?;
         plan.copy(&workspace, &mut |at| copied.set(at.files), &|| copied.get() >= 7)?;
@@ -556,6 +726,7 @@ fn a_screen_starts_with_a_copy_and_brings_its_changes_back() {
     terminal.wait_for("1 to write, 0 to remove in ");
     terminal.wait_for("Other words.");
     assert_eq!(read(&dir, "README.md"), "# Project\n\nWords.\n", "shown first");
+    terminal.wait_for("Enter writes it");
     terminal.keys("\r");
     terminal.wait_for("1 written, 0 removed");
     assert_eq!(read(&dir, "README.md"), "# Project\n\nOther words.\n");

@@ -5,7 +5,7 @@ use okcvm::protocol::{
     CallId, Event, Message, NetworkChange, NetworkState, Op, Phase, RestoreReport, RestoreScope, SessionId, ToolCall,
     ToolReply, ToolStatus, TurnId, TurnOutcome,
 };
-use okcvm::protocol::{PathConflict, ProjectPatch};
+use okcvm::protocol::{PathChange, PathConflict, ProjectPatch};
 use okcvm::tui::app::{App, AppOptions, Msg};
 use okcvm::tui::attach::Pending;
 use okcvm::tui::complete::{Answer, Place, Row};
@@ -423,11 +423,19 @@ fn with_files() -> Stage {
 /// What the session changed in its project.
 fn with_patch() -> Stage {
     let mut stage = typical();
+    let change = |path: &str, what: &str| PathChange { path: path.into(), what: what.into() };
     stage.tell(Event::ProjectPatched(ProjectPatch {
         dir: "/home/ada/résumé".into(),
-        write: vec!["index.html".into(), "new.css".into()],
-        remove: vec!["old.css".into()],
-        conflicts: vec![PathConflict { path: "README.md".into(), why: "changed on both sides".into() }],
+        write: vec![change("index.html", "+1 -1"), change("new.css", "+12 -0, new")],
+        remove: vec![change("old.css", "+0 -3")],
+        conflicts: vec![PathConflict {
+            path: "README.md".into(),
+            why: "changed on both sides".into(),
+            outcome: "the file has both versions".into(),
+        }],
+        notes: vec![],
+        since: None,
+        since_copy: false,
         left_out: vec!["output/preview.png: it is no part of the project; `okcvm files get` copies it".into()],
         patch: "diff --git a/index.html b/index.html\n--- a/index.html\n+++ b/index.html\n@@ -1,2 +1,2 @@\n <body>\n\
                 -<h1>CV</h1>\n+<h1>Ada</h1>\n"

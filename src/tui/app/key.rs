@@ -21,6 +21,7 @@ use super::{App, Focus, Modal};
 impl App {
     pub(super) fn on_key(&mut self, key: KeyEvent) -> Vec<UiEffect> {
         self.notice = None;
+        self.bringing.touch();
         let scope = self.scope();
         // The one key that works whatever has the focus.
         if self.keymap.resolve(Scope::Global, key) == Some(Action::Cancel) {
@@ -51,6 +52,7 @@ impl App {
 
     pub(super) fn on_paste(&mut self, text: &str) -> Vec<UiEffect> {
         self.notice = None;
+        self.bringing.touch();
         self.last_cancel = None;
         self.hidden = false;
         let scope = self.scope();
@@ -247,13 +249,12 @@ impl App {
                     self.modal = None;
                     self.say("nothing was written to the project");
                 }
-                Action::Confirm => match view.confirm() {
-                    Ok(op) => {
+                Action::Confirm => {
+                    if let Some(op) = view.confirm(self.now_ms) {
                         self.modal = None;
                         return vec![UiEffect::Send(op)];
                     }
-                    Err(why) => self.say(&why),
-                },
+                }
                 other => {
                     view.viewer.action(other);
                 }

@@ -53,7 +53,7 @@ impl App {
         match &mut self.modal {
             Some(Modal::Viewer(viewer)) => viewer.prepare(over),
             Some(Modal::Picture(viewer)) => viewer.prepare(over),
-            Some(Modal::Apply(view)) => view.prepare(over),
+            Some(Modal::Apply(view)) => view.prepare(over, now_ms),
             _ => {}
         }
     }

@@ -1,7 +1,7 @@
 //! What the session changed in its project, looked at before it is written there.
 
 use ratatui::layout::Rect;
-use ratatui::text::Line;
+use ratatui::text::{Line, Span};
 
 use crate::protocol::{Op, ProjectPatch};
 use crate::support::sanitize;
@@ -19,7 +19,15 @@ pub struct ApplyView {
     theme: Theme,
     /// The width that the text is drawn for.
     width: u16,
+    /// When it was on the screen first.
+    shown_at: Option<u64>,
 }
+
+/// For so long Enter writes nothing yet: it may have been meant for what was there before.
+const LOOK_MS: u64 = 1_000;
+
+/// What to do about conflicts.
+const CONFLICTS: &str = "`/apply markers` writes both versions of what is in conflict";
 
 impl ApplyView {
     /// Shows a patch.
@@ -31,42 +39,70 @@ impl ApplyView {
         let dir = sanitize::line(&patch.dir.display().to_string());
         let (write, remove) = (patch.write.len(), patch.remove.len());
         let title = format!("{write} to write, {remove} to remove{conflicts} in {dir}");
-        let viewer = Viewer::of_lines(title, Vec::new(), 2);
-        let viewer = if patch.is_ready() { viewer.with_enter("writes it to the project") } else { viewer };
-        Self { viewer, patch: patch.clone(), theme, width: 0 }
+        let mut viewer = Viewer::of_lines(title, Vec::new(), 2);
+        viewer.set_foot(if patch.is_ready() { "look at it first" } else { CONFLICTS });
+        Self { viewer, patch: patch.clone(), theme, width: 0, shown_at: None }
     }
 
     /// Fits it to an area.
-    pub fn prepare(&mut self, area: Rect) {
+    pub fn prepare(&mut self, area: Rect, now_ms: u64) {
+        let since = *self.shown_at.get_or_insert(now_ms);
+        if self.patch.is_ready() && now_ms >= since + LOOK_MS {
+            self.viewer.set_foot("Enter writes it to the project");
+        }
         if std::mem::replace(&mut self.width, area.width) != area.width {
             self.viewer.set_lines(self.lines());
         }
         self.viewer.prepare(area);
     }
 
+    /// When Enter begins to write it, unless it does already.
+    pub fn ready_at(&self, now_ms: u64) -> Option<u64> {
+        self.shown_at.map(|at| at + LOOK_MS).filter(|at| *at > now_ms && self.patch.is_ready())
+    }
+
+    /// First every path, since a patch may be too long to be read to its end; then what changes in them.
     fn lines(&self) -> Vec<Line<'static>> {
         let (patch, theme) = (&self.patch, self.theme);
         let clean = |text: &str| sanitize::line(text);
-        let mut lines: Vec<Line<'static>> = Vec::new();
+        let dir = clean(&patch.dir.display().to_string());
+        let mut lines = vec![Line::styled(format!("to {dir}"), theme.heading())];
+        for (list, glyph, style) in [
+            (&patch.write, theme.glyphs().added, theme.added()),
+            (&patch.remove, theme.glyphs().removed, theme.removed()),
+        ] {
+            for change in list {
+                let path = Span::styled(format!("{glyph} {}", clean(&change.path)), style);
+                lines.push(Line::from(vec![path, Span::styled(format!("  {}", clean(&change.what)), theme.dim())]));
+            }
+        }
         for conflict in &patch.conflicts {
             let words = format!("conflict: {}: {}", clean(&conflict.path), clean(&conflict.why));
             lines.push(Line::styled(words, theme.error()));
+            if patch.markers {
+                lines.push(Line::styled(format!("  {}", clean(&conflict.outcome)), theme.dim()));
+            }
+        }
+        if !patch.is_ready() {
+            lines.push(Line::styled(format!("Nothing can be written as it is; {CONFLICTS}."), theme.waiting()));
+        }
+        for note in &patch.notes {
+            lines.push(Line::styled(format!("note: {}", clean(note)), theme.waiting()));
         }
         for line in &patch.left_out {
             lines.push(Line::styled(format!("left out: {}", clean(line)), theme.dim()));
         }
-        if !lines.is_empty() {
-            lines.push(Line::default());
-        }
-        lines.extend(diff::lines(&sanitize::text(&patch.patch), self.width, theme));
+        lines.push(Line::default());
+        lines.extend(diff::lines(&sanitize::visible(&patch.patch), self.width, theme));
         lines
     }
 
-    /// What Enter does: the op, or why there is none.
-    pub fn confirm(&self) -> Result<Op, String> {
-        if !self.patch.is_ready() {
-            return Err("both sides changed some files: `/apply markers` writes both versions into them".to_owned());
+    /// What Enter does, if it does anything yet.
+    pub fn confirm(&self, now_ms: u64) -> Option<Op> {
+        if !self.patch.is_ready() || self.shown_at.is_none_or(|at| now_ms < at + LOOK_MS) {
+            return None;
         }
-        Ok(Op::ApplyProject { digest: self.patch.digest.clone(), markers: self.patch.markers })
+        let ProjectPatch { digest, markers, since_copy, .. } = self.patch.clone();
+        Some(Op::ApplyProject { digest, markers, since_copy })
     }
 }

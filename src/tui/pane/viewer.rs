@@ -29,8 +29,8 @@ pub struct Viewer {
     width: u16,
     visible: Vec<Line<'static>>,
     missed: bool,
-    /// What Enter does, if it does more than close.
-    enter: Option<&'static str>,
+    /// What is said first in the last row.
+    foot: Option<&'static str>,
 }
 
 impl Viewer {
@@ -53,14 +53,13 @@ impl Viewer {
             width: 80,
             visible: Vec::new(),
             missed: false,
-            enter: None,
+            foot: None,
         }
     }
 
-    /// Says what Enter does.
-    #[must_use]
-    pub fn with_enter(self, words: &'static str) -> Self {
-        Self { enter: Some(words), ..self }
+    /// Says something in the last row, before the keys.
+    pub fn set_foot(&mut self, words: &'static str) {
+        self.foot = Some(words);
     }
 
     /// Shows other lines, such as the same text for another width.
@@ -198,14 +197,14 @@ impl Viewer {
         } else if self.missed {
             frame.render_widget(Line::styled(format!("{:?} is not there", self.query), cx.theme.waiting()), last);
         } else {
-            let room = if self.enter.is_some() { 96 } else { 58 };
+            let room = if self.foot.is_some() { 96 } else { 58 };
             let words = if area.width < room {
                 "/ search · Esc close"
             } else {
                 "/ search · n N next and previous · g G ends · Esc close"
             };
-            let words = match self.enter {
-                Some(does) => format!("Enter {does} · {words}"),
+            let words = match self.foot {
+                Some(foot) => format!("{foot} · {words}"),
                 None => words.to_owned(),
             };
             let words = words.replace(" · ", cx.theme.glyphs().separator);

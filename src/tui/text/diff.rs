@@ -134,6 +134,9 @@ fn parse(patch: &str) -> Vec<Row> {
         } else if let Some(name) = line.strip_prefix("--- ") {
             let name = name.split('\t').next().unwrap_or(name);
             rows.push(Row::File(plain(name.strip_prefix("a/").unwrap_or(name))));
+        } else if line.starts_with("diff --git") {
+            // Where a hunk was cut short, its lines do not come any more.
+            (old_left, new_left) = (0, 0);
         } else if !is_git_header(line) {
             rows.push(Row::Note(plain(line.trim_start_matches("\\ "))));
         }
@@ -143,7 +146,7 @@ fn parse(patch: &str) -> Vec<Row> {
 
 /// Lines between two files that repeat what `---` and `+++` say.
 fn is_git_header(line: &str) -> bool {
-    line.is_empty() || line.starts_with("diff --git ") || line.starts_with("index ")
+    line.is_empty() || line.starts_with("index ")
 }
 
 /// Start and length on both sides: `-12,3 +12,4 @@`.

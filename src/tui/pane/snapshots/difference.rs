@@ -62,7 +62,7 @@ impl Difference {
         let clean = |file: &FileDiff| {
             let mut file = file.clone();
             file.change.path = sanitize::line(&file.change.path);
-            file.patch = sanitize::text(&file.patch);
+            file.patch = sanitize::visible(&file.patch);
             file
         };
         self.files = Some(files.iter().map(clean).collect());

@@ -127,7 +127,7 @@ impl Call {
             self.spill = Some(spill.clone());
         }
         if let Some(patch) = patch {
-            let patch = sanitize::text(patch);
+            let patch = sanitize::visible(patch);
             self.summary = summary_beside_counts(&self.full_tool, &self.arguments);
             let (added, removed) = diff::counts(&patch);
             self.diff = Some((patch, added, removed));
