@@ -280,7 +280,7 @@ impl App {
         // The age of background jobs is told in minutes.
         let minute = (self.trace.jobs() > 0).then(|| (self.now_ms / 60_000 + 1) * 60_000);
         let look = match &self.modal {
-            Some(Modal::Apply(view)) => view.ready_at(self.now_ms),
+            Some(Modal::Apply(view)) => view.ready_at(),
             _ => None,
         };
         [deadline, frame, minute, look].into_iter().flatten().min()

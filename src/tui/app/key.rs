@@ -250,7 +250,7 @@ impl App {
                     self.say("nothing was written to the project");
                 }
                 Action::Confirm => {
-                    if let Some(op) = view.confirm(self.now_ms) {
+                    if let Some(op) = view.confirm() {
                         self.modal = None;
                         return vec![UiEffect::Send(op)];
                     }

@@ -21,6 +21,8 @@ pub struct ApplyView {
     width: u16,
     /// When it was on the screen first.
     shown_at: Option<u64>,
+    /// Whether it says that Enter writes it.
+    armed: bool,
 }
 
 /// For so long Enter writes nothing yet: it may have been meant for what was there before.
@@ -41,13 +43,14 @@ impl ApplyView {
         let title = format!("{write} to write, {remove} to remove{conflicts} in {dir}");
         let mut viewer = Viewer::of_lines(title, Vec::new(), 2);
         viewer.set_foot(if patch.is_ready() { "look at it first" } else { CONFLICTS });
-        Self { viewer, patch: patch.clone(), theme, width: 0, shown_at: None }
+        Self { viewer, patch: patch.clone(), theme, width: 0, shown_at: None, armed: false }
     }
 
     /// Fits it to an area.
     pub fn prepare(&mut self, area: Rect, now_ms: u64) {
         let since = *self.shown_at.get_or_insert(now_ms);
         if self.patch.is_ready() && now_ms >= since + LOOK_MS {
+            self.armed = true;
             self.viewer.set_foot("Enter writes it to the project");
         }
         if std::mem::replace(&mut self.width, area.width) != area.width {
@@ -57,8 +60,8 @@ impl ApplyView {
     }
 
     /// When Enter begins to write it, unless it does already.
-    pub fn ready_at(&self, now_ms: u64) -> Option<u64> {
-        self.shown_at.map(|at| at + LOOK_MS).filter(|at| *at > now_ms && self.patch.is_ready())
+    pub fn ready_at(&self) -> Option<u64> {
+        self.shown_at.map(|at| at + LOOK_MS).filter(|_| !self.armed && self.patch.is_ready())
     }
 
     /// First every path, since a patch may be too long to be read to its end; then what changes in them.
@@ -98,8 +101,8 @@ impl ApplyView {
     }
 
     /// What Enter does, if it does anything yet.
-    pub fn confirm(&self, now_ms: u64) -> Option<Op> {
-        if !self.patch.is_ready() || self.shown_at.is_none_or(|at| now_ms < at + LOOK_MS) {
+    pub fn confirm(&self) -> Option<Op> {
+        if !self.armed {
             return None;
         }
         let ProjectPatch { digest, markers, since_copy, .. } = self.patch.clone();
