@@ -15,6 +15,7 @@ use super::project::{From, Made};
 use super::report::{Failure, Outcome};
 use super::tool::warn_unconfined;
 use crate::headless::{self, ExecOptions, ExitKind, OutputSchema};
+use crate::tui::attach;
 use crate::vm;
 
 /// Longest message that is read from standard input or a file, in bytes.
@@ -25,10 +26,8 @@ pub fn run(global: &GlobalArgs, args: ExecArgs) -> Outcome {
     let prompts = prompts(&args)?;
     // Before a session is made for it.
     for file in &args.attach {
-        std::fs::metadata(file).map_err(|error| {
-            Failure::usage(format!("cannot attach {}: {error}", file.display()))
-                .hint("Paths are relative to the folder that okcvm runs in.")
-        })?;
+        attach::examine(file)
+            .map_err(|why| Failure::usage(why).hint("Paths are relative to the folder that okcvm runs in."))?;
     }
     if let Some(dir) = &args.from {
         From::new(dir.clone(), args.all, None).check()?;

@@ -88,6 +88,7 @@ pub(super) fn services(setup: &Setup) -> VoiceServices {
     VoiceServices {
         recorder: recorder.ok_or_else(|| format!("there is no recorder. {INSTALL}")),
         transcribe: transcribe.ok_or_else(|| format!("{NOT_CONFIGURED}. {CONFIGURE}")),
+        keep: Some(setup.loaded.paths.state_dir.join("last-recording.wav")),
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use jiff::Zoned;
+use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::{NodeId, SessionId};
@@ -20,6 +21,8 @@ const GRAVE: &str = ".deleted-";
 const CRADLE: &str = ".new-";
 /// A deletion that did nothing for so long was killed.
 const STALE: Duration = Duration::from_secs(3600);
+/// A session that is being made is locked until then.
+const UNLOCKED: Duration = Duration::from_secs(60);
 /// The longest title that is kept, in characters.
 const TITLE_CHARS: usize = 200;
 
@@ -173,7 +176,12 @@ impl SessionFolder {
         let created = clock::rfc3339(now);
         let meta = SessionMeta { id: id.clone(), title: String::new(), created, format: FORMAT, port: None, project };
         let folder = Self { root: aside.clone(), meta };
-        let filled = folder.make_parts().map_err(E::from).and_then(|()| fill(&folder.work())).and_then(|()| {
+        let made = folder.make_parts();
+        // Whoever finds it locked knows that somebody is still at it.
+        let _held = fs::File::open(&aside).inspect(|file| {
+            let _ = rustix::fs::flock(file, FlockOperation::LockExclusive);
+        });
+        let filled = made.map_err(E::from).and_then(|()| fill(&folder.work())).and_then(|()| {
             folder.write_meta()?;
             if root.exists() {
                 return Err(io_error("make", &root)(io::ErrorKind::AlreadyExists.into()).into());
@@ -335,11 +343,18 @@ impl SessionFolder {
 
 /// Removes what deletions, and the making of sessions, that were killed have left.
 fn finish_deletions(sessions_dir: &Path) {
+    let is_free = |path: &Path| {
+        fs::File::open(path)
+            .is_ok_and(|file| rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok())
+    };
     for entry in fs::read_dir(sessions_dir).into_iter().flatten().flatten() {
-        let is_grave =
-            entry.file_name().to_str().is_some_and(|name| name.starts_with(GRAVE) || name.starts_with(CRADLE));
+        let name = entry.file_name();
+        let begins = |with: &str| name.to_str().is_some_and(|name| name.starts_with(with));
         let age = entry.metadata().and_then(|data| data.modified()).map(|time| time.elapsed().unwrap_or_default());
-        if is_grave && age.is_ok_and(|age| age > STALE) {
+        let is_older = |than: Duration| age.as_ref().is_ok_and(|age| *age > than);
+        let is_left =
+            (begins(GRAVE) && is_older(STALE)) || (begins(CRADLE) && is_older(UNLOCKED) && is_free(&entry.path()));
+        if is_left {
             let _ = fs::remove_dir_all(entry.path());
         }
     }

@@ -294,7 +294,7 @@ fn is_selector(c: char) -> bool {
 }
 
 /// Characters that are invisible or change the order of others, wherever they stand.
-fn always_hidden(c: char) -> bool {
+pub fn always_hidden(c: char) -> bool {
     matches!(
         c,
         '\u{ad}'

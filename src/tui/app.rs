@@ -89,8 +89,10 @@ pub struct App {
     dropped: Option<files::Dropped>,
     /// A patch for the project that was asked for.
     bringing: bring::Bringing,
-    /// Files that are being looked at before they are attached.
-    looking: usize,
+    /// Numbers of the looks at files that are to be attached which have not ended.
+    looks: Vec<u64>,
+    /// The number of the latest one.
+    latest_look: u64,
     /// What went along with the message that the engine has not taken yet.
     sent: Option<Queued>,
     /// A message that waits for the end of the turn.
@@ -144,7 +146,8 @@ impl App {
             completion: Completion::default(),
             dropped: None,
             bringing: bring::Bringing::default(),
-            looking: 0,
+            looks: Vec::new(),
+            latest_look: 0,
             sent: None,
             queued: None,
             layout: Layout::default(),
@@ -217,11 +220,12 @@ impl App {
                 self.say(&text);
                 Vec::new()
             }
-            Msg::Attached(found) => self.attached(found),
+            Msg::Attached(look, found) => self.attached(look, found),
             Msg::Dropped(text, found) => {
                 self.dropped(text, found);
                 Vec::new()
             }
+            Msg::PathFound(found) => self.path_found(found),
             Msg::Completed(answer) => {
                 self.completion.answered(answer);
                 Vec::new()
@@ -385,7 +389,7 @@ impl App {
                 self.say(&format!("snapshot {} taken: {label}", snapshot.short()));
             }
             Event::PhaseChanged(Phase::Idle) => {
-                if let Some(queued) = self.queued.take_if(|_| self.looking == 0) {
+                if let Some(queued) = self.queued.take_if(|queued| queued.waits_for.is_empty()) {
                     return self.send_message(queued);
                 }
             }

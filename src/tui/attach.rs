@@ -157,7 +157,8 @@ fn absolute(word: &str) -> Option<PathBuf> {
     (word.starts_with('/') && word.len() > 1).then(|| PathBuf::from(word))
 }
 
-fn percent_decoded(text: &str) -> std::ffi::OsString {
+/// The bytes that a percent-encoded text stands for.
+pub fn percent_decoded(text: &str) -> std::ffi::OsString {
     use std::os::unix::ffi::OsStringExt as _;
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

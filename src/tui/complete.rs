@@ -109,9 +109,30 @@ pub fn is_host(text: &str) -> bool {
     ["/", "~/", "./", "../"].iter().any(|start| text.starts_with(start)) || matches!(text, "~" | "." | "..")
 }
 
+/// A name as it is typed after an `@`: each blank behind a backslash.
+pub fn escaped(name: &str) -> String {
+    name.chars().fold(String::new(), |mut out, c| {
+        out.extend((c.is_whitespace() || c == '\\').then_some('\\'));
+        out.push(c);
+        out
+    })
+}
+
+/// The name that was typed so.
+fn plain(typed: &str) -> String {
+    let mut chars = typed.chars().peekable();
+    let mut out = String::new();
+    while let Some(c) = chars.next() {
+        let escapes = c == '\\' && chars.peek().is_some_and(|next| next.is_whitespace() || *next == '\\');
+        out.extend(if escapes { chars.next() } else { Some(c) });
+    }
+    out
+}
+
 /// Answers a question.
 pub fn answer(query: Query) -> Answer {
     let Query { number, text, workspace, walked } = query;
+    let text = plain(&text);
     let host = is_host(&text);
     // Of a path of the host everything up to the last slash is where to look.
     let (typed, rest) = match text.rfind('/') {
@@ -222,6 +243,15 @@ fn list(start: &OwnedFd, path: &Path, hidden: bool, names: &mut Vec<Name>, next:
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_blank_in_a_name_is_typed_behind_a_backslash() {
+        for name in ["~/sp dir/", "a\\ b", "plain", "/x/\\"] {
+            assert_eq!(plain(&escaped(name)), name);
+        }
+        assert_eq!(escaped("sp dir/"), "sp\\ dir/");
+        assert_eq!(plain("a\\b"), "a\\b", "elsewhere it is itself");
+    }
 
     fn ask(workspace: &Path, text: &str) -> Vec<String> {
         let query = Query { number: 1, text: text.to_owned(), workspace: workspace.to_owned(), walked: None };

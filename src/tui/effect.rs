@@ -68,8 +68,10 @@ pub enum UiEffect {
     Leave,
     /// Edit this text in the user's editor and put the result into the composer.
     Edit(String),
-    /// Look at files that are to go along with a message.
-    Attach(Vec<PathBuf>),
+    /// Look at files that are to go along with a message; the number comes back with what is found.
+    Attach(u64, Vec<PathBuf>),
+    /// Find the first of these paths that is there.
+    FindPath(Vec<PathBuf>),
     /// Look whether pasted text is files that were dropped on the terminal.
     Dropped {
         /// The text as it stands in the composer.

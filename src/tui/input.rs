@@ -182,7 +182,9 @@ fn read_keys(stop: &OwnedFd, send: &mpsc::UnboundedSender<Vec<Input>>, asks: boo
             return;
         }
         // Hung up and read to its end: input is told as ready for ever, and nothing comes.
-        if fds[0].revents().contains(PollFlags::HUP) && rustix::io::ioctl_fionread(tty).is_ok_and(|count| count == 0) {
+        // A terminal that cannot even say how much there is has gone, too.
+        let hung_up = fds[0].revents().intersects(PollFlags::HUP | PollFlags::ERR);
+        if hung_up && rustix::io::ioctl_fionread(tty).map_or(true, |count| count == 0) {
             return;
         }
         // crossterm looks at what it has taken in already only while there is time left; on a busy machine the time may
@@ -215,8 +217,9 @@ fn read_batch() -> Option<Vec<Input>> {
 
 /// Joins what looks like a paste of a terminal without bracketed paste: a line break with more text right behind it,
 /// in inputs that arrived together. Typing never looks so, and a line break at the end stays a key, so that a script may
-/// write a message and Enter at once.
-pub fn mend_pastes(inputs: Vec<Input>) -> Vec<Input> {
+/// write a message and Enter at once. Where all of it is text (`writes`), a long run of characters is one, too: what takes
+/// time for each key takes it once.
+pub fn mend_pastes(inputs: Vec<Input>, writes: bool) -> Vec<Input> {
     let is_text = |input: &Input| matches!(input, Input::Key(key) if text_of(key).is_some());
     let mut mended = Vec::with_capacity(inputs.len());
     let mut rest = inputs.into_iter().peekable();
@@ -241,8 +244,42 @@ pub fn mend_pastes(inputs: Vec<Input>) -> Vec<Input> {
         }
         mended.push(Input::Paste(text));
     }
-    mended
+    if writes { join_runs(mended) } else { mended }
 }
+
+/// Makes one paste of each long run of characters.
+fn join_runs(inputs: Vec<Input>) -> Vec<Input> {
+    let mut joined = Vec::with_capacity(inputs.len());
+    let mut run = String::new();
+    // The keys of the run, as long as it may stay short.
+    let mut keys = Vec::new();
+    let end = |run: &mut String, keys: &mut Vec<Input>, joined: &mut Vec<Input>| {
+        if keys.len() > LONGEST_RUN {
+            joined.push(Input::Paste(std::mem::take(run)));
+            keys.clear();
+        }
+        run.clear();
+        joined.append(keys);
+    };
+    for input in inputs {
+        let c = if let Input::Key(key) = &input { text_of(key) } else { None };
+        match c {
+            Some(c) => {
+                run.push(c);
+                keys.push(input);
+            }
+            None => {
+                end(&mut run, &mut keys, &mut joined);
+                joined.push(input);
+            }
+        }
+    }
+    end(&mut run, &mut keys, &mut joined);
+    joined
+}
+
+/// Characters that come together and stay keys.
+const LONGEST_RUN: usize = 256;
 
 fn text_of(key: &KeyEvent) -> Option<char> {
     match key.code {
@@ -280,14 +317,23 @@ mod tests {
 
     #[test]
     fn a_burst_with_a_line_break_inside_is_a_paste() {
-        let mended = mend_pastes(keys("ab\ncd\n"));
+        let mended = mend_pastes(keys("ab\ncd\n"), true);
         assert_eq!(mended[..2], keys("ab")[..]);
         assert_eq!(mended[2..], [Input::Paste("\ncd\n".to_owned())]);
     }
 
     #[test]
+    fn a_long_burst_is_one_insert_where_text_is_written() {
+        let long = "x".repeat(LONGEST_RUN + 1);
+        let burst = keys(&format!("{long}\n"));
+        let mended = mend_pastes(burst.clone(), true);
+        assert_eq!(mended, [&[Input::Paste(long)], &keys("\n")[..]].concat());
+        assert_eq!(mend_pastes(burst.clone(), false), burst, "elsewhere a key that repeats is a key");
+    }
+
+    #[test]
     fn a_message_and_enter_stay_keys() {
-        assert_eq!(mend_pastes(keys("hello\n")), keys("hello\n"));
-        assert_eq!(mend_pastes(keys("\n")), keys("\n"));
+        assert_eq!(mend_pastes(keys("hello\n"), true), keys("hello\n"));
+        assert_eq!(mend_pastes(keys("\n"), true), keys("\n"));
     }
 }

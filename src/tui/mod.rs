@@ -70,7 +70,16 @@ pub struct TuiOptions {
 }
 
 /// A message that is being written, carried from one start of the screen to the next, over the setup screen.
-pub type Draft = Arc<Mutex<String>>;
+pub type Draft = Arc<Mutex<Unsent>>;
+
+/// What was to be sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unsent {
+    /// The text.
+    pub text: String,
+    /// What goes along.
+    pub files: Vec<PathBuf>,
+}
 
 impl TuiOptions {
     /// Colours and glyphs that these options ask for.

@@ -15,6 +15,7 @@ use crate::support::host_command::{self, HostCommand};
 use crate::support::sanitize;
 use crate::vm::VmHandle;
 
+use super::action::Scope;
 use super::app::{App, AppOptions, Msg};
 use super::clipboard::{self, Route};
 use super::effect::{UiEffect, ViewSource};
@@ -120,9 +121,8 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
     }
 
     async fn run(mut self) -> Result<Exit, TuiError> {
-        if let Ok(mut draft) = self.options.draft.lock() {
-            self.app.composer.set_text(&std::mem::take(&mut *draft));
-        }
+        let draft = self.options.draft.lock().map(|mut draft| std::mem::take(&mut *draft)).unwrap_or_default();
+        let looks = self.app.go_on_with(&draft);
         self.tell_time();
         self.frames.request(Urgency::AtOnce);
         self.fit_pictures(None);
@@ -134,6 +134,9 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
         highlight::on_ready(move || waker.notify_one());
         if let Some(file) = self.options.history_file.clone() {
             self.job(move || Msg::History(history::read(&file)));
+        }
+        if let Some(exit) = self.perform(looks).await? {
+            return Ok(exit);
         }
         if let Some(prompt) = self.options.first_prompt.take() {
             let effects = self.app.message(prompt.trim());
@@ -229,7 +232,7 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
                 std::task::Poll::Pending => break,
             }
         }
-        for input in super::input::mend_pastes(inputs) {
+        for input in super::input::mend_pastes(inputs, self.app.scope() == Scope::Composer) {
             match input {
                 Input::Key(key) => messages.push((Msg::Key(key), Urgency::AtOnce)),
                 Input::Paste(text) => messages.push((Msg::Paste(text), Urgency::AtOnce)),
@@ -271,9 +274,13 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
                 UiEffect::View { title, source: ViewSource::Text(text) } => {
                     let _ = self.jobs.0.send(Msg::View(title, text));
                 }
-                UiEffect::Attach(paths) => {
-                    self.job(move || Msg::Attached(paths.iter().map(|path| attach::examine(path)).collect()));
+                UiEffect::Attach(look, paths) => {
+                    self.job(move || Msg::Attached(look, paths.iter().map(|path| attach::examine(path)).collect()));
                 }
+                UiEffect::FindPath(paths) => self.job(move || {
+                    let there = paths.iter().find(|path| path.symlink_metadata().is_ok()).cloned();
+                    Msg::PathFound(there.ok_or_else(|| paths.into_iter().next_back().unwrap_or_default()))
+                }),
                 UiEffect::Dropped { text, readings } => {
                     self.job(move || Msg::Dropped(text, attach::dropped(&readings)));
                 }
@@ -295,7 +302,7 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
                 UiEffect::Suspend => self.stop_here().await?,
                 UiEffect::Quit(exit) => {
                     if let Ok(mut draft) = self.options.draft.lock() {
-                        *draft = self.app.composer.expanded();
+                        *draft = self.app.unsent();
                     }
                     return Ok(Some(exit));
                 }

@@ -24,6 +24,8 @@ pub use sound::{RATE, Samples};
 
 /// Seconds after which a recording ends by itself.
 pub const LONGEST_SECONDS: u64 = 600;
+/// Bytes after which it ends, too: endpoints take 25 MiB.
+pub const LONGEST_BYTES: usize = 24 << 20;
 
 /// What is to be understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,12 +46,14 @@ pub struct VoiceServices {
     pub recorder: Result<HostCommand, String>,
     /// Understands.
     pub transcribe: Result<Transcribe, String>,
+    /// Where a recording is kept that was not understood; the latest one only.
+    pub keep: Option<PathBuf>,
 }
 
 impl VoiceServices {
     /// Neither of them.
     pub fn none(why: &str) -> Self {
-        Self { recorder: Err(why.to_owned()), transcribe: Err(why.to_owned()) }
+        Self { recorder: Err(why.to_owned()), transcribe: Err(why.to_owned()), keep: None }
     }
 }
 
@@ -83,6 +87,13 @@ pub enum VoiceEvent {
     Transcribing,
     /// The text.
     Text(String),
+    /// There was speech, but no text came of it.
+    NotUnderstood {
+        /// Why, in sentences.
+        why: String,
+        /// Where the recording is kept, to be tried again.
+        kept: Option<PathBuf>,
+    },
     /// It failed: a sentence.
     Failed(String),
 }

@@ -513,10 +513,15 @@ async fn the_setup_does_not_end_a_turn_and_a_draft_outlives_it() {
     assert_eq!(bench.op().await, Op::Shutdown);
     bench.tell(Event::Closed);
     assert_eq!(bench.exit().await, Exit::Setup);
-    assert_eq!(*draft.lock().expect("a draft"), "half a thought");
+    assert_eq!(draft.lock().expect("a draft").text, "half a thought");
+    // What was attached goes along, too.
+    let file = tempfile::NamedTempFile::new().expect("file");
+    draft.lock().expect("a draft").files.push(file.path().to_owned());
     let kept = Arc::clone(&draft);
     let mut again = Bench::start_with(|options| options.draft = kept).await;
     again.wait_for("> half a thought").await;
+    let name = file.path().file_name().and_then(|name| name.to_str()).expect("text");
+    again.wait_for(&format!("+ {name}")).await;
 }
 
 #[tokio::test]

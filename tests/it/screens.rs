@@ -406,7 +406,7 @@ fn with_files() -> Stage {
         Ok(Pending { path: format!("/home/ada/{name}").into(), name: name.to_owned(), files, bytes })
     };
     let found = vec![pending("cv.pdf", 1, 123_456), pending("photos/", 12, 3_400_000), pending("notes.md", 1, 99)];
-    stage.app.update(Msg::Attached(found));
+    stage.app.update(Msg::Attached(0, found));
     stage.press(KeyCode::Esc);
     stage.write("Compare with @s");
     let row = |shown: &str| Row {
@@ -457,23 +457,32 @@ fn a_message_waits_for_files_that_are_still_looked_at() {
     let ask = |stage: &mut Stage| {
         stage.write("/attach '/home/ada/my cv.pdf'");
         let looked = stage.press(KeyCode::Enter);
-        assert_eq!(looked, [UiEffect::Attach(vec!["/home/ada/my cv.pdf".into()])]);
+        let [UiEffect::Attach(look, paths)] = looked.as_slice() else { panic!("{looked:?}") };
+        assert_eq!(*paths, ["/home/ada/my cv.pdf"].map(std::path::PathBuf::from));
         stage.write("read it");
         let sent = stage.press(KeyCode::Enter);
         assert!(!sent.iter().any(|effect| matches!(effect, UiEffect::Send(_))), "{sent:?}");
+        *look
     };
-    ask(&mut stage);
+    let look = ask(&mut stage);
     let pending = Pending { path: "/home/ada/my cv.pdf".into(), name: "my cv.pdf".into(), files: 1, bytes: 5 };
     let submit = Op::Submit { text: "read it".into(), attachments: vec![pending.path.clone()] };
-    assert_eq!(stage.app.update(Msg::Attached(vec![Ok(pending)])), [UiEffect::Send(submit)]);
+    // What is asked for now belongs to the message after it, and what becomes of it, too.
+    stage.write("/attach later.pdf");
+    let later = stage.press(KeyCode::Enter);
+    let [UiEffect::Attach(later, _)] = later.as_slice() else { panic!("{later:?}") };
+    let missing = vec![Err("cannot attach later.pdf: there is no such file".to_owned())];
+    assert_eq!(stage.app.update(Msg::Attached(*later, missing)), []);
+    assert!(stage.app.queued.is_some(), "the message goes on waiting for its own file");
+    assert_eq!(stage.app.update(Msg::Attached(look, vec![Ok(pending)])), [UiEffect::Send(submit)]);
     // What is missing brings the message back.
     let turn = TurnId::now();
     stage.tell(Event::TurnStarted { turn });
     stage.tell(Event::TurnEnded { turn, outcome: TurnOutcome::Completed, reply: String::new() });
     stage.tell(Event::PhaseChanged(Phase::Idle));
-    ask(&mut stage);
+    let look = ask(&mut stage);
     let missing = vec![Err("cannot attach my cv.pdf: there is no such file".to_owned())];
-    assert_eq!(stage.app.update(Msg::Attached(missing)), []);
+    assert_eq!(stage.app.update(Msg::Attached(look, missing)), []);
     let text = stage.text(80, 24);
     assert!(text.contains("> read it") && text.contains("there is no such file"), "{text}");
 }

@@ -69,6 +69,22 @@ fn a_deletion_that_was_killed_is_finished_by_the_next_new_session() {
 }
 
 #[test]
+fn what_a_killed_copy_left_is_removed_once_nobody_holds_it() {
+    let dir = tempfile::tempdir().expect("folder");
+    let make = |bits| SessionFolder::create(dir.path(), &SessionId::from_random(bits), &now()).expect("create");
+    let cradle = dir.path().join(".new-okcvm-left");
+    fs::create_dir_all(cradle.join("work")).expect("cradle");
+    let held = File::open(&cradle).expect("folder");
+    rustix::fs::flock(&held, FlockOperation::LockExclusive).expect("lock");
+    held.set_times(FileTimes::new().set_modified(SystemTime::now() - 2 * UNLOCKED)).expect("times");
+    make(1);
+    assert!(cradle.exists(), "somebody is at it");
+    drop(held);
+    make(2);
+    assert!(!cradle.exists());
+}
+
+#[test]
 fn a_session_of_a_newer_program_is_refused() {
     let dir = tempfile::tempdir().expect("folder");
     let folder = SessionFolder::create(dir.path(), &SessionId::from_random(7), &now()).expect("create");

@@ -3,6 +3,7 @@
 use crate::protocol::Op;
 use crate::tui::Exit;
 use crate::tui::action::Action;
+use crate::tui::complete;
 use crate::tui::effect::UiEffect;
 use crate::tui::pane::PaneId;
 use crate::tui::slash::{self, Slash};
@@ -45,8 +46,14 @@ impl App {
         }
         queued.text.push_str(text);
         queued.files.extend(self.attachments.take());
+        // What was asked for until now is meant for this message; what comes later is not.
+        queued.waits_for.clone_from(&self.looks);
         self.dropped = None;
-        let mut effects = if self.activity.is_busy() || self.looking > 0 {
+        let is_path = |word: &&str| word.strip_prefix('@').is_some_and(complete::is_host);
+        if let Some(word) = text.split_whitespace().find(is_path) {
+            self.say(&format!("{word} is only text: a file goes along when it is chosen from the list"));
+        }
+        let mut effects = if self.activity.is_busy() || !queued.waits_for.is_empty() {
             self.queued = Some(queued);
             Vec::new()
         } else {
@@ -70,7 +77,7 @@ impl App {
 
     /// The message was not taken: its files wait again, and so does its text where nothing else is written.
     pub(super) fn give_back(&mut self) {
-        let Some(Queued { text, files }) = self.sent.take() else { return };
+        let Some(Queued { text, files, .. }) = self.sent.take() else { return };
         if !files.is_empty() && self.composer.is_empty() {
             self.composer.set_text(&text);
         }
@@ -79,7 +86,7 @@ impl App {
 
     /// Puts the waiting message back into the composer, in front of what is written there.
     pub(super) fn take_back_queued(&mut self) {
-        if let Some(Queued { text, files }) = self.queued.take() {
+        if let Some(Queued { text, files, .. }) = self.queued.take() {
             self.attachments.put_back(files);
             let written = self.composer.text();
             let both = if written.is_empty() { text } else { format!("{text}\n{written}") };

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use crate::protocol::{Event, Op};
-use crate::support::sanitize;
+use crate::support::{sanitize, truncate};
+use crate::tui::Unsent;
 use crate::tui::attach::{self, Pending};
-use crate::tui::complete::{Place, Query};
+use crate::tui::complete::{self, Place, Query};
 use crate::tui::effect::UiEffect;
 use crate::tui::pane::cell::NoticeKind;
 use crate::tui::slash;
@@ -29,39 +30,62 @@ impl App {
     pub(super) fn attach(&mut self, argument: &str) -> Vec<UiEffect> {
         match attach::words(argument) {
             Ok(words) => vec![self.look_at(words.iter().map(|word| attach::expand(word)).collect())],
-            Err(why) => {
-                self.say(&why);
-                Vec::new()
-            }
+            Err(why) => self.refuse("attach", argument, &why),
         }
+    }
+
+    /// A command that cannot be understood is given back, to be mended.
+    fn refuse(&mut self, command: &str, argument: &str, why: &str) -> Vec<UiEffect> {
+        if self.composer.is_empty() {
+            self.composer.set_text(format!("/{command} {argument}").trim_end());
+        }
+        self.say(why);
+        Vec::new()
     }
 
     /// A message that is sent before they were looked at waits for them.
     fn look_at(&mut self, paths: Vec<PathBuf>) -> UiEffect {
-        self.looking += 1;
-        UiEffect::Attach(paths)
+        self.latest_look += 1;
+        self.looks.push(self.latest_look);
+        UiEffect::Attach(self.latest_look, paths)
     }
 
-    /// What is known of files that are to be attached.
-    pub(super) fn attached(&mut self, found: Vec<Result<Pending, String>>) -> Vec<UiEffect> {
-        self.looking = self.looking.saturating_sub(1);
+    /// What is known of files that are to be attached: to the message that waits for them, else to the next one.
+    pub(super) fn attached(&mut self, look: u64, found: Vec<Result<Pending, String>>) -> Vec<UiEffect> {
+        self.looks.retain(|other| *other != look);
+        let Some(mut queued) = self.queued.take_if(|queued| queued.waits_for.contains(&look)) else {
+            self.take_found(found);
+            return Vec::new();
+        };
+        let of_the_next = self.attachments.take();
+        self.attachments.put_back(std::mem::take(&mut queued.files));
         let complete = self.take_found(found);
-        match self.queued.take() {
-            Some(mut queued) if complete => {
-                queued.files.extend(self.attachments.take());
-                if self.looking == 0 && !self.activity.is_busy() {
-                    return self.send_message(queued);
-                }
-                self.queued = Some(queued);
-            }
-            Some(queued) => {
-                // The message was meant to go with what is missing now.
-                self.queued = Some(queued);
-                self.take_back_queued();
-            }
-            None => {}
+        queued.files = self.attachments.take();
+        self.attachments.put_back(of_the_next);
+        queued.waits_for.retain(|other| *other != look);
+        if !complete {
+            // The message was meant to go with what is missing now.
+            self.queued = Some(queued);
+            self.take_back_queued();
+        } else if queued.waits_for.is_empty() && !self.activity.is_busy() {
+            return self.send_message(queued);
+        } else {
+            self.queued = Some(queued);
         }
         Vec::new()
+    }
+
+    /// What was written and not sent, for the next start of the screen.
+    pub fn unsent(&mut self) -> Unsent {
+        self.take_back_queued();
+        let files = self.attachments.take().into_iter().map(|pending| pending.path).collect();
+        Unsent { text: self.composer.expanded(), files }
+    }
+
+    /// Goes on with it. The files may have changed meanwhile: they are looked at again.
+    pub fn go_on_with(&mut self, unsent: &Unsent) -> Vec<UiEffect> {
+        self.composer.set_text(&unsent.text);
+        if unsent.files.is_empty() { Vec::new() } else { vec![self.look_at(unsent.files.clone())] }
     }
 
     /// Adds files to those that go along; whether all of them do.
@@ -175,11 +199,16 @@ impl App {
         match row.place {
             Place::Workspace(path) => {
                 self.completion.close();
-                self.composer.replace_token(&format!("{}{path} ", self.session.mount));
+                let mut path = format!("{}{path}", self.session.mount);
+                if slash::is_command(&self.composer.text()) && path.contains(needs_quotes) {
+                    path = quoted(&path);
+                }
+                self.composer.replace_token(&format!("{path} "));
                 self.complete()
             }
             Place::Host { typed, .. } if row.folder && enter => {
-                self.composer.replace_token(&format!("@{typed}"));
+                // A blank would end the name.
+                self.composer.replace_token(&format!("@{}", complete::escaped(&typed)));
                 self.complete()
             }
             // What a command works with is its path.
@@ -203,17 +232,14 @@ impl App {
     pub(super) fn save(&mut self, argument: &str) -> Vec<UiEffect> {
         let mut words = match attach::words(argument) {
             Ok(words) => words,
-            Err(why) => {
-                self.say(&why);
-                return Vec::new();
-            }
+            Err(why) => return self.refuse("save", argument, &why),
         };
         let count = words.len();
         words.retain(|word| word != FORCE);
         let replace = words.len() < count;
         let [path, dest] = words.as_slice() else {
-            self.say("/save takes two words: what in the session, and where to on this machine");
-            return Vec::new();
+            let why = "/save takes two words: what in the session, and where to on this machine";
+            return self.refuse("save", argument, why);
         };
         let dest = std::path::absolute(attach::expand(dest)).unwrap_or_else(|_| PathBuf::from(dest));
         vec![UiEffect::Send(Op::Save { path: path.clone(), dest, replace })]
@@ -246,33 +272,65 @@ impl App {
         }
     }
 
-    /// The host path of the first file of the session that a text names.
+    /// The host path of the first file of the session that a text names. Where the name ends is seen by what is there.
     pub(super) fn copy_host_path(&mut self, text: &str) -> Vec<UiEffect> {
-        let Some(path) = self.host_path_in(text) else {
+        let paths = self.host_paths_in(text);
+        if paths.is_empty() {
             self.say("nothing here names a file of the session");
             return Vec::new();
-        };
-        vec![UiEffect::Copy { text: path, what: "the path on this machine".to_owned() }]
+        }
+        vec![UiEffect::FindPath(paths)]
     }
 
-    fn host_path_in(&self, text: &str) -> Option<String> {
+    pub(super) fn path_found(&mut self, found: Result<PathBuf, PathBuf>) -> Vec<UiEffect> {
+        match found.map(PathBuf::into_os_string).map(std::ffi::OsString::into_string) {
+            Ok(Ok(text)) => return vec![UiEffect::Copy { text, what: "the path on this machine".to_owned() }],
+            Ok(Err(_)) => self.say("not copied: the name is not UTF-8"),
+            Err(path) => self.say(&format!("not copied: {} is not there", path.display())),
+        }
+        Vec::new()
+    }
+
+    /// What the first name can mean, the longest first.
+    fn host_paths_in(&self, text: &str) -> Vec<PathBuf> {
         // Without a mount commands work in the real folder, and name it.
         let real = format!("{}/", self.session.host_path.display());
         let roots = [self.session.mount.as_str(), ALIAS, real.as_str()];
         let found = roots.into_iter().filter(|root| !root.is_empty()).filter_map(|root| Some((text.find(root)?, root)));
-        let (at, root) = found.min()?;
-        let rest = &text[at + root.len()..];
-        let end = rest.find(|c: char| c.is_whitespace() || "\"'`<>()[]{}|,;*".contains(c)).unwrap_or(rest.len());
-        let relative = rest[..end].trim_end_matches(['.', ':', '!', '?']);
-        if relative.split('/').any(|part| part == "..") {
-            return None;
+        let Some((at, root)) = found.min() else { return Vec::new() };
+        let line = text[at + root.len()..].lines().next().unwrap_or_default();
+        let line = truncate::prefix(line, LONGEST_PATH);
+        let ends = line.char_indices().filter(|(_, c)| needs_quotes(*c)).map(|(at, _)| at);
+        let mut ends: Vec<usize> = ends.chain([line.len()]).collect();
+        ends.reverse();
+        let mut paths: Vec<PathBuf> = Vec::new();
+        for end in ends {
+            let name = &line[..end];
+            for name in [name, name.trim_end().trim_end_matches(['.', ':', '!', '?'])] {
+                for name in [name.into(), attach::percent_decoded(name)] {
+                    let name = PathBuf::from(name);
+                    let path = self.session.host_path.join(&name);
+                    let is_name = !name.as_os_str().is_empty() || line.trim().is_empty();
+                    if is_name && name.is_relative() && name.iter().all(|part| part != "..") && !paths.contains(&path) {
+                        paths.push(path);
+                    }
+                }
+            }
         }
-        Some(self.session.host_path.join(relative).to_str()?.to_owned())
+        paths
     }
 }
 
+/// Bytes of a name that are looked at.
+const LONGEST_PATH: usize = 1024;
+
+/// Characters that may end a path in a text, and that mean something in a command.
+fn needs_quotes(c: char) -> bool {
+    c.is_whitespace() || "\"'`<>()[]{}|,;*\\".contains(c)
+}
+
 /// A word of a command, whatever it holds.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 

@@ -49,8 +49,10 @@ pub enum Msg {
     PictureMade,
     /// One line of news.
     Notice(String),
-    /// Files that are to go along were looked at.
-    Attached(Vec<Result<Pending, String>>),
+    /// Files that are to go along were looked at; the number is that of the effect.
+    Attached(u64, Vec<Result<Pending, String>>),
+    /// Which of the paths that a text may name is there; else the likeliest of them.
+    PathFound(Result<PathBuf, PathBuf>),
     /// Pasted text was looked at; files, where it is some.
     Dropped(String, Option<Result<Vec<Pending>, String>>),
     /// Names for what is typed after an `@`.
@@ -127,6 +129,8 @@ pub struct Queued {
     pub text: String,
     /// What goes along.
     pub files: Vec<Pending>,
+    /// Looks at files whose outcome belongs to it.
+    pub waits_for: Vec<u64>,
 }
 
 /// What the application is told at its start.

@@ -1,9 +1,9 @@
 //! Speech into the composer, as the keys and the task have it.
 
-use std::path::PathBuf;
-
 use crate::support::sanitize;
+use crate::tui::attach;
 use crate::tui::effect::UiEffect;
+use crate::tui::pane::cell::NoticeKind;
 use crate::tui::voice::{VoiceEvent, VoiceState, VoiceWish};
 
 use super::{App, Focus};
@@ -30,7 +30,11 @@ impl App {
             self.say("one recording at a time; Esc ends the present one");
             return Vec::new();
         }
-        let path = path_of(file);
+        // As `/attach` reads it: quoted, with backslashes, or as it stands.
+        let path = match attach::words(file).as_deref() {
+            Ok([word]) => attach::expand(word),
+            _ => attach::expand(file.trim()),
+        };
         let name = path.file_name().map(|name| sanitize::line(&name.to_string_lossy()));
         self.voice = VoiceState::Transcribing { since_ms: self.now_ms, file: name };
         self.begin_voice(VoiceWish::File(path))
@@ -89,32 +93,20 @@ impl App {
                     self.focus = Focus::Composer;
                 }
             }
+            VoiceEvent::NotUnderstood { why, kept } => {
+                self.voice = VoiceState::Off;
+                // It may be long, and what it says to do is at its end.
+                self.chat.notice(NoticeKind::Warning, &sanitize::line(&why));
+                if let Some(kept) = kept {
+                    let path = super::files::quoted(&kept.display().to_string());
+                    let words = format!("the recording was kept: /transcribe {path} tries again");
+                    self.chat.notice(NoticeKind::Warning, &words);
+                }
+            }
             VoiceEvent::Failed(why) => {
                 self.voice = VoiceState::Off;
                 self.say(&why);
             }
         }
-    }
-}
-
-/// A path as people type it: with quotes around it, and `~` for the home folder.
-fn path_of(text: &str) -> PathBuf {
-    let text = text.trim();
-    let quoted = ['"', '\''].iter().find_map(|quote| text.strip_prefix(*quote)?.strip_suffix(*quote));
-    let text = quoted.unwrap_or(text);
-    match (text.strip_prefix("~/"), std::env::var_os("HOME")) {
-        (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
-        _ => PathBuf::from(text),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_may_be_quoted() {
-        assert_eq!(path_of(" '/a b/c.wav' "), PathBuf::from("/a b/c.wav"));
-        assert_eq!(path_of("memo.ogg"), PathBuf::from("memo.ogg"));
     }
 }

@@ -207,7 +207,9 @@ impl Composer {
         let at = before.iter().rposition(|c| *c == '@')?;
         let begins = at.checked_sub(1).is_none_or(|at| before[at].is_whitespace() || "([{\"'`".contains(before[at]));
         let token = &before[at + 1..];
-        (begins && !token.iter().any(|c| c.is_whitespace())).then(|| token.iter().collect())
+        // A blank after a backslash belongs to the name.
+        let ends = |at: usize| token[at].is_whitespace() && at.checked_sub(1).is_none_or(|at| token[at] != '\\');
+        (begins && !(0..token.len()).any(ends)).then(|| token.iter().collect())
     }
 
     /// Puts something in the place of the `@` and what follows it up to the caret.

@@ -24,6 +24,10 @@ const MOST_CELLS: u16 = 250;
 const SPAN_BYTES: usize = 80;
 /// The size of a cell where the terminal does not tell it.
 const USUAL_CELL: (u16, u16) = (10, 20);
+/// The widest cell that is believed, in pixels; twice as high it may be.
+const WIDEST_CELL: u16 = 64;
+/// Pixels of one picture that are made for a terminal's own way; what would have more is shown in cells.
+const MOST_PIXELS: u32 = 12 << 20;
 /// Encoded pieces that are kept of one picture: the whole, and the one that is seen now.
 const MOST_PIECES: usize = 2;
 
@@ -184,7 +188,9 @@ impl Pictures {
     pub fn set_graphics(&self, graphics: Option<Graphics>, cell: Option<(u16, u16)>) {
         let mut store = self.lock();
         let graphics = graphics.filter(|_| store.way.drawn);
-        let way = Way { graphics, cell: cell.unwrap_or(store.way.cell), ..store.way };
+        let bounded = |cell: (u16, u16)| (cell.0.min(WIDEST_CELL), cell.1.min(2 * WIDEST_CELL));
+        let graphics = graphics.map(|graphics| Graphics { cell: bounded(graphics.cell), ..graphics });
+        let way = Way { graphics, cell: bounded(cell.unwrap_or(store.way.cell)), ..store.way };
         if way != store.way {
             store.way = way;
             store.entries.clear();
@@ -409,6 +415,10 @@ fn load(
     let room = Size { width: key.room.0, height: key.room.1 };
     let (width, height) = (u32::from(way.cell.0), u32::from(way.cell.1));
     let wanted = if way.drawn {
+        // A large screen of large cells needs no more pixels than others.
+        let area = width * u32::from(room.width) * height * u32::from(room.height);
+        let less = (area / MOST_PIXELS).isqrt() + 1;
+        let (width, height) = ((width / less).max(1), (height / less).max(1));
         Wanted { width: width * u32::from(room.width), height: height * u32::from(room.height), grow: width }
     } else {
         Wanted { width: 1, height: 1, grow: 1 }
@@ -430,6 +440,7 @@ fn load(
     }
     ready.cells = cells::fit(size.0, size.1, room, way.cell);
     let (columns, rows) = (u32::from(ready.cells.width), u32::from(ready.cells.height));
+    let slot = slot.filter(|_| columns * width * rows * height <= MOST_PIXELS);
     let mut half = scale::scaled(&picture, columns, 2 * rows);
     scale::flatten(&mut half);
     ready.lines = cells::rows(&half, way.depth, slot).into();

@@ -1,14 +1,18 @@
 //! The task that records and understands speech.
 
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::PathBuf;
+
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Loop;
+use crate::support::atomic_file;
 use crate::support::host_command::HostCommand;
 use crate::tui::app::Msg;
 use crate::tui::input::EventSource;
 use crate::tui::output::Sink;
-use crate::tui::voice::{LONGEST_SECONDS, RATE, Samples, Sound, Transcribe, VoiceEvent, VoiceWish};
+use crate::tui::voice::{LONGEST_BYTES, LONGEST_SECONDS, RATE, Samples, Sound, Transcribe, VoiceEvent, VoiceWish};
 
 /// Samples between two readings of the level: a tenth of a second.
 const LEVEL_EVERY: usize = RATE as usize / 10;
@@ -40,7 +44,8 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
                 (Err(why), _) | (_, Err(why)) => teller.tell(VoiceEvent::Failed(why.clone())),
                 (Ok(transcribe), Ok(recorder)) => {
                     let (finish, finished) = oneshot::channel();
-                    let work = record(recorder.clone(), transcribe.clone(), finished, teller);
+                    let keep = services.keep.clone();
+                    let work = record(recorder.clone(), transcribe.clone(), keep, finished, teller);
                     let task = AbortOnDropHandle::new(tokio::spawn(work));
                     self.voice = Some(VoiceTask { finish: Some(finish), _task: task });
                 }
@@ -49,7 +54,7 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
                 Err(why) => teller.tell(VoiceEvent::Failed(why.clone())),
                 Ok(transcribe) => {
                     let understood = transcribe(Sound::File(file));
-                    let work = async move { teller.outcome(understood.await) };
+                    let work = async move { teller.outcome(understood.await, None) };
                     let task = AbortOnDropHandle::new(tokio::spawn(work));
                     self.voice = Some(VoiceTask { finish: None, _task: task });
                 }
@@ -78,20 +83,46 @@ impl Teller {
         let _ = self.jobs.send(Msg::Voice(self.number, event));
     }
 
-    fn outcome(&self, understood: Result<String, String>) {
+    fn outcome(&self, understood: Result<String, String>, kept: Option<PathBuf>) {
         self.tell(match understood {
             Ok(text) => VoiceEvent::Text(text),
-            Err(why) => VoiceEvent::Failed(why),
+            Err(why) => VoiceEvent::NotUnderstood { why, kept },
         });
     }
 }
 
-async fn record(recorder: HostCommand, transcribe: Transcribe, finished: oneshot::Receiver<()>, teller: Teller) {
+async fn record(
+    recorder: HostCommand,
+    transcribe: Transcribe,
+    keep: Option<PathBuf>,
+    finished: oneshot::Receiver<()>,
+    teller: Teller,
+) {
     match listen(&recorder, finished, &teller).await {
         Err(why) => teller.tell(VoiceEvent::Failed(format!("{}: {why}", recorder.name()))),
         Ok(wav) => {
             teller.tell(VoiceEvent::Transcribing);
-            teller.outcome(transcribe(Sound::Recording(wav)).await);
+            let understood = transcribe(Sound::Recording(wav.clone())).await;
+            // What was said once is not said again gladly.
+            let kept = match keep.filter(|_| understood.is_err()) {
+                Some(file) => tokio::task::spawn_blocking(move || kept(file, &wav)).await.ok().flatten(),
+                None => None,
+            };
+            teller.outcome(understood, kept);
+        }
+    }
+}
+
+/// Keeps a recording, readable by its owner only; `None` where that fails.
+fn kept(file: PathBuf, wav: &[u8]) -> Option<PathBuf> {
+    let folder = file.parent().unwrap_or(&file);
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    let written = made.and_then(|()| atomic_file::write(&file, wav, 0o600));
+    match written {
+        Ok(()) => Some(file),
+        Err(error) => {
+            tracing::warn!(%error, file = %file.display(), "a recording was not kept");
+            None
         }
     }
 }
@@ -123,7 +154,8 @@ async fn listen(
             teller.tell(VoiceEvent::Level(samples.peak(told)));
             told = samples.count();
         }
-        if !stopping && samples.seconds() >= LONGEST_SECONDS {
+        let is_full = samples.seconds() >= LONGEST_SECONDS || 2 * samples.count() >= LONGEST_BYTES;
+        if !stopping && is_full {
             stopping = true;
             stream.stop();
         }

@@ -70,6 +70,17 @@ fn a_small_paste_stays_as_it_is() {
 }
 
 #[test]
+fn a_name_goes_on_behind_an_escaped_blank() {
+    let mut composer = Composer::new();
+    composer.paste("see @/a/sp\\ dir/x");
+    assert_eq!(composer.token().as_deref(), Some("/a/sp\\ dir/x"));
+    composer.replace_token("x.txt ");
+    assert_eq!(composer.text(), "see x.txt ");
+    composer.set_text("see @/a/sp dir");
+    assert_eq!(composer.token(), None);
+}
+
+#[test]
 fn the_history_is_walked_at_the_edges_and_the_draft_comes_back() {
     let mut composer = Composer::new();
     composer.load_history(vec!["first".to_owned(), "second\nline".to_owned()]);

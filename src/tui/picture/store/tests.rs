@@ -139,3 +139,22 @@ fn without_colours_a_picture_is_told_in_words() {
     let expected = View::Ready { pixels: (8, 6), bytes: 77, lines: Arc::from([]) };
     assert_eq!(pictures.view("8x6.png", ROOM), expected);
 }
+
+#[test]
+fn cells_of_an_odd_size_cost_no_more_than_others() {
+    let pictures = simple();
+    let cell = (819, 2730);
+    pictures.set_graphics(Some(Graphics { protocol: super::super::Protocol::Kitty, cell }), Some(cell));
+    assert_eq!(pictures.graphics().expect("graphics").cell, (WIDEST_CELL, 2 * WIDEST_CELL));
+    for room in [ROOM, Size { width: 250, height: 80 }] {
+        assert_eq!(pictures.view("320x200.png", room), View::Loading);
+        assert_eq!(work(&pictures), 1);
+        assert!(matches!(pictures.view("320x200.png", room), View::Ready { .. }));
+    }
+    let store = pictures.lock();
+    for entry in store.entries.values() {
+        let State::Ready(ready) = &entry.state else { panic!("not there") };
+        let pixels = ready.scaled.as_ref().map_or(0, |scaled| scaled.width() * scaled.height());
+        assert!(pixels <= MOST_PIXELS, "{pixels}");
+    }
+}
