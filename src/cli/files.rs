@@ -63,10 +63,11 @@ fn workspace(folder: &SessionFolder) -> Result<Workspace, Failure> {
 fn stop_flag() -> Result<Arc<AtomicBool>, Failure> {
     let broken = |error: io::Error| Failure::new(format!("cannot listen for signals: {error}"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(broken)?;
-    let _entered = runtime.enter();
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(broken)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(broken)?;
-    drop(_entered);
+    let listen = |kind| {
+        let _entered = runtime.enter();
+        signal(kind).map_err(broken)
+    };
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
     let stopped = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stopped);
     // It ends with the process.

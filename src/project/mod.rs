@@ -3,7 +3,7 @@
 //! ```text
 //! git.rs    what a Git checkout tracks and ignores
 //! plan.rs   which files would be copied ──> copy.rs  into the workspace
-//! merge.rs  one file, three ways        ──> apply.rs what would be written to the project, then writing it
+//! merge.rs  one file, three ways        ──> making.rs what would be written to the project ──> apply.rs writing it
 //! patch.rs  the same as text that `git apply` reads
 //! ```
 //!
@@ -14,12 +14,14 @@
 pub mod apply;
 mod copy;
 mod git;
+mod making;
 pub mod merge;
 mod patch;
 mod plan;
 
 pub use apply::{Applied, ApplyError, Patch};
 pub use copy::Progress;
+pub use making::{Making, make};
 pub use patch::Limits;
 pub use plan::{Plan, plan};
 

@@ -112,7 +112,7 @@ impl Showing {
             self.shown.text.extend_from_slice(content);
         }
         // The heading of a file comes as one piece.
-        let lines = bytecount(content).max(1);
+        let lines = line_ends(content).max(1);
         file.lines += lines;
         self.all += lines;
         file.bytes += content.len();
@@ -140,8 +140,8 @@ impl Showing {
     }
 }
 
-fn bytecount(content: &[u8]) -> u64 {
-    content.iter().filter(|byte| **byte == b'\n').count() as u64
+fn line_ends(content: &[u8]) -> u64 {
+    content.split(|byte| *byte == b'\n').count() as u64 - 1
 }
 
 /// Gives every line of the difference to `each`, with the path that it belongs to.

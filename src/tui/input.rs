@@ -263,15 +263,12 @@ fn join_runs(inputs: Vec<Input>) -> Vec<Input> {
     };
     for input in inputs {
         let c = if let Input::Key(key) = &input { text_of(key) } else { None };
-        match c {
-            Some(c) => {
-                run.push(c);
-                keys.push(input);
-            }
-            None => {
-                end(&mut run, &mut keys, &mut joined);
-                joined.push(input);
-            }
+        if let Some(c) = c {
+            run.push(c);
+            keys.push(input);
+        } else {
+            end(&mut run, &mut keys, &mut joined);
+            joined.push(input);
         }
     }
     end(&mut run, &mut keys, &mut joined);

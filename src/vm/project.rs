@@ -7,8 +7,8 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::checkpoint::{Ledger, LedgerError, State};
-use crate::project::apply::{self, Conflict, Making};
-use crate::project::{ApplyError, Limits, Patch};
+use crate::project::apply::Conflict;
+use crate::project::{self, ApplyError, Limits, Making, Patch};
 use crate::protocol::{NodeId, PathChange, PathConflict, ProjectApplied, ProjectPatch};
 use crate::session::{Record, SessionError};
 use crate::snapshot::Changes;
@@ -163,8 +163,11 @@ impl Ledger {
             }
         };
         let content = |item: &_| self.store.content(item);
-        let patch =
-            apply::make(&dir, &changes, &Making { content: &content, stays: &stays, markers: bring.markers, goes_on })?;
+        let patch = project::make(
+            &dir,
+            &changes,
+            &Making { content: &content, stays: &stays, markers: bring.markers, goes_on },
+        )?;
         Ok(Brought { dir, patch, bring: bring.clone(), since, node, own })
     }
 

@@ -106,7 +106,7 @@ impl Engine {
         let told = Cell::new(0);
         move |files, of| {
             // A screen has a hundred steps at most to draw.
-            let percent = if of > 0 { files * 100 / of } else { 0 };
+            let percent = (files * 100).checked_div(of).unwrap_or(0);
             if told.replace(percent) != percent {
                 // A screen that is gone is noticed by the loop.
                 let _ = events.send(Event::PhaseChanged(phase(files, of)));

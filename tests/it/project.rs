@@ -314,7 +314,7 @@ fn what_is_shown_is_all_that_is_written() {
     for line in ["+hidden one", "+hidden two", "+: ␛Pq"] {
         assert!(dry.out.contains(line), "{line}: {dry:?}");
     }
-    assert!(dry.out.contains("+ build.sh  +9 -0, new, executable"), "{dry:?}");
+    assert!(dry.out.contains("+ build.sh  +8 -0, new, executable"), "{dry:?}");
 }
 
 #[test]

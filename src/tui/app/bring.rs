@@ -10,6 +10,8 @@ use super::{App, Modal};
 /// A patch that was asked for, or that nobody has looked at yet.
 #[derive(Debug, Default)]
 pub(super) struct Bringing {
+    /// Whether it is being worked out.
+    waits: bool,
     /// Whether something was typed since it was asked for: nothing may come up under the fingers.
     touched: bool,
     ready: Option<ProjectPatch>,
@@ -18,7 +20,7 @@ pub(super) struct Bringing {
 impl Bringing {
     /// A key was pressed.
     pub(super) fn touch(&mut self) {
-        self.touched = true;
+        self.touched = self.waits;
     }
 
     /// The files are about to change.
@@ -46,12 +48,16 @@ impl App {
             self.modal = Some(Modal::Apply(ApplyView::new(&patch, self.theme)));
             return Vec::new();
         }
-        self.bringing.touched = false;
+        (self.bringing.waits, self.bringing.touched) = (true, false);
         vec![UiEffect::Send(Op::PatchProject { markers, since_copy })]
     }
 
     /// What was worked out, or written.
     pub(super) fn on_project(&mut self, event: &Event) {
+        let touched = self.bringing.touched;
+        if matches!(event, Event::ProjectPatched(_)) {
+            (self.bringing.waits, self.bringing.touched) = (false, false);
+        }
         match event {
             Event::ProjectPatched(patch) if patch.is_empty() => {
                 let dir = patch.dir.display();
@@ -60,7 +66,7 @@ impl App {
                 self.warn(patch.notes.iter().cloned());
                 self.warn(patch.left_out.iter().map(|line| format!("left out: {line}")));
             }
-            Event::ProjectPatched(patch) if self.bringing.touched || self.modal.is_some() => {
+            Event::ProjectPatched(patch) if touched || self.modal.is_some() => {
                 self.bringing.ready = Some(patch.clone());
                 let how = match (patch.markers, patch.since_copy) {
                     (false, false) => "",

@@ -15,7 +15,7 @@ use super::viewer::Viewer;
 pub struct ApplyView {
     /// The text, with scroll and search.
     pub viewer: Viewer,
-    patch: ProjectPatch,
+    patch: Box<ProjectPatch>,
     theme: Theme,
     /// The width that the text is drawn for.
     width: u16,
@@ -43,7 +43,7 @@ impl ApplyView {
         let title = format!("{write} to write, {remove} to remove{conflicts} in {dir}");
         let mut viewer = Viewer::of_lines(title, Vec::new(), 2);
         viewer.set_foot(if patch.is_ready() { "look at it first" } else { CONFLICTS });
-        Self { viewer, patch: patch.clone(), theme, width: 0, shown_at: None, armed: false }
+        Self { viewer, patch: Box::new(patch.clone()), theme, width: 0, shown_at: None, armed: false }
     }
 
     /// Fits it to an area.
@@ -75,8 +75,8 @@ impl ApplyView {
             (&patch.remove, theme.glyphs().removed, theme.removed()),
         ] {
             for change in list {
-                let path = Span::styled(format!("{glyph} {}", clean(&change.path)), style);
-                lines.push(Line::from(vec![path, Span::styled(format!("  {}", clean(&change.what)), theme.dim())]));
+                let name = Span::styled(format!("{glyph} {}", clean(&change.path)), style);
+                lines.push(Line::from(vec![name, Span::styled(format!("  {}", clean(&change.what)), theme.dim())]));
             }
         }
         for conflict in &patch.conflicts {
@@ -105,7 +105,7 @@ impl ApplyView {
         if !self.armed {
             return None;
         }
-        let ProjectPatch { digest, markers, since_copy, .. } = self.patch.clone();
-        Some(Op::ApplyProject { digest, markers, since_copy })
+        let ProjectPatch { digest, markers, since_copy, .. } = &*self.patch;
+        Some(Op::ApplyProject { digest: digest.clone(), markers: *markers, since_copy: *since_copy })
     }
 }

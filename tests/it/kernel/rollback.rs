@@ -234,7 +234,7 @@ async fn changes_of_the_kernel_and_of_all_files_wait_for_each_other() {
     session.send(Op::Kernel(KernelChange::Rebuild));
     let slow = session.file("slow");
     assert!(machine::soon(|| slow.exists()));
-    session.send(Op::PatchProject { markers: false });
+    session.send(Op::PatchProject { markers: false, since_copy: false });
     session.send(Op::Interrupt);
     let events =
         session.until(|event| matches!(event, Event::Error { message, .. } if message.contains("project"))).await;
