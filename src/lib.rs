@@ -18,6 +18,7 @@
 //! | [`model`] | clients of chat endpoints |
 //! | [`demo`] | the scripted chat endpoint on loopback |
 //! | [`kernel`] | the notebook: its Python, and the Jupyter kernel of a session |
+//! | [`browser`] | the browser of a session: pages as Markdown and numbered elements |
 //! | [`document`] | documents (PDF, Office, EPUB, tables …) to Markdown; pure functions |
 //! | [`tools`] | the 24 tools: table, argument checks, dispatch |
 //! | [`vm`] | the engine: one actor per session, driven by ops, telling events |
@@ -89,6 +90,7 @@
 //! # }
 //! ```
 
+pub mod browser;
 pub mod cli;
 pub mod config;
 pub mod demo;

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::browser::LazyProgram;
 use crate::cli::args::GlobalArgs;
 use crate::cli::config_command;
 use crate::cli::output;
@@ -189,6 +190,11 @@ impl Setup {
         LazySandbox::from_chooser(chooser(&self.loaded))
     }
 
+    /// The browser, not looked for yet.
+    pub fn browser(&self) -> LazyProgram {
+        browser(&self.loaded)
+    }
+
     /// The Python of the notebook, not looked for yet.
     pub fn python(&self) -> LazyPython {
         python(&self.options, &self.loaded)
@@ -215,6 +221,7 @@ impl Setup {
             holder: holder.to_owned(),
             interactive: holder == SCREEN,
             python: self.python(),
+            browser: self.browser(),
             ..SessionOptions::new(sandbox)
         };
         OpenSession::open(folder, &options).map_err(|error| Failure::from_error(&error).maybe_hint(error.hint()))
@@ -280,6 +287,11 @@ impl Setup {
         let model = OpenAiChat::new(endpoint).map_err(|error| Failure::from_error(&error).maybe_hint(error.hint()))?;
         Ok((Arc::new(model), None))
     }
+}
+
+/// The browser that this configuration leads to, not looked for yet.
+pub fn browser(loaded: &Loaded) -> LazyProgram {
+    LazyProgram::new(loaded.config.browser.path.clone())
 }
 
 /// The Python of the notebook that this configuration leads to, not looked for yet.

@@ -10,8 +10,9 @@ use super::bootstrap::{self, chooser, chooser_of, load_options};
 use super::output;
 use super::report::{Failure, Outcome};
 use super::transcribe;
+use crate::browser::Missing;
 use crate::config::{self, LoadOptions, Loaded, NetworkMode, SandboxBackend};
-use crate::kernel::python::{Missing, PACKAGES};
+use crate::kernel::python::{self as python_parts, PACKAGES};
 use crate::sandbox::{LazySandbox, MachineFacts};
 use crate::support::{sanitize, truncate};
 
@@ -104,6 +105,7 @@ fn configured(options: &LoadOptions, loaded: &Loaded, findings: &mut Vec<Finding
     findings.push(namespaces(&MachineFacts::of_host(), loaded));
     findings.push(processes(&MachineFacts::of_host()));
     findings.push(python(options, loaded));
+    findings.push(browser(loaded));
     findings.push(git(options));
     findings.push(speech(options, loaded));
     findings.push(folder("sessions", &paths.sessions_dir));
@@ -120,7 +122,7 @@ fn mend(options: &LoadOptions) -> Result<(), Failure> {
     let missing = match python.get() {
         Ok(_) => return Ok(()),
         Err(missing) if missing.can_be_made => missing,
-        Err(Missing { reason, hint, .. }) => return Err(Failure::new(reason).hint(hint)),
+        Err(python_parts::Missing { reason, hint, .. }) => return Err(Failure::new(reason).hint(hint)),
     };
     let mut err = output::err();
     writeln!(err, "{}. Making an environment: {}", sanitize::line(&missing.reason), PACKAGES.join(", "))?;
@@ -135,7 +137,15 @@ fn mend(options: &LoadOptions) -> Result<(), Failure> {
 fn python(options: &LoadOptions, loaded: &Loaded) -> Finding {
     match bootstrap::python(options, loaded).get() {
         Ok(python) => Finding::ok("python", python.told()),
-        Err(Missing { reason, hint, .. }) => Finding::new("python", Status::Warning, reason, Some(hint)),
+        Err(python_parts::Missing { reason, hint, .. }) => Finding::new("python", Status::Warning, reason, Some(hint)),
+    }
+}
+
+/// The browser of the tools.
+fn browser(loaded: &Loaded) -> Finding {
+    match bootstrap::browser(loaded).get() {
+        Ok(program) => Finding::ok("browser", program.path.display().to_string()),
+        Err(Missing { reason, hint }) => Finding::new("browser", Status::Warning, reason.clone(), Some(hint.clone())),
     }
 }
 

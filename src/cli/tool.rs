@@ -13,7 +13,7 @@ use crate::config::NetworkMode;
 use crate::protocol::ToolStatus;
 use crate::sandbox::LazySandbox;
 use crate::support::sanitize;
-use crate::tools::{Availability, ToolRegistry};
+use crate::tools::{Availability, Needs, ToolRegistry};
 use crate::vm::VirtualMachine;
 
 /// Most that is read from standard input as arguments.
@@ -35,7 +35,7 @@ fn list(setup: &Setup, as_json: bool) -> Outcome {
     let registry = ToolRegistry::from_bundle(&bundle).map_err(|error| Failure::from_error(&error))?;
     let sandbox = setup.sandbox();
     let rows: Vec<(String, Option<String>)> = registry
-        .rows_with(&sandbox, &setup.python())
+        .rows_with(&Needs { sandbox: &sandbox, python: &setup.python(), browser: &setup.browser() })
         .into_iter()
         .map(|row| match row.availability {
             Availability::Ready => (row.name, None),

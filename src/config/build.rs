@@ -7,8 +7,8 @@ use super::fields::{ENDPOINTS, field, fields};
 use super::loaded::ShownValue;
 use super::paths::expand;
 use super::schema::{
-    Config, Endpoint, EngineSection, LimitSection, MediaSection, NetworkSection, ProjectSection, PythonSection,
-    SandboxSection, SnapshotSection, SpecSection, UiSection, VoiceSection, WorkspaceSection,
+    BrowserSection, Config, Endpoint, EngineSection, LimitSection, MediaSection, NetworkSection, ProjectSection,
+    PythonSection, SandboxSection, SnapshotSection, SpecSection, UiSection, VoiceSection, WorkspaceSection,
 };
 use super::settings::{Settings, Source};
 use super::value::{self, Typed};
@@ -74,6 +74,7 @@ impl Builder<'_> {
                 max_total_mb: self.whole("project.max_total_mb"),
             },
             engine: EngineSection { max_rounds: self.whole("engine.max_rounds") },
+            browser: BrowserSection { path: self.path("browser.path") },
             python: PythonSection { path: self.path("python.path") },
             spec: SpecSection { dir: self.path("spec.dir") },
             voice: VoiceSection { recorder: self.text("voice.recorder") },

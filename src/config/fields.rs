@@ -294,6 +294,12 @@ const ROWS: &[Row] = &[
         "The python3 of notebook cells; found is the first of PATH and /usr that has ipykernel, or one made by doctor --fix.",
     ),
     (
+        "browser.path",
+        FieldKind::Path,
+        "[found]",
+        "The browser of the tools: Chromium, Chrome or Edge itself; found is the first that is installed.",
+    ),
+    (
         "spec.dir",
         FieldKind::Path,
         "[built in]",
@@ -445,6 +451,7 @@ mod tests {
             "project",
             "engine",
             "python",
+            "browser",
             "spec",
             "ui",
             "voice",

@@ -27,6 +27,8 @@ pub struct Config {
     pub engine: EngineSection,
     /// The Python of the notebook.
     pub python: PythonSection,
+    /// The browser.
+    pub browser: BrowserSection,
     /// Where prompt and manifest come from.
     pub spec: SpecSection,
     /// How the screen looks.
@@ -303,6 +305,13 @@ impl Default for EngineSection {
 #[derive(Debug, Clone, Default)]
 pub struct PythonSection {
     /// The interpreter; `None` looks for one that has ipykernel.
+    pub path: Option<PathBuf>,
+}
+
+/// The browser of the session.
+#[derive(Debug, Clone, Default)]
+pub struct BrowserSection {
+    /// The program; `None` looks for Chromium, Chrome or Edge.
     pub path: Option<PathBuf>,
 }
 

@@ -19,7 +19,7 @@ mod docx;
 mod encoding;
 mod epub;
 mod grid;
-mod html;
+pub mod html;
 pub mod kind;
 mod markdown;
 mod math;

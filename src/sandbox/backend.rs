@@ -16,6 +16,7 @@ use super::give::give;
 use super::hints;
 use super::landlock::{self, Walls};
 use super::machine::MachineFacts;
+use super::network::Family;
 use super::private::Private;
 use super::runner::Start;
 use super::usage::Account;
@@ -214,6 +215,7 @@ impl Sandbox {
     pub(super) fn command(
         &self,
         folders: &SandboxFolders,
+        family: Family,
         request: Request,
         mode: NetworkMode,
         proxy: SocketAddr,
@@ -232,7 +234,7 @@ impl Sandbox {
                 env: policy::environment(folders, &section.env_pass, |name| std::env::var(name).ok()),
                 folder: PathBuf::from(&folders.mount),
                 terminal,
-                limits: Some(bubblewrap::limits(section)),
+                limits: Some(bubblewrap::limits(section, family)),
                 confinement: None,
             },
             Backend::Unconfined { .. } => wire::Command {
@@ -250,6 +252,7 @@ impl Sandbox {
     pub(super) fn runner(
         &self,
         folders: &SandboxFolders,
+        family: Family,
         mode: NetworkMode,
         shared: bool,
     ) -> Result<Start, NotStarted> {
@@ -257,6 +260,7 @@ impl Sandbox {
             Backend::Bubblewrap { bwrap, program, .. } => {
                 let network = Network::of(mode, shared);
                 let plan = confined_plan(&self.0.section, &self.0.private, folders, bwrap, program, network)?;
+                let plan = Plan { browser: family == Family::Browser, ..plan };
                 let (command, control) = helper(program, "__launch")?;
                 Ok(Start { command, control, plan: Some(plan), proxy_port: network.proxy_port() })
             }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::SandboxFolders;
+use super::network::Family;
 use super::wire::{Limits, Network, Plan, Role};
 use crate::config::schema::SandboxSection;
 
@@ -110,13 +111,24 @@ fn nobody() -> u32 {
     told.and_then(|text| text.trim().parse().ok()).unwrap_or(65_534)
 }
 
-/// The limits of the configuration in the kernel's units.
-pub(super) fn limits(section: &SandboxSection) -> Limits {
+/// Processes and threads that a browser may have at least.
+const BROWSER_PIDS: u64 = 2048;
+
+/// The limits of the configuration in the kernel's units. A process of a browser sets aside far more than it ever uses,
+/// so it is held by what all of them really use.
+pub(super) fn limits(section: &SandboxSection, family: Family) -> Limits {
     let mebibytes = |count: u64| count.saturating_mul(1 << 20);
     Limits {
-        memory_bytes: mebibytes(section.limits.memory_mb),
+        memory_bytes: match family {
+            Family::Shell => mebibytes(section.limits.memory_mb),
+            Family::Browser => libc::RLIM_INFINITY,
+        },
         total_memory_bytes: mebibytes(section.limits.total_memory_mb()),
-        pids: Some(section.limits.pids),
+        pids: Some(match family {
+            Family::Shell => section.limits.pids,
+            // Threads count, and each page has a dozen.
+            Family::Browser => section.limits.pids.max(BROWSER_PIDS),
+        }),
         file_bytes: mebibytes(section.limits.file_mb),
         open_files: section.limits.open_files,
     }

@@ -18,6 +18,7 @@ use super::hints;
 use super::landlock::{self, Walls};
 use super::machine::MachineFacts;
 use super::netns::{self, SharedNetwork};
+use super::network::Family;
 use super::private::Private;
 use super::wire::{Network, PROXY_PORT, Task};
 use super::{SandboxFolders, ask, probe};
@@ -279,7 +280,7 @@ impl Chooser {
             let plan = backend::confined_plan(&self.section, private, &folders, bwrap, program, network);
             let plan = plan.map_err(broken)?;
             let task = Task::Probe {
-                limits: bubblewrap::limits(&self.section),
+                limits: bubblewrap::limits(&self.section, Family::Shell),
                 own_network: network != Network::Host,
                 proxy_port: network.proxy_port(),
             };

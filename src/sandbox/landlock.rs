@@ -165,7 +165,11 @@ impl Walls {
             Network::Port(_) => Internet::Outgoing,
             Network::Host => Internet::Open,
         };
-        Filter { ptrace, sockets: Sockets::Unnamespaced { internet, unix: self.holds_unix_sockets() } }
+        Filter {
+            ptrace,
+            namespaces: false,
+            sockets: Sockets::Unnamespaced { internet, unix: self.holds_unix_sockets() },
+        }
     }
 }
 

@@ -83,8 +83,8 @@ fn become_bubblewrap() -> io::Result<std::convert::Infallible> {
         kept.push(fd);
         Ok(number)
     };
-    let [first, second] = seccomp::programs(Filter { ptrace: plan.allow_ptrace, sockets: Sockets::Namespaced })
-        .map_err(io::Error::other)?;
+    let filter = Filter { ptrace: plan.allow_ptrace, namespaces: plan.browser, sockets: Sockets::Namespaced };
+    let [first, second] = seccomp::programs(filter).map_err(io::Error::other)?;
     let seccomp = [keep(&first)?, keep(&second)?];
     let mut files = Vec::new();
     for (path, content) in policy::made_up_files(plan.ids) {

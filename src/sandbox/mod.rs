@@ -99,6 +99,16 @@ pub struct Mounted {
     pub programs: bool,
 }
 
+impl SandboxFolders {
+    /// Those of the session's browser: HOME and temporary folder are its own, beside those of the commands, which could
+    /// read its cookies otherwise. `mounted` is what it sees besides.
+    #[must_use]
+    pub fn of_browser(&self, mounted: Vec<Mounted>) -> Self {
+        let own = self.home.with_file_name("browser");
+        Self { home: own.join("home"), tmp: own.join("tmp"), mounted, ..self.clone() }
+    }
+}
+
 impl Mounted {
     /// Seen where it lies.
     pub fn in_place(source: PathBuf) -> Self {

@@ -109,7 +109,7 @@ pub(super) fn arguments(plan: &Plan, sources: &Sources, layout: &Layout, fds: &D
         // The host's, or the given one, in which this process is by now.
         out.add(&["--share-net"]);
     }
-    if plan.disable_userns {
+    if plan.disable_userns && !plan.browser {
         out.add(&["--disable-userns"]);
     }
     out.add(&["--die-with-parent", "--new-session", "--as-pid-1", "--clearenv", "--cap-drop", "ALL"]);
@@ -141,7 +141,8 @@ pub(super) fn arguments(plan: &Plan, sources: &Sources, layout: &Layout, fds: &D
     for folder in ["/mnt", "/home", "/run"] {
         out.folder(folder);
     }
-    out.add(&["--bind", &sources.tmp, "/tmp", "--bind", &sources.home, HOME, "--bind", &sources.work, &plan.mount]);
+    out.add(&["--bind", &sources.tmp, "/tmp", "--bind", &sources.home, HOME]);
+    out.add(&[if plan.browser { "--ro-bind" } else { "--bind" }, &sources.work, &plan.mount]);
     let target = plan.mount.strip_prefix("/mnt/").unwrap_or(&plan.mount);
     out.add(&["--symlink", target, "/mnt/okcomputer"]);
     out.add(&["--ro-bind", &sources.program, INIT]);
@@ -255,6 +256,7 @@ mod tests {
             ids: (1000, 1000),
             network: Network::Own,
             disable_userns: true,
+            browser: false,
             allow_ptrace: false,
             extra_ro: Vec::new(),
             role: Role::Runner,
@@ -292,6 +294,13 @@ mod tests {
         at("--add-seccomp-fd 11 --add-seccomp-fd 12");
         assert!(!line.contains("--share-net"));
         assert_eq!(line.matches("--bind ").count(), 3, "three writable folders");
+    }
+
+    #[test]
+    fn a_browser_reads_the_workspace_and_may_build_walls_of_its_own() {
+        let line = joined(&Plan { browser: true, ..plan() });
+        assert!(line.contains("--ro-bind /s/work /mnt/okcvm-1") && !line.contains("--disable-userns"), "{line}");
+        assert_eq!(line.matches("--bind ").count(), 2, "two writable folders");
     }
 
     #[test]

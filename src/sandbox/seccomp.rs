@@ -23,6 +23,8 @@ pub(super) struct FilterError(String);
 pub(super) struct Filter {
     /// Processes may trace and read each other, for debuggers; still only those that the kernel lets them.
     pub(super) ptrace: bool,
+    /// Namespaces may be made, for a browser that puts a sandbox of its own around each page.
+    pub(super) namespaces: bool,
     /// Which sockets may be made.
     pub(super) sockets: Sockets,
 }
@@ -56,15 +58,13 @@ pub(super) enum Internet {
 /// `open_tree_attr` (Linux 6.15), which the C library's names do not have yet; the number is that of every architecture.
 const OPEN_TREE_ATTR: i64 = 467;
 
+/// Calls with which a process makes walls of its own: namespaces, and what is seen in them.
+const NAMESPACES: &[i64] =
+    &[libc::SYS_mount, libc::SYS_umount2, libc::SYS_pivot_root, libc::SYS_chroot, libc::SYS_setns, libc::SYS_unshare];
+
 /// Calls that are refused whatever their arguments.
 const REFUSED: &[i64] = &[
-    // Mounts and namespaces.
-    libc::SYS_mount,
-    libc::SYS_umount2,
-    libc::SYS_pivot_root,
-    libc::SYS_chroot,
-    libc::SYS_setns,
-    libc::SYS_unshare,
+    // The newer calls on mounts.
     libc::SYS_move_mount,
     libc::SYS_open_tree,
     OPEN_TREE_ATTR,
@@ -157,16 +157,21 @@ pub(super) fn apply(filter: Filter) -> Result<(), FilterError> {
 fn compiled(filter: Filter) -> Result<[BpfProgram; 2], FilterError> {
     let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(fail)?;
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = REFUSED.iter().map(|call| (*call, Vec::new())).collect();
+    if !filter.namespaces {
+        rules.extend(NAMESPACES.iter().map(|call| (*call, Vec::new())));
+    }
     if !filter.ptrace {
         rules.extend(TRACING.iter().map(|call| (*call, Vec::new())));
     }
     let ioctls = REFUSED_IOCTLS.iter().map(|request| rule(&[equal(1, *request)])).collect::<Result<_, _>>()?;
     rules.insert(libc::SYS_ioctl, ioctls);
-    let flags = REFUSED_CLONE_FLAGS.iter().map(|flag| {
-        let flag = u64::from(*flag as u32);
-        rule(&[(0, SeccompCmpOp::MaskedEq(flag), flag)])
-    });
-    rules.insert(libc::SYS_clone, flags.collect::<Result<_, _>>()?);
+    if !filter.namespaces {
+        let flags = REFUSED_CLONE_FLAGS.iter().map(|flag| {
+            let flag = u64::from(*flag as u32);
+            rule(&[(0, SeccompCmpOp::MaskedEq(flag), flag)])
+        });
+        rules.insert(libc::SYS_clone, flags.collect::<Result<_, _>>()?);
+    }
     rules.extend(sockets(filter.sockets)?);
     rules.extend(others(filter.sockets)?);
 
@@ -331,10 +336,12 @@ mod tests {
     fn every_filter_compiles_and_fits_the_kernels_limit() {
         for sockets in ALL {
             for ptrace in [false, true] {
-                for program in programs(Filter { ptrace, sockets }).expect("filters") {
-                    assert_eq!(program.len() % 8, 0);
-                    // BPF_MAXINSNS.
-                    assert!(program.len() / 8 > 4 && program.len() / 8 <= 4096, "{}", program.len() / 8);
+                for namespaces in [false, true] {
+                    for program in programs(Filter { ptrace, namespaces, sockets }).expect("filters") {
+                        assert_eq!(program.len() % 8, 0);
+                        // BPF_MAXINSNS.
+                        assert!(program.len() / 8 > 4 && program.len() / 8 <= 4096, "{}", program.len() / 8);
+                    }
                 }
             }
         }
@@ -344,7 +351,7 @@ mod tests {
     fn behind<T: Send>(sockets: Sockets, tried: impl FnOnce() -> T + Send) -> T {
         let ran = std::thread::scope(|scope| {
             let thread = scope.spawn(|| {
-                apply(Filter { ptrace: false, sockets }).expect("filter");
+                apply(Filter { ptrace: false, namespaces: false, sockets }).expect("filter");
                 tried()
             });
             thread.join()

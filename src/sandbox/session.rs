@@ -30,6 +30,9 @@ pub struct SandboxSession(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     sandbox: Sandbox,
+    /// Whose it is: that of commands, or that of the browser.
+    family: Family,
+    place: Arc<Place>,
     folders: Mutex<Arc<SandboxFolders>>,
     network: Network,
     notices: Notices,
@@ -42,12 +45,13 @@ struct Inner {
     running: Mutex<Running>,
 }
 
+/// What all sandboxes of a session share: a network, and the proxy on it.
+#[derive(Debug, Default)]
+struct Place(tokio::sync::Mutex<Option<(Arc<SharedNetwork>, Option<ProxyGuard>)>>);
+
 #[derive(Debug, Default)]
 struct Running {
     runner: Option<(Arc<Runner>, NetworkMode)>,
-    network: Option<Arc<SharedNetwork>>,
-    /// The proxy on that network.
-    proxy: Option<ProxyGuard>,
 }
 
 /// What is to be run.
@@ -70,8 +74,30 @@ impl SandboxSession {
         notices: Notices,
         redactor: Redactor,
     ) -> Self {
+        let place = Arc::default();
+        Self::of_family(Family::Shell, (sandbox, folders), place, network, (notices, redactor))
+    }
+
+    /// The sandbox of the session's browser, on the same network as its commands, so that the browser sees what they
+    /// serve. The folders are its own but for the workspace, which it only reads; see [`SandboxFolders::of_browser`].
+    #[must_use]
+    pub fn for_browser(&self, folders: Arc<SandboxFolders>) -> Self {
+        let Inner { sandbox, place, network, notices, redactor, .. } = &*self.0;
+        let told = (notices.clone(), redactor.clone());
+        Self::of_family(Family::Browser, (sandbox.clone(), folders), Arc::clone(place), network.clone(), told)
+    }
+
+    fn of_family(
+        family: Family,
+        (sandbox, folders): (Sandbox, Arc<SandboxFolders>),
+        place: Arc<Place>,
+        network: Network,
+        (notices, redactor): (Notices, Redactor),
+    ) -> Self {
         Self(Arc::new(Inner {
             sandbox,
+            family,
+            place,
             folders: Mutex::new(folders),
             network,
             notices,
@@ -115,7 +141,7 @@ impl SandboxSession {
         let mode = self.network_mode();
         let merged = request.merged;
         if !inner.sandbox.has_runner() {
-            let command = inner.sandbox.command(&self.folders(), request, mode, netns::PROXY)?;
+            let command = inner.sandbox.command(&self.folders(), inner.family, request, mode, netns::PROXY)?;
             return inner.sandbox.run_directly(command, input, inner.accounts.open()).await;
         }
         let mut again = true;
@@ -124,9 +150,11 @@ impl SandboxSession {
                 SandboxScope::Session => self.runner(mode).await?,
                 SandboxScope::Command => Arc::new(self.new_runner(mode).await?),
             };
-            let mut command = inner.sandbox.command(&self.folders(), request.clone(), mode, runner.proxy_address)?;
+            let folders = self.folders();
+            let proxy = runner.proxy_address;
+            let mut command = inner.sandbox.command(&folders, inner.family, request.clone(), mode, proxy)?;
             if mode == NetworkMode::Proxy {
-                command.env.extend(inner.network.environment(Family::Shell, runner.proxy_address));
+                command.env.extend(inner.network.environment(inner.family, proxy));
             }
             match runner.run(&command, merged, input, inner.accounts.open()).await {
                 // It ended between two commands, or under this one: a new one takes its place.
@@ -203,7 +231,7 @@ impl SandboxSession {
 
     /// The network that a command which starts now has.
     pub fn network_mode(&self) -> NetworkMode {
-        if self.0.sandbox.confines() { self.0.network.mode(Family::Shell) } else { NetworkMode::Host }
+        if self.0.sandbox.confines() { self.0.network.mode(self.0.family) } else { NetworkMode::Host }
     }
 
     /// Whether what was started with this network has the walls that a command has now.
@@ -214,7 +242,7 @@ impl SandboxSession {
     async fn new_runner(&self, mode: NetworkMode) -> Result<Runner, NotStarted> {
         let inner = &*self.0;
         let shared = self.network(mode).await?;
-        let start = inner.sandbox.runner(&self.folders(), mode, shared.is_some())?;
+        let start = inner.sandbox.runner(&self.folders(), inner.family, mode, shared.is_some())?;
         let mut runner = Runner::start(start, shared.as_deref()).await?;
         if let Some(listener) = runner.listener.take() {
             runner.proxy_address = listener.local_addr()?;
@@ -228,15 +256,16 @@ impl SandboxSession {
         if mode == NetworkMode::Host || !self.0.sandbox.shares_network() {
             return Ok(None);
         }
-        if let Some(network) = self.with(|running| running.network.clone()) {
-            return Ok(Some(network));
+        let mut place = self.0.place.0.lock().await;
+        if let Some((network, _)) = &*place {
+            return Ok(Some(Arc::clone(network)));
         }
         let Some((command, control, plan)) = self.0.sandbox.network_maker(&self.folders())? else { return Ok(None) };
         let make = tokio::task::spawn_blocking(move || SharedNetwork::make(command, &control, &plan));
         let mut network = make.await.map_err(std::io::Error::other)?.map_err(NotStarted::Sandbox)?;
         let proxy = network.listener.take().map(|listener| self.0.network.serve(listener)).transpose()?;
         let network = Arc::new(network);
-        self.with(|running| (running.network, running.proxy) = (Some(Arc::clone(&network)), proxy));
+        *place = Some((Arc::clone(&network), proxy));
         Ok(Some(network))
     }
 

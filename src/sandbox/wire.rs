@@ -70,6 +70,8 @@ pub(super) struct Plan {
     pub(super) network: Network,
     /// Whether bubblewrap knows `--disable-userns`.
     pub(super) disable_userns: bool,
+    /// Whether this is the browser's: it builds a sandbox of its own inside this one, and only reads the workspace.
+    pub(super) browser: bool,
     /// Whether processes may trace each other.
     pub(super) allow_ptrace: bool,
     /// Further host paths to show, read-only, each with its path inside.
@@ -93,6 +95,7 @@ impl Plan {
             ids: super::tool_ids(section),
             network: Network::Host,
             disable_userns: false,
+            browser: false,
             allow_ptrace: section.allow_ptrace,
             extra_ro: Vec::new(),
             role,

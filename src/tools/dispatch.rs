@@ -12,10 +12,11 @@ use super::capture::{Capture, Clipped, with_footer};
 use super::keyboards::Keyboards;
 use super::network;
 use super::python::Making;
-use super::registry::{Availability, Entry, ToolRegistry, ToolRow};
+use super::registry::{Availability, Entry, Needs, ToolRegistry, ToolRow};
 use super::state::ToolState;
 use super::tool::{ToolContext, ToolEffect, ToolError, ToolOutput};
 use super::{ToolsError, walls};
+use crate::browser::{Browser, LazyProgram};
 use crate::config::schema::NetworkMode;
 use crate::kernel::python::LazyPython;
 use crate::kernel::{Kernel, StillKernel};
@@ -47,6 +48,8 @@ pub struct ToolboxParts {
     pub interactive: bool,
     /// The Python of the notebook, and of commands.
     pub python: LazyPython,
+    /// The browser of the machine.
+    pub browser: LazyProgram,
 }
 
 /// The tools of one session. Meant to be shared behind an `Arc`.
@@ -74,6 +77,9 @@ pub(crate) struct Machine {
     pub(crate) python: LazyPython,
     /// The kernel of the session.
     pub(crate) kernel: Kernel,
+    /// The browser of the machine, and that of the session.
+    pub(crate) browser_program: LazyProgram,
+    pub(crate) browser: Browser,
     /// Terminals of running calls.
     pub(crate) keyboards: Keyboards,
     sandbox: LazySandbox,
@@ -129,7 +135,7 @@ pub struct Spill {
 impl Toolbox {
     /// The tools of a session. Does not try the sandbox yet.
     pub fn new(parts: ToolboxParts) -> Result<Self, ToolsError> {
-        let ToolboxParts { bundle, workspace, sandbox, folders, spill, redactor, interactive, python } = parts;
+        let ToolboxParts { bundle, workspace, sandbox, folders, spill, redactor, interactive, python, browser } = parts;
         let notices = Notices::default();
         let kernel = Kernel::new(notices.clone());
         let network = Network::new(sandbox.network_section(), notices.clone(), |name| std::env::var(name).ok());
@@ -142,6 +148,8 @@ impl Toolbox {
             interactive,
             python,
             kernel,
+            browser_program: browser,
+            browser: Browser::new(),
             keyboards: Keyboards::default(),
             sandbox,
             session: Arc::default(),
@@ -158,14 +166,12 @@ impl Toolbox {
 
     /// Every tool of the manifest and whether it can run here. Blocks while the sandbox is chosen.
     pub fn rows(&self) -> Vec<ToolRow> {
-        self.registry.rows_with(&self.machine.sandbox, &self.machine.python)
+        self.registry.rows_with(&self.machine.needs())
     }
 
     /// The tools that can run here, as the model is told of them. Blocks while the sandbox is chosen.
     pub fn specs(&self) -> Vec<ToolSpec> {
-        let usable = |entry: &&Entry| {
-            entry.tool.is_some() && entry.why_not(&self.machine.sandbox, &self.machine.python).is_none()
-        };
+        let usable = |entry: &&Entry| entry.tool.is_some() && entry.why_not(&self.machine.needs()).is_none();
         self.registry.entries.iter().filter(usable).map(|entry| self.spec(entry)).collect()
     }
 
@@ -247,7 +253,7 @@ impl Toolbox {
     /// Ends everything that runs for this session.
     pub async fn close(&self) {
         self.making.stop();
-        self.machine.kernel.close().await;
+        futures::join!(self.machine.kernel.close(), self.machine.browser.close());
         if let Some(session) = self.machine.session() {
             session.close().await;
         }
@@ -364,6 +370,11 @@ impl Machine {
     /// What reads documents and pictures, in a process that can do nothing else.
     pub(crate) fn decoder(&self) -> Decoder {
         self.sandbox.decoder()
+    }
+
+    /// What tools may need.
+    pub(super) fn needs(&self) -> Needs<'_> {
+        Needs { sandbox: &self.sandbox, python: &self.python, browser: &self.browser_program }
     }
 
     /// The session's sandbox, where one was made already.

@@ -26,13 +26,14 @@ pub mod tool;
 mod walls;
 
 // What a toolbox is made of, for those who may not look into the sandbox.
+pub use crate::browser::LazyProgram;
 pub use crate::kernel::python::LazyPython;
 pub use crate::kernel::{PastCell, PastEnding};
 pub use crate::sandbox::{LazySandbox, SandboxFolders};
 pub use builtin::picture::{Pixels, pixels};
 pub use decode::decode;
 pub use dispatch::{CallContext, Finished, Spill, Still, Toolbox, ToolboxParts};
-pub use registry::{Availability, ToolRegistry, ToolRow};
+pub use registry::{Availability, Needs, ToolRegistry, ToolRow};
 pub use state::TodoFile;
 pub use tool::{Tool, ToolContext, ToolEffect, ToolError, ToolOutput};
 

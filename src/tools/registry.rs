@@ -8,7 +8,8 @@ use super::ToolsError;
 use super::args::Checker;
 use super::builtin::{self, Code};
 use super::tool::Tool;
-use crate::kernel::python::{LazyPython, Missing};
+use crate::browser::{LazyProgram, Missing};
+use crate::kernel::python::{self, LazyPython};
 use crate::protocol::ToolSpec;
 use crate::sandbox::LazySandbox;
 use crate::spec::Bundle;
@@ -31,6 +32,17 @@ pub struct ToolRow {
     pub availability: Availability,
 }
 
+/// What tools may need besides their session.
+#[derive(Debug, Clone, Copy)]
+pub struct Needs<'a> {
+    /// The boundary around commands.
+    pub sandbox: &'a LazySandbox,
+    /// The Python of the notebook.
+    pub python: &'a LazyPython,
+    /// The browser.
+    pub browser: &'a LazyProgram,
+}
+
 /// A tool with everything that is known of it.
 pub(super) struct Entry {
     pub(super) spec: ToolSpec,
@@ -40,17 +52,22 @@ pub(super) struct Entry {
 
 impl Entry {
     /// Why a tool for which there is code cannot run here.
-    pub(super) fn why_not(&self, sandbox: &LazySandbox, python: &LazyPython) -> Option<String> {
+    pub(super) fn why_not(&self, needs: &Needs<'_>) -> Option<String> {
+        let Needs { sandbox, python, browser } = needs;
         let tool = self.tool.as_ref()?;
         if tool.needs_sandbox()
             && let Err(why) = sandbox.get()
         {
             return Some(format!("no sandbox: {}", why.reason));
         }
+        if tool.needs_browser() {
+            let Missing { reason, hint } = browser.get().err()?;
+            return Some(format!("{reason}: {hint}"));
+        }
         if !tool.needs_python() {
             return None;
         }
-        let Missing { reason, hint, .. } = match python.get() {
+        let python::Missing { reason, hint, .. } = match python.get() {
             Err(missing) => missing,
             Ok(python) => {
                 // Only where it is seen elsewhere does it not matter who may walk to it.
@@ -123,9 +140,9 @@ impl ToolRegistry {
         &self.rows
     }
 
-    /// Every tool and whether it can run here, with this sandbox and this Python. Blocks while they are looked for.
-    pub fn rows_with(&self, sandbox: &LazySandbox, python: &LazyPython) -> Vec<ToolRow> {
-        let row = |(entry, row): (&Entry, &ToolRow)| match entry.why_not(sandbox, python) {
+    /// Every tool and whether it can run here, with what there is. Blocks while they are looked for.
+    pub fn rows_with(&self, needs: &Needs<'_>) -> Vec<ToolRow> {
+        let row = |(entry, row): (&Entry, &ToolRow)| match entry.why_not(needs) {
             Some(why) if row.availability == Availability::Ready => {
                 ToolRow { name: row.name.clone(), availability: Availability::Unavailable(why) }
             }
@@ -164,8 +181,26 @@ mod tests {
             .filter(|row| row.availability == Availability::Ready)
             .map(|row| row.name.trim_start_matches("mshtools-"))
             .collect();
-        assert_eq!(ready, ["todo_read", "todo_write", "ipython", "read_file", "edit_file", "write_file", "shell"]);
-        assert_eq!(registry.specs().len(), 7);
+        assert_eq!(
+            ready,
+            [
+                "todo_read",
+                "todo_write",
+                "ipython",
+                "read_file",
+                "edit_file",
+                "write_file",
+                "shell",
+                "browser_click",
+                "browser_find",
+                "browser_input",
+                "browser_scroll_down",
+                "browser_scroll_up",
+                "browser_state",
+                "browser_visit",
+            ]
+        );
+        assert_eq!(registry.specs().len(), 14);
     }
 
     #[test]

@@ -2,16 +2,19 @@
 //! texts that travel with the snapshots.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
 use super::conversions::Conversions;
+use crate::browser::Citations;
 use crate::protocol::TodoItem;
 use crate::workspace::ConfinedPath;
 
 /// Name of the list of files that were read.
 pub(super) const READ: &str = "read.json";
+/// Name of the list of pages that have a number.
+pub(super) const CITATIONS: &str = "citations.json";
 /// Name of the todo list.
 pub(super) const TODO: &str = "todo.json";
 
@@ -39,6 +42,8 @@ pub(crate) struct ToolState {
     /// Documents that were read lately, as Markdown. Not part of what is saved.
     pub(crate) conversions: Conversions,
     todos: Mutex<Vec<TodoItem>>,
+    /// Pages that have a number.
+    pub(crate) citations: Arc<Citations>,
 }
 
 impl ToolState {
@@ -79,6 +84,7 @@ impl ToolState {
         vec![
             (TODO.to_owned(), bytes(serde_json::to_vec_pretty(&todo))),
             (READ.to_owned(), bytes(serde_json::to_vec_pretty(&read))),
+            (CITATIONS.to_owned(), self.citations.save()),
         ]
     }
 
@@ -89,6 +95,7 @@ impl ToolState {
         let todo: TodoFile = text(TODO).and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default();
         *lock(&self.read) = read;
         self.replace_todos(todo.todos);
+        self.citations.load(text(CITATIONS));
     }
 }
 

@@ -51,6 +51,7 @@ fn session_with(sandbox: &LazySandbox) -> Session {
         spill: path("spill"),
         interactive: false,
         python: super::LazyPython::none(),
+        browser: super::LazyProgram::none(),
         redactor: Redactor::new([Secret::new("sk-very-secret-key")]),
     })
     .expect("toolbox");
@@ -100,7 +101,7 @@ async fn an_unknown_tool_and_one_that_is_not_built_are_told() {
     let session = session();
     let message = session.fails("shel", json!({})).await;
     assert!(message.contains("no tool named \"mshtools-shel\". Did you mean mshtools-shell?"), "{message}");
-    let message = session.fails("browser_visit", json!({"url": "http://x", "citation_id": 0})).await;
+    let message = session.fails("generate_image", json!({"output_file": "a.png", "prompt": "a"})).await;
     assert!(message.contains("not built yet"), "{message}");
 }
 

@@ -35,6 +35,11 @@ pub trait Tool: Send + Sync {
         false
     }
 
+    /// Whether it can only run where there is a browser.
+    fn needs_browser(&self) -> bool {
+        false
+    }
+
     /// Runs one call. The arguments fit the schema.
     fn run<'a>(&'a self, cx: ToolContext<'a>, args: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>>;
 }

@@ -17,7 +17,7 @@ use crate::session::{Record, SessionFolder, SessionLock, SpillRef, find};
 use crate::spec::Bundle;
 use crate::support::clock::{Clock, SystemClock};
 use crate::support::secret::{RedactedStream, Redactor};
-use crate::tools::{CallContext, IPYTHON, LazyPython, LazySandbox, SandboxFolders, Toolbox, ToolboxParts};
+use crate::tools::{CallContext, IPYTHON, LazyProgram, LazyPython, LazySandbox, SandboxFolders, Toolbox, ToolboxParts};
 use crate::workspace::Workspace;
 
 use super::VmError;
@@ -47,6 +47,8 @@ pub struct SessionOptions {
     pub interactive: bool,
     /// The Python of the notebook; without one the notebook is not offered.
     pub python: LazyPython,
+    /// The browser of the machine.
+    pub browser: LazyProgram,
 }
 
 impl SessionOptions {
@@ -62,6 +64,7 @@ impl SessionOptions {
             holder: "okcvm".to_owned(),
             interactive: false,
             python: LazyPython::none(),
+            browser: LazyProgram::none(),
         }
     }
 }
@@ -103,6 +106,7 @@ impl OpenSession {
             redactor: options.redactor.clone(),
             interactive: options.interactive,
             python: options.python.clone(),
+            browser: options.browser.clone(),
         })?;
         let ledger_options =
             LedgerOptions { snapshots: options.snapshots.clone(), owner, clock: Arc::clone(&options.clock) };

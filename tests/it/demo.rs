@@ -198,6 +198,7 @@ async fn real_tools(folder: &std::path::Path) -> Option<Toolbox> {
     let workspace = Workspace::open(&folders.work, MOUNT, sandbox.tool_owner()).expect("workspace");
     let parts = ToolboxParts {
         python: super::support::machine::python(),
+        browser: okcvm::tools::LazyProgram::none(),
         bundle: Arc::new(Bundle::embedded().clone()),
         workspace,
         sandbox,

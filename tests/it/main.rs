@@ -13,6 +13,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "tests say what they skip")]
 
 mod abuse;
+mod browser;
 mod cancel;
 mod cli;
 mod config_files;

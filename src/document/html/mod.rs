@@ -45,6 +45,40 @@ pub(super) fn write(text: &str, xml: bool, with_title: bool, folder: &str, write
     tokenizer.sink.page.into_inner().finish()
 }
 
+/// A page that somebody else walks over, such as that of a browser: elements and text go in in their order.
+pub struct PageSink<'p, 'w>(&'p mut Page<'w>);
+
+impl PageSink<'_, '_> {
+    /// An element begins; `attribute` looks one of its attributes up.
+    pub fn start(&mut self, name: &str, attribute: &dyn Fn(&str) -> Option<String>) {
+        self.0.start(name, attribute);
+    }
+
+    /// Characters of the page.
+    pub fn text(&mut self, text: &str) {
+        self.0.text(text);
+    }
+
+    /// Markdown that goes into the running text as it is.
+    pub fn mark(&mut self, markdown: &str) {
+        self.0.mark(markdown);
+    }
+
+    /// The innermost element of that name ends.
+    pub fn end(&mut self, name: &str) {
+        self.0.end(name);
+    }
+}
+
+/// What a walk over a page gives as Markdown; no more than the limits hold.
+pub fn page(limits: &Limits, walk: impl FnOnce(&mut PageSink<'_, '_>)) -> Converted {
+    let mut writer = Writer::new(limits);
+    let mut page = Page::new(&mut writer, false, "");
+    walk(&mut PageSink(&mut page));
+    page.finish();
+    writer.finish("")
+}
+
 struct Sink<'w> {
     page: RefCell<Page<'w>>,
     xml: bool,

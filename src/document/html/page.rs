@@ -123,6 +123,13 @@ impl<'w> Page<'w> {
         target.run(&collapsed, look, link.as_deref());
     }
 
+    /// Markdown that goes into the running text as it is.
+    pub(super) fn mark(&mut self, markdown: &str) {
+        if !self.has(|effect| matches!(effect, Effect::Title | Effect::Skip | Effect::Code(_))) {
+            self.target().raw(markdown);
+        }
+    }
+
     /// Where text goes: a caption, a cell, or the block.
     fn target(&mut self) -> &mut Inline {
         let in_caption = self.has(|effect| matches!(effect, Effect::Caption));

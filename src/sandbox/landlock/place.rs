@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Confinement, Network, Shown};
 use crate::config::schema::SandboxSection;
+use crate::sandbox::network::Family;
 use crate::sandbox::policy::{self, Layout};
 use crate::sandbox::wire::{self, Limits, Plan, Role};
 use crate::sandbox::{SandboxFolders, bubblewrap, tool_ids, tool_owner};
@@ -62,7 +63,7 @@ pub(in crate::sandbox) fn command(
 /// The limits of the configuration. The kernel counts all processes of an account, so those that its user has already
 /// come on top.
 pub(in crate::sandbox) fn limits(section: &SandboxSection) -> Limits {
-    let limits = bubblewrap::limits(section);
+    let limits = bubblewrap::limits(section, Family::Shell);
     let account = tool_ids(section).0;
     Limits { pids: limits.pids.map(|pids| pids.saturating_add(threads_of(account))), ..limits }
 }

@@ -26,7 +26,7 @@ mod tests;
 
 pub use proxy::ProxyGuard;
 pub use requests::RefusedRequest;
-pub use rules::HOST_NAME;
+pub use rules::{HELLO_NAME, HOST_NAME};
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -176,6 +176,11 @@ impl Network {
     /// The requests that were refused since the call began, each once.
     pub fn refused(&self) -> Vec<RefusedRequest> {
         self.0.requests.refused()
+    }
+
+    /// What a family shows to the proxy: a name and a token; none where it shows nothing, or needs no proxy.
+    pub fn credentials(&self, family: Family) -> Option<(&'static str, &Secret)> {
+        (self.mode(family) == NetworkMode::Proxy).then(|| self.token(family)).flatten()
     }
 
     fn token(&self, family: Family) -> Option<(&'static str, &Secret)> {

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
-use hyper::header::{HeaderMap, PROXY_AUTHORIZATION};
+use hyper::header::{HeaderMap, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Method, Request};
+use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -19,7 +20,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::idle::Idle;
 use super::visit::{Answer, Refused, Visit};
-use super::{Family, Limits, Network, forward, tunnel};
+use super::{Family, HELLO_NAME, Limits, Network, forward, tunnel};
 
 /// More than an upstream that is idle may take, so that its end can still be told.
 const LONGER: Duration = Duration::from_secs(5);
@@ -84,12 +85,29 @@ async fn attend(visit: Visit, stream: TcpStream) {
 
 async fn answer(visit: Visit, request: Request<Incoming>) -> Answer {
     let family = visit.network.family(request.headers());
+    if request.uri().host() == Some(HELLO_NAME) {
+        return hello(family);
+    }
     let answered = if request.method() == Method::CONNECT {
         tunnel::open(visit, family, request).await
     } else {
         forward::forward(visit, family, request).await
     };
     answered.unwrap_or_else(Refused::into_answer)
+}
+
+/// Asks whoever is no browser yet for the token, by which one becomes the browser.
+fn hello(family: Family) -> Answer {
+    let (status, told) = match family {
+        Family::Browser => (StatusCode::NO_CONTENT, None),
+        Family::Shell => (StatusCode::PROXY_AUTHENTICATION_REQUIRED, Some("Basic realm=\"okcvm\"")),
+    };
+    let mut answer = Answer::new(Empty::new().map_err(|never| match never {}).boxed());
+    *answer.status_mut() = status;
+    if let Some(told) = told {
+        answer.headers_mut().insert(PROXY_AUTHENTICATE, HeaderValue::from_static(told));
+    }
+    answer
 }
 
 impl Network {

@@ -11,6 +11,8 @@ use crate::support::host::{Host, HostPattern, Place};
 /// Under this name the proxy reaches the loopback of the user's machine, as far as `allow_private` names it: tools
 /// talk to `127.0.0.1` itself without the proxy, and find their own.
 pub const HOST_NAME: &str = "host.okcvm.internal";
+/// The name under which the browser is asked for its token, so that it shows it from then on.
+pub const HELLO_NAME: &str = "browser.okcvm.internal";
 
 /// The policy as it is now.
 #[derive(Debug, Clone)]

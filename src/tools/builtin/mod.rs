@@ -1,5 +1,6 @@
 //! THE TABLE: the 24 tools of the contract, one row each. The code of a family lies in a file beside it.
 
+mod browser;
 mod content;
 mod edit_file;
 mod files;
@@ -52,13 +53,13 @@ pub const TABLE: &[Row] = &[
     built("mshtools-edit_file", || Arc::new(edit_file::EditFile)),
     built("mshtools-write_file", || Arc::new(write_file::WriteFile)),
     built("mshtools-shell", || Arc::new(shell::Shell)),
-    not_built("mshtools-browser_click"),
-    not_built("mshtools-browser_find"),
-    not_built("mshtools-browser_input"),
-    not_built("mshtools-browser_scroll_down"),
-    not_built("mshtools-browser_scroll_up"),
-    not_built("mshtools-browser_state"),
-    not_built("mshtools-browser_visit"),
+    built("mshtools-browser_click", || Arc::new(browser::BrowserTool::Click)),
+    built("mshtools-browser_find", || Arc::new(browser::BrowserTool::Find)),
+    built("mshtools-browser_input", || Arc::new(browser::BrowserTool::Input)),
+    built("mshtools-browser_scroll_down", || Arc::new(browser::BrowserTool::ScrollDown)),
+    built("mshtools-browser_scroll_up", || Arc::new(browser::BrowserTool::ScrollUp)),
+    built("mshtools-browser_state", || Arc::new(browser::BrowserTool::State)),
+    built("mshtools-browser_visit", || Arc::new(browser::BrowserTool::Visit)),
     not_built("mshtools-web_search"),
     not_built("mshtools-image_search"),
     not_built("mshtools-generate_image"),

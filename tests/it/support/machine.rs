@@ -9,7 +9,7 @@ use okcvm::protocol::{CallId, ToolCall};
 use okcvm::sandbox::{Chooser, LazySandbox, Sandbox, SandboxFolders, Unavailable};
 use okcvm::spec::Bundle;
 use okcvm::support::secret::Redactor;
-use okcvm::tools::{CallContext, Finished, Toolbox, ToolboxParts};
+use okcvm::tools::{CallContext, Finished, LazyProgram, Toolbox, ToolboxParts};
 use okcvm::workspace::Workspace;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -79,6 +79,7 @@ impl Machine {
             redactor: Redactor::default(),
             interactive,
             python: python(),
+            browser: LazyProgram::new(None),
         })
         .expect("toolbox");
         Self { root, mount, inside, toolbox: Arc::new(toolbox) }

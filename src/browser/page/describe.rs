@@ -1,0 +1,265 @@
+//! What an element is to somebody who acts on it: its role, its name, its state. After the rules for accessible names
+//! (W3C Accessible Name and Description Computation), as far as a list for a model needs them.
+
+use super::line;
+use super::tree::{Kind, Tree};
+
+/// Characters of a name.
+const MOST_NAME: usize = 100;
+
+/// Roles whose elements can be acted on.
+const ROLES: &[&str] = &[
+    "button",
+    "link",
+    "checkbox",
+    "radio",
+    "switch",
+    "tab",
+    "menuitem",
+    "menuitemcheckbox",
+    "menuitemradio",
+    "option",
+    "treeitem",
+    "textbox",
+    "searchbox",
+    "combobox",
+    "listbox",
+    "slider",
+    "spinbutton",
+];
+
+/// The role of an element that can be acted on; `None` for all others.
+pub(super) fn role(tree: &Tree, at: usize) -> Option<&'static str> {
+    let node = &tree.nodes[at];
+    if node.kind != Kind::Element {
+        return None;
+    }
+    let named = node.word("role");
+    let named = named.split_whitespace().next().unwrap_or_default();
+    if let Some(role) = ROLES.iter().find(|role| **role == named) {
+        return Some(role);
+    }
+    match node.tag.as_str() {
+        "a" | "area" if node.attribute("href").is_some() => Some("link"),
+        "button" | "summary" => Some("button"),
+        "textarea" => Some("textbox"),
+        "select" if node.attribute("multiple").is_some() => Some("listbox"),
+        "select" => Some("combobox"),
+        "audio" | "video" if node.attribute("controls").is_some() => Some("player"),
+        "input" => match node.word("type").as_str() {
+            "hidden" => None,
+            "checkbox" => Some("checkbox"),
+            "radio" => Some("radio"),
+            "button" | "submit" | "reset" | "image" => Some("button"),
+            "range" => Some("slider"),
+            "number" => Some("spinbutton"),
+            "search" => Some("searchbox"),
+            "file" => Some("file"),
+            "color" => Some("color"),
+            "date" => Some("date"),
+            "time" => Some("time"),
+            "datetime-local" => Some("date and time"),
+            "month" => Some("month"),
+            "week" => Some("week"),
+            "password" => Some("password"),
+            _ => Some("textbox"),
+        },
+        _ if is_editable(tree, at) => Some("textbox"),
+        _ => None,
+    }
+}
+
+/// Whether text can be typed into an element that is no field.
+pub(super) fn is_editable(tree: &Tree, at: usize) -> bool {
+    let node = &tree.nodes[at];
+    node.attribute("contenteditable").is_some_and(|value| !value.trim().eq_ignore_ascii_case("false"))
+}
+
+/// Whether a role stands for something that holds a value, and so shows no text of its own.
+pub(super) fn is_field(role: &str) -> bool {
+    !matches!(
+        role,
+        "button"
+            | "link"
+            | "tab"
+            | "menuitem"
+            | "menuitemcheckbox"
+            | "menuitemradio"
+            | "option"
+            | "treeitem"
+            | "clickable"
+    )
+}
+
+/// The name of an element in one line; empty where it has none.
+pub(super) fn name(tree: &Tree, at: usize, role: &str) -> String {
+    let node = &tree.nodes[at];
+    let said = |text: &str| {
+        let text = line(text, MOST_NAME);
+        (!text.is_empty()).then_some(text)
+    };
+    let attribute = |name: &str| node.attribute(name).and_then(said);
+    let by_others = || {
+        let ids = node.attribute("aria-labelledby")?;
+        let texts: Vec<String> =
+            ids.split_whitespace().filter_map(|id| Some(tree.text_of(by_id(tree, at, id)?, MOST_NAME))).collect();
+        said(&texts.join(" "))
+    };
+    let of_label = || {
+        let own = node.attribute("id").and_then(|id| label_for(tree, at, id));
+        let around = || tree.around(at).find(|up| tree.nodes[*up].tag == "label");
+        said(&tree.text_of(own.or_else(around)?, MOST_NAME))
+    };
+    let of_button = || {
+        let is_button = node.tag == "input" && role == "button";
+        is_button.then(|| node.value.as_deref().or(node.attribute("value")).and_then(said)).flatten()
+    };
+    let content = || if is_field(role) && node.tag != "option" { None } else { said(&tree.text_of(at, MOST_NAME)) };
+    // A picture may be all that it holds.
+    let icon = || {
+        let mut below = node.children.clone();
+        while let Some(next) = below.pop() {
+            let node = &tree.nodes[next];
+            let named = ["aria-label", "alt", "title"].iter().find_map(|name| node.attribute(name).and_then(said));
+            if named.is_some() {
+                return named;
+            }
+            if node.tag == "title" {
+                return node.children.first().and_then(|text| said(&tree.nodes[*text].text));
+            }
+            below.extend(node.children.iter().rev());
+        }
+        None
+    };
+    by_others()
+        .or_else(|| attribute("aria-label"))
+        .or_else(|| if is_field(role) { of_label() } else { None })
+        .or_else(of_button)
+        .or_else(|| attribute("alt"))
+        .or_else(content)
+        .or_else(|| attribute("placeholder"))
+        .or_else(|| attribute("title"))
+        .or_else(|| if is_field(role) { None } else { icon() })
+        .or_else(|| if is_field(role) { attribute("name") } else { None })
+        .unwrap_or_default()
+}
+
+/// The document that a node belongs to, as the node of its root.
+fn document_of(tree: &Tree, at: usize) -> Option<usize> {
+    tree.around(at).find(|up| tree.nodes[*up].kind == Kind::Document)
+}
+
+fn search(tree: &Tree, at: usize, fits: impl Fn(usize) -> bool) -> Option<usize> {
+    let mut next = vec![document_of(tree, at)?];
+    while let Some(at) = next.pop() {
+        if fits(at) {
+            return Some(at);
+        }
+        let below = tree.nodes[at].children.iter().rev().copied();
+        next.extend(below.filter(|below| tree.nodes[*below].kind != Kind::Document));
+    }
+    None
+}
+
+fn by_id(tree: &Tree, at: usize, id: &str) -> Option<usize> {
+    search(tree, at, |node| tree.nodes[node].attribute("id") == Some(id))
+}
+
+fn label_for(tree: &Tree, at: usize, id: &str) -> Option<usize> {
+    search(tree, at, |node| tree.nodes[node].tag == "label" && tree.nodes[node].attribute("for") == Some(id))
+}
+
+/// What stands in an element; a password only as that there is one.
+pub(super) fn value(tree: &Tree, at: usize, role: &str) -> Option<String> {
+    let node = &tree.nodes[at];
+    let text = match role {
+        "checkbox" | "radio" | "switch" | "button" | "link" | "player" => return None,
+        "password" => {
+            let given = node.value.as_deref().or(node.attribute("value")).is_some_and(|value| !value.is_empty());
+            return Some(if given { "•••" } else { "" }.to_owned());
+        }
+        _ if node.tag == "select" => {
+            let mut chosen: Vec<String> = Vec::new();
+            for option in options(tree, at).filter(|option| tree.nodes[*option].selected) {
+                chosen.push(option_text(tree, option));
+            }
+            return Some(chosen.join(", "));
+        }
+        _ if is_editable(tree, at) => tree.text_of(at, 2 * MOST_NAME),
+        "slider" | "spinbutton" if node.tag != "input" => {
+            let said = node.attribute("aria-valuetext").or(node.attribute("aria-valuenow"));
+            said.unwrap_or_default().to_owned()
+        }
+        "file" => node.value.clone().unwrap_or_default(),
+        _ => match node.value.as_deref().or(node.attribute("value")) {
+            Some(value) => value.to_owned(),
+            None if is_field(role) => String::new(),
+            None => return None,
+        },
+    };
+    Some(line(&text, 2 * MOST_NAME))
+}
+
+/// The options of a choice.
+pub(super) fn options(tree: &Tree, at: usize) -> impl Iterator<Item = usize> + '_ {
+    let mut next: Vec<usize> = tree.nodes[at].children.iter().rev().copied().collect();
+    std::iter::from_fn(move || {
+        while let Some(at) = next.pop() {
+            if tree.nodes[at].tag == "option" {
+                return Some(at);
+            }
+            next.extend(tree.nodes[at].children.iter().rev());
+        }
+        None
+    })
+}
+
+/// The words of an option.
+pub(super) fn option_text(tree: &Tree, at: usize) -> String {
+    let node = &tree.nodes[at];
+    if let Some(label) = node.attribute("label") {
+        return line(label, MOST_NAME);
+    }
+    // Options of a closed choice have no place on the page.
+    let text: String = node.children.iter().map(|child| tree.nodes[*child].text.as_str()).collect();
+    line(&text, MOST_NAME)
+}
+
+/// The states that matter to somebody who acts, in words.
+pub(super) fn states(tree: &Tree, at: usize, role: &str) -> Vec<&'static str> {
+    let node = &tree.nodes[at];
+    let mut states = Vec::new();
+    let is = |name: &str| node.word(name) == "true";
+    if matches!(role, "checkbox" | "radio" | "switch" | "menuitemcheckbox" | "menuitemradio") {
+        states.push(if node.checked || is("aria-checked") { "checked" } else { "not checked" });
+    }
+    if is("aria-selected") || (node.tag == "option" && node.selected) {
+        states.push("selected");
+    }
+    if is("aria-pressed") {
+        states.push("pressed");
+    }
+    match node.word("aria-expanded").as_str() {
+        "true" => states.push("expanded"),
+        "false" => states.push("collapsed"),
+        _ => {}
+    }
+    let shut =
+        tree.around(at).any(|up| tree.nodes[up].tag == "fieldset" && tree.nodes[up].attribute("disabled").is_some());
+    if node.attribute("disabled").is_some() || is("aria-disabled") || shut {
+        states.push("disabled");
+    }
+    if node.attribute("readonly").is_some() || is("aria-readonly") {
+        states.push("read-only");
+    }
+    if node.attribute("required").is_some() || is("aria-required") {
+        states.push("required");
+    }
+    if is("aria-invalid") {
+        states.push("invalid");
+    }
+    if is("aria-current") || node.word("aria-current") == "page" {
+        states.push("current");
+    }
+    states
+}

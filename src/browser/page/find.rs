@@ -1,0 +1,147 @@
+//! Where a word stands on a page.
+
+use super::tree::{Kind, NodeKey, Tree};
+use super::{describe, line};
+
+/// A place where the word stands.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::browser) struct Hit {
+    /// The node in which it begins, and how many UTF-16 units of that come before it.
+    pub(in crate::browser) from: (NodeKey, usize),
+    /// The node in which it ends, and where.
+    pub(in crate::browser) to: (NodeKey, usize),
+    /// The browser's name for the frame that it stands in.
+    pub(in crate::browser) frame: String,
+    /// The words around it.
+    pub(in crate::browser) excerpt: String,
+}
+
+/// All places where a word stands that a reader can come to, in the order of the page. Big and small letters are the
+/// same, and so are all kinds of space.
+pub(in crate::browser) fn find(tree: &Tree, keyword: &str) -> Vec<Hit> {
+    let wanted: Vec<char> = folded(keyword).into_iter().map(|(c, _)| c).collect();
+    let trimmed: &[char] = {
+        let start = wanted.iter().position(|c| *c != ' ').unwrap_or(wanted.len());
+        let end = wanted.iter().rposition(|c| *c != ' ').map_or(start, |last| last + 1);
+        &wanted[start..end]
+    };
+    if trimmed.is_empty() {
+        return Vec::new();
+    }
+    let flat = flat(tree);
+    let text: Vec<char> = flat.iter().map(|letter| letter.c).collect();
+    let mut hits = Vec::new();
+    let mut at = 0;
+    while at + trimmed.len() <= text.len() {
+        if text[at..at + trimmed.len()] == *trimmed {
+            let (first, last) = (&flat[at], &flat[at + trimmed.len() - 1]);
+            let around = flat[at.saturating_sub(60)..(at + trimmed.len() + 60).min(flat.len())].iter();
+            let excerpt: String = around.map(|letter| letter.shown).collect();
+            hits.push(Hit {
+                from: (tree.nodes[first.node].key, first.units),
+                to: (tree.nodes[last.node].key, last.units + last.width),
+                frame: tree.document_of(first.node).map(|document| document.frame.clone()).unwrap_or_default(),
+                excerpt: line(&excerpt, 160),
+            });
+            at += trimmed.len();
+        } else {
+            at += 1;
+        }
+    }
+    hits
+}
+
+/// Between blocks; no word reaches over it.
+const BREAK: char = '\u{0}';
+
+/// One character of the page.
+struct Letter {
+    /// As it is compared.
+    c: char,
+    /// As it stands on the page.
+    shown: char,
+    node: usize,
+    /// UTF-16 units of the node before it.
+    units: usize,
+    /// Its own.
+    width: usize,
+}
+
+/// Small letters, and each run of space as one; with the letter itself, and the UTF-16 units before it and its own.
+fn folded(text: &str) -> Vec<(char, (char, usize, usize))> {
+    let mut out: Vec<(char, (char, usize, usize))> = Vec::new();
+    let mut units = 0;
+    for c in text.chars() {
+        let width = c.len_utf16();
+        if c.is_whitespace() {
+            if out.last().is_none_or(|(last, _)| *last != ' ') {
+                out.push((' ', (' ', units, width)));
+            }
+        } else {
+            // A letter that becomes several when it is made small counts as its first.
+            out.push((c.to_lowercase().next().unwrap_or(c), (c, units, width)));
+        }
+        units += width;
+    }
+    out
+}
+
+fn flat(tree: &Tree) -> Vec<Letter> {
+    let mut letters: Vec<Letter> = Vec::new();
+    for at in tree.in_order() {
+        let node = &tree.nodes[at];
+        let text = match node.kind {
+            Kind::Text if tree.is_shown(at) => {
+                let parent = node.parent.map(|up| tree.nodes[up].tag.as_str()).unwrap_or_default();
+                if matches!(parent, "script" | "style" | "noscript" | "template" | "title" | "option") {
+                    continue;
+                }
+                node.text.as_str()
+            }
+            Kind::Element if tree.is_shown(at) && matches!(node.tag.as_str(), "input" | "textarea") => {
+                let role = describe::role(tree, at).unwrap_or_default();
+                match node.value.as_deref() {
+                    Some(value) if role != "password" => value,
+                    _ => continue,
+                }
+            }
+            Kind::Element if !matches!(node.display.as_str(), "" | "inline" | "contents") || tree.window.is_none() => {
+                if tree.window.is_none() && is_inline(&node.tag) {
+                    continue;
+                }
+                letters.push(Letter { c: BREAK, shown: ' ', node: at, units: 0, width: 0 });
+                continue;
+            }
+            _ => continue,
+        };
+        for (c, (shown, units, width)) in folded(text) {
+            if c != ' ' || letters.last().is_none_or(|last| last.c != ' ') {
+                letters.push(Letter { c, shown, node: at, units, width });
+            }
+        }
+        if node.kind == Kind::Element {
+            letters.push(Letter { c: BREAK, shown: ' ', node: at, units: 0, width: 0 });
+        }
+    }
+    letters
+}
+
+fn is_inline(tag: &str) -> bool {
+    matches!(
+        tag,
+        "a" | "b"
+            | "i"
+            | "em"
+            | "strong"
+            | "span"
+            | "code"
+            | "small"
+            | "sub"
+            | "sup"
+            | "u"
+            | "s"
+            | "mark"
+            | "abbr"
+            | "font"
+    )
+}

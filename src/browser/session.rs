@@ -1,0 +1,198 @@
+//! The browser of one session: started with the first call, shared by all that follow, ended with the session.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::BrowserError;
+use super::citations::Citations;
+use super::program::Program;
+use super::running::Running;
+use crate::sandbox::network::Network;
+use crate::sandbox::{SandboxFolders, SandboxSession};
+use crate::workspace::Workspace;
+
+/// How long a browser whose page has gone may take to go too.
+const END: Duration = Duration::from_millis(500);
+/// Without a call for so long, the browser stands still until the next one.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// A session's browser. Cheap to clone; all clones are the same one.
+#[derive(Debug, Clone)]
+pub struct Browser(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// Held by the call that runs.
+    running: Arc<tokio::sync::Mutex<Option<Running>>>,
+    /// What the next call tells.
+    lost: Mutex<Option<String>>,
+}
+
+/// What the browser needs of its session.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// The sandbox of commands, beside which the browser gets its own.
+    pub sandbox: SandboxSession,
+    /// What commands see.
+    pub folders: Arc<SandboxFolders>,
+    /// What may be reached.
+    pub network: Network,
+    /// Where downloads go.
+    pub workspace: Workspace,
+    /// The numbers of pages.
+    pub citations: Arc<Citations>,
+}
+
+/// Which page a call is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// The page of an address; it is opened where no tab shows it.
+    Url(String),
+    /// The page of a number.
+    Id(u32),
+    /// The page of the latest call.
+    Latest,
+}
+
+/// What is done with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// It is loaded anew.
+    Visit,
+    /// It is only looked at.
+    Look,
+    /// An element is clicked.
+    Click(i64),
+    /// Something is put into a field.
+    Input(i64, String),
+    /// A word is looked for: `skip` of its places are passed over.
+    Find(String, usize),
+    /// It is scrolled down, or up where that is negative, by so many pixels.
+    Scroll(i64),
+}
+
+/// What a call gives.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    /// The number of the page that is shown.
+    pub id: u32,
+    /// Its address.
+    pub url: String,
+    /// Its title.
+    pub title: String,
+    /// HTTP status of the page, where it was answered.
+    pub status: Option<u16>,
+    /// What is seen of it as Markdown.
+    pub markdown: String,
+    /// What can be acted on, each in a line.
+    pub elements: Vec<String>,
+    /// How many more there are above, below, and beside the window.
+    pub elsewhere: (usize, usize, usize),
+    /// The first pixel row that is seen, how many are, and how many there are.
+    pub scrolled: (f64, f64, f64),
+    /// Other pages that are open: number, address, title.
+    pub others: Vec<(u32, String, String)>,
+    /// What happened besides.
+    pub notices: Vec<String>,
+    /// Files that were downloaded, as paths under the mount.
+    pub downloads: Vec<String>,
+    /// A picture of the window: JPEG in base64.
+    pub picture: Option<String>,
+    /// Why the call was not done, where the page is shown all the same.
+    pub refused: Option<String>,
+    /// What the call found or did, in a line.
+    pub done: Option<String>,
+}
+
+impl Browser {
+    /// For one session. Nothing is started yet.
+    pub fn new() -> Self {
+        Self(Arc::default())
+    }
+
+    /// Does something with a page and shows what came of it. Starts the browser where none runs. One call at a time;
+    /// dropping it leaves the page as it is.
+    pub async fn call(
+        &self,
+        program: &Program,
+        surroundings: &Surroundings,
+        place: Place,
+        action: Action,
+    ) -> Result<Seen, BrowserError> {
+        let mut running = self.0.running.lock().await;
+        let mut notices = Vec::new();
+        if let Some(ended) = running.as_ref().and_then(Running::ended) {
+            *running = None;
+            self.lose(ended);
+        }
+        if running.is_none() {
+            *running = Some(Running::start(program, surroundings).await?);
+            let lost = self.0.lost.lock().unwrap_or_else(PoisonError::into_inner).take();
+            notices.extend(lost.map(|why| format!("{why}; this is a fresh one, without the cookies of before")));
+        }
+        let Some(browser) = running.as_mut() else { return Err(BrowserError::Start("it is not there".to_owned())) };
+        browser.process.thaw();
+        let works = browser.process.works();
+        let outcome = browser.act(surroundings, place, action).await;
+        drop(works);
+        browser.last_call = Instant::now();
+        if matches!(outcome, Err(BrowserError::Gone(_))) {
+            // Its pages end before it does.
+            browser.process.ends_within(END).await;
+        }
+        let ended = browser.ended();
+        if let Some(why) = ended {
+            *running = None;
+            self.lose(why.clone());
+            return Err(BrowserError::Gone(format!("{why}; the next call starts a fresh one")));
+        }
+        drop(running);
+        self.rest_later();
+        let mut seen = outcome?;
+        notices.append(&mut seen.notices);
+        seen.notices = notices;
+        Ok(seen)
+    }
+
+    fn lose(&self, why: String) {
+        *self.0.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+    }
+
+    /// Lets the browser stand still after a while without calls.
+    fn rest_later(&self) {
+        let running = Arc::downgrade(&self.0.running);
+        tokio::spawn(async move {
+            tokio::time::sleep(IDLE).await;
+            let Some(running) = running.upgrade() else { return };
+            // A call that runs now lets it rest later.
+            let Ok(running) = running.try_lock() else { return };
+            if let Some(browser) = running.as_ref()
+                && browser.last_call.elapsed() >= IDLE
+                && !browser.watch.downloads()
+            {
+                browser.process.freeze();
+            }
+        });
+    }
+
+    /// Ends the browser.
+    pub async fn close(&self) {
+        if let Some(browser) = self.0.running.lock().await.take() {
+            browser.process.end().await;
+            browser.sandbox.close().await;
+        }
+    }
+
+    /// Whether one runs. Never waits.
+    pub fn is_running(&self) -> bool {
+        self.0.running.try_lock().map_or(true, |running| running.is_some())
+    }
+}
+
+impl Default for Browser {
+    fn default() -> Self {
+        Self::new()
+    }
+}
