@@ -178,8 +178,8 @@ pub enum Command {
 /// Options of `exec`.
 #[derive(Debug, Args)]
 pub struct ExecArgs {
-    /// The message; `-` reads it from standard input
-    #[arg(value_name = "PROMPT", required_unless_present = "prompts")]
+    /// The message; `-`, or none where standard input is no terminal, reads it from there
+    #[arg(value_name = "PROMPT")]
     pub prompt: Option<String>,
     /// Print one JSON event a line
     #[arg(long)]
@@ -490,7 +490,8 @@ mod tests {
         assert_eq!(cli.screen.resume.as_deref(), Some(""));
         let cli = Cli::try_parse_from(["okcvm", "snapshot", "list", "--json", "--session", "12ab"]).expect("list");
         assert!(matches!(cli.command, Some(Command::Snapshot(SnapshotArgs { json: true, .. }))));
-        assert!(Cli::try_parse_from(["okcvm", "exec"]).is_err());
+        let cli = Cli::try_parse_from(["okcvm", "exec"]).expect("exec");
+        assert!(matches!(cli.command, Some(Command::Exec(ExecArgs { prompt: None, .. }))));
         assert!(Cli::try_parse_from(["okcvm", "--continue", "--resume", "x"]).is_err());
     }
 }

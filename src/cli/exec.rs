@@ -121,13 +121,12 @@ fn prompts(args: &ExecArgs) -> Result<Vec<String>, Failure> {
         return Ok(prompts);
     }
     let prompt = match args.prompt.as_deref() {
-        Some("-") => read_limited(io::stdin(), "the message on standard input")?,
-        Some(text) => text.to_owned(),
-        None => String::new(),
+        Some(text) if text != "-" => text.to_owned(),
+        None if io::stdin().is_terminal() => String::new(),
+        _ => read_limited(io::stdin(), "the message on standard input")?,
     };
     if prompt.trim().is_empty() {
-        return Err(Failure::usage("the message is empty")
-            .hint("Give it as an argument, or `-` and the message on standard input."));
+        return Err(Failure::usage("the message is empty").hint("Give it as an argument, or on standard input."));
     }
     Ok(vec![prompt.trim_end().to_owned()])
 }

@@ -71,8 +71,18 @@ fn finished(tool: &str, status: ToolStatus, duration_ms: u64, output: &str) -> V
         ToolStatus::Timeout => "timed out",
     };
     let tenths = duration_ms.div_ceil(100);
-    let why = output.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    vec![line(&format!("  {} {word} after {}.{} s: {why}", short(tool), tenths / 10, tenths % 10))]
+    vec![line(&format!("  {} {word} after {}.{} s: {}", short(tool), tenths / 10, tenths % 10, reason(output)))]
+}
+
+/// The reason of a failure: what was said last, with the mark of how it ended behind it.
+fn reason(output: &str) -> String {
+    let said = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut lines = output.lines().map(said).filter(|line| !line.is_empty()).rev();
+    let last = lines.next().unwrap_or_default();
+    match lines.next().filter(|_| last.starts_with("[exit code ")) {
+        Some(before) => format!("{before} {last}"),
+        None => last,
+    }
 }
 
 /// A tool's name without the family's prefix.
@@ -137,6 +147,15 @@ mod tests {
         assert!(line.trim_end().chars().all(|c| !c.is_control() && c != '\u{202e}'), "{line}");
         let value: Value = serde_json::from_str(&line).expect("JSON");
         assert_eq!(value["text"], text, "the text itself is unchanged");
+    }
+
+    #[test]
+    fn the_reason_of_a_failure_is_what_was_said_last() {
+        assert_eq!(reason("one\n\nsed: no  such file\n[exit code 2]\n"), "sed: no such file [exit code 2]");
+        let traceback =
+            "ZeroDivisionError            Traceback (most recent call last)\n1/0\nZeroDivisionError: by zero";
+        assert_eq!(reason(traceback), "ZeroDivisionError: by zero");
+        assert_eq!((reason("[exit code 3]").as_str(), reason(" \n").as_str()), ("[exit code 3]", ""));
     }
 
     #[test]

@@ -105,12 +105,22 @@ impl Python {
             set("PIP_IGNORE_INSTALLED", "1".to_owned());
             set("PYTHONPATH", format!("{home}/.local/lib/python{minor}/site-packages"));
         } else {
-            set("PIP_USER", "1".to_owned());
             set("PIP_BREAK_SYSTEM_PACKAGES", "1".to_owned());
+            set("PIP_CONFIG_FILE", format!("{home}/{PIP_CONFIG}"));
         }
         env
     }
+
+    /// Where `PIP_CONFIG_FILE` points in HOME, and what has to stand there. A variable would hold for all of pip: with
+    /// `PIP_USER` it lists nothing but the user's own packages.
+    pub fn pip_config(&self) -> Option<(&'static str, &'static str)> {
+        let user = !self.interpreter.venv || self.own.is_some();
+        user.then_some((PIP_CONFIG, "[install]\nuser = true\n"))
+    }
 }
+
+/// pip's settings for cells, in HOME.
+const PIP_CONFIG: &str = ".config/pip/okcvm.conf";
 
 /// Why there is no notebook, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -171,7 +171,12 @@ fn command(session: &SandboxSession, python: &Python) -> Vec<String> {
     let remounted = session.sandbox().remounts();
     let program = python.program(remounted);
     let set = python.environment("$HOME").into_iter().map(|(name, value)| format!("export {name}=\"{value}\"; "));
-    let script: String = set.chain(["exec \"$0\" -E -s -c \"$@\"".to_owned()]).collect();
+    // Where HOME takes no file, pip finds out by itself that nothing but HOME can be written.
+    let pip = python.pip_config().map(|(file, text)| {
+        let text = text.replace('\n', "\\n");
+        format!("file=\"$HOME/{file}\"; (mkdir -p \"${{file%/*}}\" && printf '{text}' >\"$file\") 2>/dev/null; ")
+    });
+    let script: String = set.chain(pip).chain(["exec \"$0\" -E -s -c \"$@\"".to_owned()]).collect();
     let length = PROGRAM.len().to_string();
     let mut words =
         ["/bin/sh", "-c", &script, &program.to_string_lossy(), LOADER, &length].map(ToOwned::to_owned).to_vec();

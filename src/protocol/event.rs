@@ -276,8 +276,10 @@ pub enum Event {
     SaveRefused {
         /// What was to be copied.
         path: String,
-        /// Where something is.
+        /// Where to.
         dest: PathBuf,
+        /// What is there already: that place, or something in it.
+        there: PathBuf,
     },
     /// Screens only: more about a finished call: where its whole output lies, for edits the difference, and the pictures
     /// that it made or looked at.

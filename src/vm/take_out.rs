@@ -35,13 +35,13 @@ impl Engine {
                     .map_err(TransferError::from)
                     .and_then(|source| transfer::get(&workspace, &source, &dest, replace, &stopped));
                 match result {
-                    Ok(copied) => Ok(Some(copied)),
-                    Err(TransferError::Exists { .. }) if !replace => Ok(None),
+                    Ok(copied) => Ok(Ok(copied)),
+                    Err(TransferError::Exists { place }) if !replace => Ok(Err(place)),
                     Err(error) => Err(Trouble { message: error.to_string(), hint: error.hint().map(str::to_owned) }),
                 }
             },
             move |engine, result| match result {
-                Ok(Some(copied)) => {
+                Ok(Ok(copied)) => {
                     let what = copied.words();
                     let mut left_out = copied.left_out;
                     let more = left_out.len().saturating_sub(TOLD);
@@ -51,7 +51,7 @@ impl Engine {
                     }
                     engine.emit(Event::Saved { place: copied.place, what, left_out });
                 }
-                Ok(None) => engine.emit(Event::SaveRefused { path: asked, dest: place }),
+                Ok(Err(there)) => engine.emit(Event::SaveRefused { path: asked, dest: place, there }),
                 Err(trouble) => engine.emit(trouble.while_doing("nothing was saved").into()),
             },
         );

@@ -212,8 +212,10 @@ async fn saving_over_something_needs_enter_once_more() {
     bench.press(KeyCode::Enter);
     let save = |path: &str, replace| Op::Save { path: path.to_owned(), dest: dest.clone(), replace };
     assert_eq!(bench.op().await, save("report.md", false));
-    bench.tell(Event::SaveRefused { path: "report.md".into(), dest: dest.clone() });
+    let there = dest.join("report.md");
+    bench.tell(Event::SaveRefused { path: "report.md".into(), dest: dest.clone(), there });
     bench.wait_for("--force").await;
+    bench.wait_for("out.md/report.md is there already").await;
     bench.press(KeyCode::Enter);
     assert_eq!(bench.op().await, save("report.md", true));
     bench.tell(Event::Saved { place: dest.clone(), what: "1 file, 8 B".into(), left_out: vec!["x: is a link".into()] });

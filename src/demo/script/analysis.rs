@@ -1,5 +1,5 @@
-//! An analysis of a table: read it, look at it with pandas, plot it, write a report. Without a table one is made up, and
-//! said to be so.
+//! An analysis of a table: read it, look at it with pandas, plot it, write a report. Without a table, or where the one
+//! that is named is not in the session, one is made up, and said to be so.
 //!
 //! ```text
 //! find or make the table -> read it -> load it in a cell -> plot in a cell -> report in a cell -> findings
@@ -50,24 +50,34 @@ fn table(scene: &Scene) -> Option<String> {
 }
 
 pub(super) fn step(scene: &Scene) -> Step {
-    let made_up = table(scene).is_none();
-    let path = table(scene).unwrap_or_else(|| format!("{}/data/rainfall.csv", scene.mount));
+    let named = table(scene);
+    let reads = || scene.did("read_file");
+    let unread = |read: &Done| file_lines(&read.output).is_none() && !read.output.contains('|');
+    // What the prompt names may not be in the session: then the chart is one of sample data.
+    let missing = named.as_ref().filter(|path| {
+        reads().any(|read| read.argument("file_path") == path.as_str() && read.output.contains("does not exist"))
+    });
+    let made_up = named.is_none() || missing.is_some();
+    let path = match &named {
+        Some(path) if !made_up => path.clone(),
+        _ => format!("{}/data/rainfall.csv", scene.mount),
+    };
     let cells: Vec<&Done> = scene.did("ipython").collect();
-    let read = scene.did("read_file").next_back();
     if let Some(failed) = cells.iter().find(|cell| cell.output.contains("Traceback (most recent call last)")) {
         return Step::say(format!("A cell failed, so I stop here. It said:\n\n{}", quote(&failed.output)));
     }
-    let Some(read) = read else {
+    let Some(read) = reads().rfind(|read| read.argument("file_path") == path) else {
         if made_up && scene.did("write_file").next().is_none() {
-            return Step::say("No table is attached, so I make one up to show how it goes.")
-                .thinking("The prompt names no table. A small one with months and cities is enough.")
+            let why = missing.map_or_else(|| "No table is attached".to_owned(), |path| not_there(path));
+            return Step::say(format!("{why}, so I make one up to show how it goes."))
+                .thinking("There is no table that I could read. A small one with months and cities is enough.")
                 .call("write_file", json!({"file_path": path, "content": RAIN}));
         }
         return Step::say(format!("I look at `{path}` first."))
             .thinking("The first lines tell which columns there are.")
             .call("read_file", json!({"file_path": path, "limit": 12}));
     };
-    if file_lines(&read.output).is_none() && !read.output.contains('|') {
+    if unread(read) {
         return Step::say(format!("I cannot read `{path}`:\n\n{}", quote(&read.output)));
     }
     let path = serde_json::to_string(&path).unwrap_or_default();
@@ -80,7 +90,7 @@ pub(super) fn step(scene: &Scene) -> Step {
             "A data analysis ends in an HTML report.",
             &WRITE.replace("OUTPUT", &mount),
         ),
-        [load, .., report] => finish(made_up, load, report),
+        [load, .., report] => finish(made_up, missing.map(String::as_str), load, report),
     }
 }
 
@@ -88,7 +98,13 @@ fn cell(text: &str, reasoning: &str, code: &str) -> Step {
     Step::say(text).thinking(reasoning).call("ipython", json!({"code": code}))
 }
 
-fn finish(made_up: bool, load: &Done, report: &Done) -> Step {
+/// Says what is missing, and how it gets there.
+fn not_there(path: &str) -> String {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    format!("`{name}` is not in this session (`/attach {name}`, or `--attach {name}` with `exec`, brings it along)")
+}
+
+fn finish(made_up: bool, missing: Option<&str>, load: &Done, report: &Done) -> Step {
     let Some(path) = report.output.lines().find_map(|line| line.trim().strip_prefix(REPORT)) else {
         return Step::say(format!("The report was not written. The cell said:\n\n{}", quote(&report.output)));
     };
@@ -99,7 +115,11 @@ fn finish(made_up: bool, load: &Done, report: &Done) -> Step {
         .filter_map(|line| line.trim().strip_prefix("finding: "))
         .map(|line| format!("- {line}"))
         .collect();
-    let note = if made_up { "\n\nThe numbers are made up: attach a CSV file to see your own." } else { "" };
+    let note = match missing {
+        Some(path) => format!("\n\nThe numbers are made up: {}.", not_there(path)),
+        None if made_up => "\n\nThe numbers are made up: attach a CSV file to see your own.".to_owned(),
+        None => String::new(),
+    };
     Step::say(format!("{rows}\n\n{}\n\nThe report with the plot lies in `{path}`.{note}", findings.join("\n")))
 }
 

@@ -286,3 +286,33 @@ fn without_a_table_one_is_made_up_and_a_cell_that_fails_ends_it() {
     assert_eq!(names(&calls), ["write_file", "read_file", "ipython"]);
     assert!(last.contains("No module named 'pandas'"), "{last}");
 }
+
+#[test]
+fn a_table_that_is_not_in_the_session_is_said_to_be_missing_and_a_chart_is_drawn_all_the_same() {
+    for prompt in ["a chart of data.csv", "Read data.csv, tell me what stands out, and draw it"] {
+        let mut scene = scene(prompt);
+        scene.tools.push("ipython".to_owned());
+        let run = std::cell::Cell::new(0);
+        let tool = |call: &Call| match (call.tool, text(&call.arguments, "file_path")) {
+            ("read_file", path) if path == format!("{MOUNT}/data.csv") => format!("{path} does not exist"),
+            ("read_file", path) => {
+                assert_eq!(path, format!("{MOUNT}/data/rainfall.csv"));
+                numbered("city,month,rain_mm")
+            }
+            ("write_file", path) => {
+                assert_eq!(path, format!("{MOUNT}/data/rainfall.csv"));
+                "written".to_owned()
+            }
+            _ => {
+                run.set(run.get() + 1);
+                if run.get() == 1 {
+                    assert!(text(&call.arguments, "code").contains("data/rainfall.csv"));
+                }
+                format!("12 rows\nreport written to {MOUNT}/output/report.html")
+            }
+        };
+        let (calls, last) = play(&mut scene, tool);
+        assert_eq!(names(&calls), ["read_file", "write_file", "read_file", "ipython", "ipython", "ipython"]);
+        assert!(last.contains("`data.csv` is not in this session") && last.contains("/attach data.csv"), "{last}");
+    }
+}

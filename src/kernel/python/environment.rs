@@ -229,7 +229,11 @@ fn finish(new: &Path, base: &Interpreter) -> std::io::Result<()> {
          exec {python} \"$@\"\n",
         base.version
     );
-    let pip = "#!/bin/sh\nPIP_USER=1 PIP_BREAK_SYSTEM_PACKAGES=1 exec \"${0%/*}/python3\" -m pip \"$@\"\n".to_owned();
+    // With PIP_USER set for other commands too, `pip list` would show the user's own packages only.
+    let pip = "#!/bin/sh\nexport PIP_BREAK_SYSTEM_PACKAGES=1\n\
+               for word; do case $word in install) export PIP_USER=1 ;; esac; done\n\
+               exec \"${0%/*}/python3\" -m pip \"$@\"\n"
+        .to_owned();
     for (name, text) in [("python3", &program), ("python", &program), ("pip", &pip), ("pip3", &pip)] {
         fs::write(bin.join(name), text)?;
         fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755))?;

@@ -167,7 +167,9 @@ fn what_pip_installs_goes_to_home() {
         own: None,
     };
     let plain = python(false).environment("/home/okcvm");
-    assert!(plain.contains(&("PIP_USER".to_owned(), "1".to_owned())), "{plain:?}");
+    let config = ("PIP_CONFIG_FILE".to_owned(), "/home/okcvm/.config/pip/okcvm.conf".to_owned());
+    assert!(plain.contains(&config) && python(false).pip_config().is_some(), "{plain:?}");
+    assert!(python(true).pip_config().is_none(), "pip refuses it in a virtual environment");
     let venv = python(true).environment("/home/okcvm");
     assert!(venv.contains(&("PIP_PREFIX".to_owned(), "/home/okcvm/.local".to_owned())), "{venv:?}");
     assert!(venv.iter().any(|(name, path)| name == "PYTHONPATH" && path.ends_with("python3.12/site-packages")));

@@ -38,8 +38,7 @@ impl App {
                 "markers" => markers = true,
                 "since-copy" => since_copy = true,
                 _ => {
-                    self.say("/apply takes the words markers and since-copy, or nothing");
-                    return Vec::new();
+                    return self.refuse("apply", argument, "/apply takes the words markers and since-copy, or nothing");
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Files that go along with messages, names that are completed, and files on their way out.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
@@ -35,7 +35,7 @@ impl App {
     }
 
     /// A command that cannot be understood is given back, to be mended.
-    fn refuse(&mut self, command: &str, argument: &str, why: &str) -> Vec<UiEffect> {
+    pub(super) fn refuse(&mut self, command: &str, argument: &str, why: &str) -> Vec<UiEffect> {
         if self.composer.is_empty() {
             self.composer.set_text(format!("/{command} {argument}").trim_end());
         }
@@ -246,15 +246,15 @@ impl App {
     }
 
     /// Something is where a file was to be saved: Enter once more replaces it.
-    pub(super) fn save_refused(&mut self, path: &str, dest: &std::path::Path) {
-        let dest = dest.display().to_string();
-        let again = format!("/save {} {} {FORCE}", quoted(path), quoted(&dest));
+    fn save_refused(&mut self, path: &str, dest: &Path, there: &Path) {
+        let again = format!("/save {} {} {FORCE}", quoted(path), quoted(&dest.display().to_string()));
+        let there = there.display();
         if self.composer.is_empty() {
             self.focus = Focus::Composer;
             self.composer.set_text(&again);
-            self.say(&format!("{dest} is there already: Enter replaces it"));
+            self.say(&format!("{there} is there already: Enter replaces it"));
         } else {
-            self.say(&format!("{dest} is there already: {again} replaces it"));
+            self.say(&format!("{there} is there already: {again} replaces it"));
         }
     }
 
@@ -267,7 +267,7 @@ impl App {
                     self.chat.notice(NoticeKind::Warning, &format!("left out: {line}"));
                 }
             }
-            Event::SaveRefused { path, dest } => self.save_refused(path, dest),
+            Event::SaveRefused { path, dest, there } => self.save_refused(path, dest, there),
             event => self.on_project(event),
         }
     }

@@ -11,7 +11,7 @@ use super::cell::marked;
 pub(super) fn welcome(facts: &str, unconfined: bool, help: &str, width: u16, theme: Theme) -> Vec<Line<'static>> {
     const EXAMPLES: [&str; 3] = [
         "Make a one-page site about the night sky, with a print style",
-        "Read data.csv, tell me what stands out, and draw it",
+        "Read @./data.csv, tell me what stands out, and draw it",
         "Write a small program that renames photos by date, with tests",
     ];
     let mut lines =

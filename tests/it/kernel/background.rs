@@ -3,7 +3,7 @@
 use okcvm::protocol::ToolStatus;
 
 use super::machine;
-use crate::support::machine as support;
+use crate::support::{machine as support, skip_or_fail};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_threads_write_between_cells_is_told_by_the_next() {
@@ -30,5 +30,29 @@ async fn what_threads_write_between_cells_is_told_by_the_next() {
     let said = machine.says(told).await;
     assert!(said.contains("left out ...]\n") && said.contains("\n100000\n"), "{said}");
     assert!(said.len() < 10_000, "{}", said.len());
+    machine.toolbox.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pip_lists_every_package_and_installs_into_home() {
+    let folder = support::folder();
+    let Some(machine) = machine(folder.path()) else { return };
+    let listed = machine.says("!{__import__('sys').executable} -m pip list --format=freeze").await;
+    if listed.contains("No module named pip") {
+        return skip_or_fail("this Python has no pip");
+    }
+    assert!(listed.contains("ipykernel=="), "{listed}");
+    let wheel = "import zipfile\nfacts = 'Metadata-Version: 2.1\\nName: tinyone\\nVersion: 1.0\\n'\n\
+                 with zipfile.ZipFile('tinyone-1.0-py3-none-any.whl', 'w') as z:\n    \
+                 z.writestr('tinyone.py', 'x = 41')\n    \
+                 z.writestr('tinyone-1.0.dist-info/METADATA', facts)\n    \
+                 z.writestr('tinyone-1.0.dist-info/WHEEL', 'Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')\n    \
+                 z.writestr('tinyone-1.0.dist-info/RECORD', '')";
+    machine.says(wheel).await;
+    let said = machine.says("%pip install --no-index ./tinyone-1.0-py3-none-any.whl").await;
+    assert!(said.contains("Successfully installed tinyone"), "{said}");
+    let place =
+        machine.says("import os, tinyone\nprint(tinyone.__file__.startswith(os.environ['HOME']), tinyone.x)").await;
+    assert!(place.contains("True 41"), "{place}");
     machine.toolbox.close().await;
 }
