@@ -19,6 +19,8 @@
 //! | [`demo`] | the scripted chat endpoint on loopback |
 //! | [`kernel`] | the notebook: its Python, and the Jupyter kernel of a session |
 //! | [`browser`] | the browser of a session: pages as Markdown and numbered elements |
+//! | [`search`] | web and picture search: providers behind one trait |
+//! | [`data_source`] | data of the markets by name: sources behind one trait |
 //! | [`document`] | documents (PDF, Office, EPUB, tables …) to Markdown; pure functions |
 //! | [`tools`] | the 24 tools: table, argument checks, dispatch |
 //! | [`vm`] | the engine: one actor per session, driven by ops, telling events |
@@ -93,6 +95,7 @@
 pub mod browser;
 pub mod cli;
 pub mod config;
+pub mod data_source;
 pub mod demo;
 pub mod document;
 pub mod headless;
@@ -102,6 +105,7 @@ pub mod model;
 pub mod project;
 pub mod protocol;
 pub mod sandbox;
+pub mod search;
 pub mod session;
 pub mod snapshot;
 pub mod spec;

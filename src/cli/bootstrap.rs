@@ -23,6 +23,7 @@ use crate::spec::Bundle;
 use crate::support::clock::{Clock as _, SystemClock};
 use crate::support::sanitize;
 use crate::support::secret::Redactor;
+use crate::tools::Online;
 use crate::vm::{Announce, EngineParts, OpenSession, SessionOptions};
 
 /// Who holds the session of a screen.
@@ -190,6 +191,11 @@ impl Setup {
         LazySandbox::from_chooser(chooser(&self.loaded))
     }
 
+    /// The search and the data sources; nothing is connected.
+    pub fn online(&self) -> Online {
+        Online::new(&self.loaded.config.search, &self.loaded.config.data)
+    }
+
     /// The browser, not looked for yet.
     pub fn browser(&self) -> LazyProgram {
         browser(&self.loaded)
@@ -222,6 +228,7 @@ impl Setup {
             interactive: holder == SCREEN,
             python: self.python(),
             browser: self.browser(),
+            online: self.online(),
             ..SessionOptions::new(sandbox)
         };
         OpenSession::open(folder, &options).map_err(|error| Failure::from_error(&error).maybe_hint(error.hint()))

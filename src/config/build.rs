@@ -7,8 +7,9 @@ use super::fields::{ENDPOINTS, field, fields};
 use super::loaded::ShownValue;
 use super::paths::expand;
 use super::schema::{
-    BrowserSection, Config, Endpoint, EngineSection, LimitSection, MediaSection, NetworkSection, ProjectSection,
-    PythonSection, SandboxSection, SnapshotSection, SpecSection, UiSection, VoiceSection, WorkspaceSection,
+    BrowserSection, Config, DataSection, Endpoint, EngineSection, LimitSection, MediaSection, NetworkSection,
+    ProjectSection, PythonSection, SandboxSection, SearchSection, SnapshotSection, SpecSection, UiSection,
+    VoiceSection, WorkspaceSection,
 };
 use super::settings::{Settings, Source};
 use super::value::{self, Typed};
@@ -74,6 +75,14 @@ impl Builder<'_> {
                 max_total_mb: self.whole("project.max_total_mb"),
             },
             engine: EngineSection { max_rounds: self.whole("engine.max_rounds") },
+            search: SearchSection {
+                provider: self.choice("search.provider"),
+                base_url: self.text("search.base_url").map(|url| value::without_slash(&url)),
+                api_key: self.settings.keys.get("search").map(|key| key.secret.clone()),
+            },
+            data: DataSection {
+                yahoo_base_url: self.text("data.yahoo_base_url").map(|url| value::without_slash(&url)),
+            },
             browser: BrowserSection { path: self.path("browser.path") },
             python: PythonSection { path: self.path("python.path") },
             spec: SpecSection { dir: self.path("spec.dir") },
@@ -223,7 +232,9 @@ impl Builder<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::schema::{ColourMode, LinkMode, NetworkMode, PictureMode, SandboxBackend, SandboxScope};
+    use crate::config::schema::{
+        ColourMode, LinkMode, NetworkMode, PictureMode, SandboxBackend, SandboxScope, SearchProvider,
+    };
 
     #[test]
     fn the_defaults_of_the_table_are_those_of_the_schema() {
@@ -245,6 +256,7 @@ mod tests {
                     "sandbox.network.mode" | "sandbox.network.shell" => {
                         serde_json::from_value::<NetworkMode>(value).is_ok()
                     }
+                    "search.provider" => serde_json::from_value::<SearchProvider>(value).is_ok(),
                     "sandbox.scope" => serde_json::from_value::<SandboxScope>(value).is_ok(),
                     "ui.links" => serde_json::from_value::<LinkMode>(value).is_ok(),
                     "ui.pictures" => serde_json::from_value::<PictureMode>(value).is_ok(),

@@ -95,6 +95,9 @@ pub const ENDPOINTS: [EndpointName; 5] = [
     EndpointName { path: "media.asr", env_prefix: "OKCVM_ASR_", title: "speech recognition" },
 ];
 
+/// Blocks besides the endpoints whose key may stand in a variable that `api_key_env` names.
+pub(super) const KEYED: [&str; 1] = ["search"];
+
 /// The fields of an endpoint that have an environment variable: what follows the prefix, and the field.
 pub const ENDPOINT_VARIABLES: [(&str, &str); 4] = [
     ("MODEL", "model"),
@@ -300,6 +303,31 @@ const ROWS: &[Row] = &[
         "The browser of the tools: Chromium, Chrome or Edge itself; found is the first that is installed.",
     ),
     (
+        "search.provider",
+        FieldKind::Choice(&["duckduckgo", "searxng", "brave", "tavily", "serper", "bing"]),
+        "duckduckgo",
+        "Who searches the web: duckduckgo needs no key and is the least reliable, searxng needs search.base_url, the others a key.",
+    ),
+    (
+        "search.base_url",
+        FieldKind::Url,
+        "[the provider's own]",
+        "Address of the provider, such as that of a SearXNG instance.",
+    ),
+    ("search.api_key", FieldKind::Key, "[not set]", "Key of the provider; the file must then have mode 0600."),
+    (
+        "search.api_key_env",
+        FieldKind::Variable,
+        "[not set]",
+        "Environment variable that holds the key of the provider; takes the place of search.api_key.",
+    ),
+    (
+        "data.yahoo_base_url",
+        FieldKind::Url,
+        "[Yahoo's own]",
+        "Address in place of Yahoo Finance's, such as that of a proxy or a cache.",
+    ),
+    (
         "spec.dir",
         FieldKind::Path,
         "[built in]",
@@ -452,6 +480,8 @@ mod tests {
             "engine",
             "python",
             "browser",
+            "search",
+            "data",
             "spec",
             "ui",
             "voice",

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::build::Builder;
-use super::fields::{ENDPOINTS, FieldKind, field};
+use super::fields::{ENDPOINTS, FieldKind, KEYED, field};
 pub use super::loaded::{Flags, KeyQuestion, LoadOptions, Loaded, ShownValue};
 use super::paths::{Paths, home, paths};
 pub use super::problem::{ConfigError, Problem};
@@ -249,17 +249,16 @@ impl Loading<'_> {
 
     /// Names of variables that hold keys according to `api_key_env`.
     fn key_variables(&self) -> Vec<String> {
-        let name = |endpoint: &super::fields::EndpointName| {
-            self.settings.text(&format!("{}.api_key_env", endpoint.path)).map(str::to_owned)
-        };
-        ENDPOINTS.iter().filter_map(name).collect()
+        let name = |block: &str| self.settings.text(&format!("{block}.api_key_env")).map(str::to_owned);
+        ENDPOINTS.iter().map(|endpoint| endpoint.path).chain(KEYED).filter_map(name).collect()
     }
 
     /// Resolves `api_key_env`; what it names and nobody set comes back as problems.
     fn keys(&mut self, own: &OwnVariables) -> Vec<Problem> {
         let mut unset = Vec::new();
-        for endpoint in ENDPOINTS {
-            let path = format!("{}.api_key_env", endpoint.path);
+        let prefixed = ENDPOINTS.iter().map(|endpoint| (endpoint.path, Some(endpoint.env_prefix)));
+        for (block, prefix) in prefixed.chain(KEYED.map(|block| (block, None))) {
+            let path = format!("{block}.api_key_env");
             let Some(variable) = self.settings.text(&path).map(str::to_owned) else { continue };
             match look_up(self.options, own, &variable) {
                 Some((key, source)) => {
@@ -268,26 +267,25 @@ impl Loading<'_> {
                     if let Some(wrong) = value::check(FieldKind::Key, &Typed::Text(key.to_owned())).into_iter().next() {
                         let problem = Problem::new(path.clone(), format!("{variable} {}", wrong.message));
                         self.problems.push(self.settings.place(&path, problem));
-                    } else if !self.settings.keys.contains_key(endpoint.path) {
+                    } else if !self.settings.keys.contains_key(block) {
                         let key = Key { secret: Secret::new(key), layer: Layer::File, source };
-                        self.settings.keys.insert(endpoint.path.to_owned(), key);
+                        self.settings.keys.insert(block.to_owned(), key);
                     }
                 }
                 // A key of a higher layer makes the variable needless.
-                None if self.settings.keys.contains_key(endpoint.path) => {}
+                None if self.settings.keys.contains_key(block) => {}
                 None if value::looks_like_key(&variable) => {
                     // Not repeated here or anywhere else.
                     self.settings.secrets.push(Secret::new(&*variable));
                     let message = "looks like a key itself; it takes the name of a variable that holds one";
-                    let hint = format!("Write the key as {}.api_key, or name a variable that is set.", endpoint.path);
+                    let hint = format!("Write the key as {block}.api_key, or name a variable that is set.");
                     unset.push(self.settings.place(&path, Problem::new(path.clone(), message)).hint(hint));
                 }
                 None => {
                     let problem = Problem::new(path.clone(), format!("names {variable}, which is not set"));
-                    let hint = format!(
-                        "Set {variable} in the environment or in a .env file beside the config file, or set {}API_KEY.",
-                        endpoint.env_prefix
-                    );
+                    let other = prefix.map_or_else(String::new, |prefix| format!(", or set {prefix}API_KEY"));
+                    let hint =
+                        format!("Set {variable} in the environment or in a .env file beside the config file{other}.");
                     unset.push(self.settings.place(&path, problem).hint(hint));
                 }
             }

@@ -29,6 +29,10 @@ pub struct Config {
     pub python: PythonSection,
     /// The browser.
     pub browser: BrowserSection,
+    /// The search.
+    pub search: SearchSection,
+    /// The data sources.
+    pub data: DataSection,
     /// Where prompt and manifest come from.
     pub spec: SpecSection,
     /// How the screen looks.
@@ -313,6 +317,43 @@ pub struct PythonSection {
 pub struct BrowserSection {
     /// The program; `None` looks for Chromium, Chrome or Edge.
     pub path: Option<PathBuf>,
+}
+
+/// Who searches the web.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SearchProvider {
+    /// DuckDuckGo's page for browsers without scripts; needs no key.
+    #[default]
+    Duckduckgo,
+    /// A SearXNG instance.
+    Searxng,
+    /// Brave Search API.
+    Brave,
+    /// Tavily.
+    Tavily,
+    /// Serper.
+    Serper,
+    /// Bing Web Search API v7, or whoever speaks the same.
+    Bing,
+}
+
+/// The search of the tools.
+#[derive(Debug, Clone, Default)]
+pub struct SearchSection {
+    /// Who searches.
+    pub provider: SearchProvider,
+    /// Where, if not at the provider's own address.
+    pub base_url: Option<String>,
+    /// The key, already resolved.
+    pub api_key: Option<Secret>,
+}
+
+/// The data sources of the tools.
+#[derive(Debug, Clone, Default)]
+pub struct DataSection {
+    /// Where Yahoo Finance is asked, if not at its own address.
+    pub yahoo_base_url: Option<String>,
 }
 
 /// Where prompt and manifest come from.

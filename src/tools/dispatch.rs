@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::capture::{Capture, Clipped, with_footer};
 use super::keyboards::Keyboards;
 use super::network;
+use super::online::Online;
 use super::python::Making;
 use super::registry::{Availability, Entry, Needs, ToolRegistry, ToolRow};
 use super::state::ToolState;
@@ -50,6 +51,8 @@ pub struct ToolboxParts {
     pub python: LazyPython,
     /// The browser of the machine.
     pub browser: LazyProgram,
+    /// The search and the data sources.
+    pub online: Online,
 }
 
 /// The tools of one session. Meant to be shared behind an `Arc`.
@@ -80,6 +83,8 @@ pub(crate) struct Machine {
     /// The browser of the machine, and that of the session.
     pub(crate) browser_program: LazyProgram,
     pub(crate) browser: Browser,
+    /// The search and the data sources.
+    pub(crate) online: Online,
     /// Terminals of running calls.
     pub(crate) keyboards: Keyboards,
     sandbox: LazySandbox,
@@ -135,7 +140,8 @@ pub struct Spill {
 impl Toolbox {
     /// The tools of a session. Does not try the sandbox yet.
     pub fn new(parts: ToolboxParts) -> Result<Self, ToolsError> {
-        let ToolboxParts { bundle, workspace, sandbox, folders, spill, redactor, interactive, python, browser } = parts;
+        let ToolboxParts { bundle, workspace, sandbox, folders, spill, redactor, interactive, python, browser, online } =
+            parts;
         let notices = Notices::default();
         let kernel = Kernel::new(notices.clone());
         let network = Network::new(sandbox.network_section(), notices.clone(), |name| std::env::var(name).ok());
@@ -150,6 +156,7 @@ impl Toolbox {
             kernel,
             browser_program: browser,
             browser: Browser::new(),
+            online,
             keyboards: Keyboards::default(),
             sandbox,
             session: Arc::default(),
@@ -374,7 +381,7 @@ impl Machine {
 
     /// What tools may need.
     pub(super) fn needs(&self) -> Needs<'_> {
-        Needs { sandbox: &self.sandbox, python: &self.python, browser: &self.browser_program }
+        Needs { sandbox: &self.sandbox, python: &self.python, browser: &self.browser_program, online: &self.online }
     }
 
     /// The session's sandbox, where one was made already.

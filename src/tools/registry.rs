@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::ToolsError;
 use super::args::Checker;
 use super::builtin::{self, Code};
+use super::online::Online;
 use super::tool::Tool;
 use crate::browser::{LazyProgram, Missing};
 use crate::kernel::python::{self, LazyPython};
@@ -41,6 +42,8 @@ pub struct Needs<'a> {
     pub python: &'a LazyPython,
     /// The browser.
     pub browser: &'a LazyProgram,
+    /// The search and the data sources.
+    pub online: &'a Online,
 }
 
 /// A tool with everything that is known of it.
@@ -53,12 +56,15 @@ pub(super) struct Entry {
 impl Entry {
     /// Why a tool for which there is code cannot run here.
     pub(super) fn why_not(&self, needs: &Needs<'_>) -> Option<String> {
-        let Needs { sandbox, python, browser } = needs;
+        let Needs { sandbox, python, browser, online } = needs;
         let tool = self.tool.as_ref()?;
         if tool.needs_sandbox()
             && let Err(why) = sandbox.get()
         {
             return Some(format!("no sandbox: {}", why.reason));
+        }
+        if let Some(why) = tool.why_not(online) {
+            return Some(why);
         }
         if tool.needs_browser() {
             let Missing { reason, hint } = browser.get().err()?;
@@ -198,9 +204,13 @@ mod tests {
                 "browser_scroll_up",
                 "browser_state",
                 "browser_visit",
+                "web_search",
+                "image_search",
+                "get_data_source_desc",
+                "get_data_source"
             ]
         );
-        assert_eq!(registry.specs().len(), 14);
+        assert_eq!(registry.specs().len(), 18);
     }
 
     #[test]

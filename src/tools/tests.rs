@@ -52,6 +52,7 @@ fn session_with(sandbox: &LazySandbox) -> Session {
         interactive: false,
         python: super::LazyPython::none(),
         browser: super::LazyProgram::none(),
+        online: super::Online::default(),
         redactor: Redactor::new([Secret::new("sk-very-secret-key")]),
     })
     .expect("toolbox");
@@ -101,7 +102,7 @@ async fn an_unknown_tool_and_one_that_is_not_built_are_told() {
     let session = session();
     let message = session.fails("shel", json!({})).await;
     assert!(message.contains("no tool named \"mshtools-shel\". Did you mean mshtools-shell?"), "{message}");
-    let message = session.fails("generate_image", json!({"output_file": "a.png", "prompt": "a"})).await;
+    let message = session.fails("generate_image", json!({"output_file": "a.png", "description": "a"})).await;
     assert!(message.contains("not built yet"), "{message}");
 }
 
@@ -136,7 +137,7 @@ async fn without_a_sandbox_the_shell_is_not_offered_and_says_why() {
     let section = SandboxSection::default();
     let why = Unavailable::new("bubblewrap is not installed", "Install it.");
     let session = session_with(&LazySandbox::unavailable(&section, why));
-    assert_eq!(session.toolbox.specs().len(), 5);
+    assert_eq!(session.toolbox.specs().len(), 9);
     let rows = session.toolbox.rows();
     let shell = rows.iter().find(|row| row.name == "mshtools-shell").expect("row");
     assert_eq!(shell.availability, Availability::Unavailable("no sandbox: bubblewrap is not installed".to_owned()));

@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::capture::Capture;
 use super::dispatch::Machine;
+use super::online::Online;
 use crate::protocol::{Artifact, CallId, ImageData, TodoItem, ToolStatus};
 use crate::workspace::WorkspaceError;
 
@@ -38,6 +39,11 @@ pub trait Tool: Send + Sync {
     /// Whether it can only run where there is a browser.
     fn needs_browser(&self) -> bool {
         false
+    }
+
+    /// Why it cannot run with this search and these data sources, if it cannot.
+    fn why_not(&self, _online: &Online) -> Option<String> {
+        None
     }
 
     /// Runs one call. The arguments fit the schema.

@@ -17,7 +17,9 @@ use crate::session::{Record, SessionFolder, SessionLock, SpillRef, find};
 use crate::spec::Bundle;
 use crate::support::clock::{Clock, SystemClock};
 use crate::support::secret::{RedactedStream, Redactor};
-use crate::tools::{CallContext, IPYTHON, LazyProgram, LazyPython, LazySandbox, SandboxFolders, Toolbox, ToolboxParts};
+use crate::tools::{
+    CallContext, IPYTHON, LazyProgram, LazyPython, LazySandbox, Online, SandboxFolders, Toolbox, ToolboxParts,
+};
 use crate::workspace::Workspace;
 
 use super::VmError;
@@ -49,6 +51,8 @@ pub struct SessionOptions {
     pub python: LazyPython,
     /// The browser of the machine.
     pub browser: LazyProgram,
+    /// The search and the data sources.
+    pub online: Online,
 }
 
 impl SessionOptions {
@@ -65,6 +69,7 @@ impl SessionOptions {
             interactive: false,
             python: LazyPython::none(),
             browser: LazyProgram::none(),
+            online: Online::default(),
         }
     }
 }
@@ -107,6 +112,7 @@ impl OpenSession {
             interactive: options.interactive,
             python: options.python.clone(),
             browser: options.browser.clone(),
+            online: options.online.clone(),
         })?;
         let ledger_options =
             LedgerOptions { snapshots: options.snapshots.clone(), owner, clock: Arc::clone(&options.clock) };

@@ -191,7 +191,7 @@ fn the_example_names_every_field_with_its_default() {
             text.lines().filter(|line| !line.trim().starts_with(other)).flat_map(|line| [line, "\n"]).collect();
         let one_key = one_key.replace("your key", "sk-your-key");
         let mut home = Home::with(&one_key);
-        for name in ["MOONSHOT_API_KEY", "OPENAI_API_KEY", "SOUND_API_KEY"] {
+        for name in ["MOONSHOT_API_KEY", "OPENAI_API_KEY", "SOUND_API_KEY", "BRAVE_API_KEY"] {
             home = home.env(name, "sk-of-a-variable");
         }
         let loaded = home.load();

@@ -199,6 +199,7 @@ async fn real_tools(folder: &std::path::Path) -> Option<Toolbox> {
     let parts = ToolboxParts {
         python: super::support::machine::python(),
         browser: okcvm::tools::LazyProgram::none(),
+        online: okcvm::tools::Online::default(),
         bundle: Arc::new(Bundle::embedded().clone()),
         workspace,
         sandbox,

@@ -44,6 +44,7 @@ mod sandbox_life;
 mod sandbox_nested;
 mod sandbox_network;
 mod screens;
+mod search;
 mod snapshot;
 mod speech;
 mod start;

@@ -1,6 +1,7 @@
 //! Web pages, and the chapters of books: tokens of HTML as they come, without a tree that could grow deep.
 
 mod page;
+mod pieces;
 mod tables;
 
 use std::cell::RefCell;
@@ -13,6 +14,8 @@ use html5ever::tokenizer::{BufferQueue, TagKind, Token, TokenSink, TokenSinkResu
 use super::markdown::Writer;
 use super::{Converted, Limits, encoding};
 use page::Page;
+
+pub use pieces::{Attributes, Piece, pieces, text_of};
 
 pub(super) fn convert(bytes: &[u8], limits: &Limits) -> Converted {
     let text = encoding::decode(bytes, declared_encoding(bytes).as_deref());

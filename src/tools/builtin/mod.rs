@@ -2,11 +2,13 @@
 
 mod browser;
 mod content;
+mod data;
 mod edit_file;
 mod files;
 mod ipython;
 pub(super) mod picture;
 mod read_file;
+mod search;
 mod shell;
 mod text;
 mod todo;
@@ -60,14 +62,14 @@ pub const TABLE: &[Row] = &[
     built("mshtools-browser_scroll_up", || Arc::new(browser::BrowserTool::ScrollUp)),
     built("mshtools-browser_state", || Arc::new(browser::BrowserTool::State)),
     built("mshtools-browser_visit", || Arc::new(browser::BrowserTool::Visit)),
-    not_built("mshtools-web_search"),
-    not_built("mshtools-image_search"),
+    built("mshtools-web_search", || Arc::new(search::WebSearch)),
+    built("mshtools-image_search", || Arc::new(search::ImageSearch)),
     not_built("mshtools-generate_image"),
     not_built("mshtools-get_available_voices"),
     not_built("mshtools-generate_speech"),
     not_built("mshtools-generate_sound_effects"),
-    not_built("mshtools-get_data_source_desc"),
-    not_built("mshtools-get_data_source"),
+    built("mshtools-get_data_source_desc", || Arc::new(data::Describe)),
+    built("mshtools-get_data_source", || Arc::new(data::Ask)),
     not_built("mshtools-deploy_website"),
     not_built("mshtools-slides_generator"),
 ];

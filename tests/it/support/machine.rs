@@ -9,7 +9,7 @@ use okcvm::protocol::{CallId, ToolCall};
 use okcvm::sandbox::{Chooser, LazySandbox, Sandbox, SandboxFolders, Unavailable};
 use okcvm::spec::Bundle;
 use okcvm::support::secret::Redactor;
-use okcvm::tools::{CallContext, Finished, LazyProgram, Toolbox, ToolboxParts};
+use okcvm::tools::{CallContext, Finished, LazyProgram, Online, Toolbox, ToolboxParts};
 use okcvm::workspace::Workspace;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -42,15 +42,20 @@ pub struct Machine {
 impl Machine {
     /// Makes a session folder `<sessions>/okcvm-<number>` and the tools in it.
     pub fn create(sessions: &Path, number: u64, sandbox: &Sandbox) -> Self {
-        Self::made(sessions, number, sandbox, false)
+        Self::made(sessions, number, sandbox, false, Online::default())
     }
 
     /// The same with somebody there to answer prompts.
     pub fn interactive(sessions: &Path, number: u64, sandbox: &Sandbox) -> Self {
-        Self::made(sessions, number, sandbox, true)
+        Self::made(sessions, number, sandbox, true, Online::default())
     }
 
-    fn made(sessions: &Path, number: u64, sandbox: &Sandbox, interactive: bool) -> Self {
+    /// The same with a search and data sources of its own.
+    pub fn online(sessions: &Path, sandbox: &Sandbox, online: Online) -> Self {
+        Self::made(sessions, 1, sandbox, false, online)
+    }
+
+    fn made(sessions: &Path, number: u64, sandbox: &Sandbox, interactive: bool, online: Online) -> Self {
         let id = format!("okcvm-{number:016x}");
         let root = sessions.join(&id);
         let mount = format!("/mnt/{id}");
@@ -80,6 +85,7 @@ impl Machine {
             interactive,
             python: python(),
             browser: LazyProgram::new(None),
+            online,
         })
         .expect("toolbox");
         Self { root, mount, inside, toolbox: Arc::new(toolbox) }

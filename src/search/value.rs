@@ -1,0 +1,28 @@
+//! Looking into JSON of others: what is missing or of another kind is absent.
+
+use serde_json::Value;
+
+/// A text, if it is one and not blank.
+pub(super) fn text(value: &Value, name: &str) -> Option<String> {
+    value.get(name)?.as_str().map(str::trim).filter(|text| !text.is_empty()).map(ToOwned::to_owned)
+}
+
+/// The entries of a list at this place; none where there is no list.
+pub(super) fn list<'v>(value: &'v Value, place: &str) -> impl Iterator<Item = &'v Value> {
+    value.pointer(place).and_then(Value::as_array).into_iter().flatten()
+}
+
+/// Width and height under these names.
+pub(super) fn size(value: &Value, width: &str, height: &str) -> Option<(u32, u32)> {
+    let number = |name: &str| {
+        let value = value.get(name)?;
+        let number = value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())?;
+        u32::try_from(number).ok().filter(|number| *number > 0)
+    };
+    Some((number(width)?, number(height)?))
+}
+
+/// A text without tags, and with its entities as characters.
+pub(super) fn plain(text: &str) -> String {
+    crate::document::html::text_of(text)
+}
