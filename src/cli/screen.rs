@@ -271,16 +271,18 @@ async fn engine(
     sandbox: LazySandbox,
     model: Arc<dyn ChatModel>,
 ) -> Result<(), Failure> {
-    let (folder, left_out, said) = match start {
-        Start::Folder(folder) => (folder, None, Vec::new()),
+    let (folder, done, left_out, said) = match start {
+        Start::Folder(folder) => (folder, None, None, Vec::new()),
         Start::Copy(from) => {
             let (made, said) = copy(&mut port, &setup, from).await?;
-            (made.folder, made.left_out, said)
+            let done = format!("{}; /apply shows what changes here and brings it back there", made.words);
+            (made.folder, Some(done), made.left_out, said)
         }
     };
     let opened = tokio::task::spawn_blocking(move || {
         let mut session = setup.open(folder, sandbox.clone(), SCREEN)?;
         session.resumed.warnings.extend(left_out);
+        session.resumed.done = done;
         let parts = setup.parts(session, &sandbox, model)?;
         vm::open_on(port, parts).map_err(|error| Failure::from_error(&error))
     });

@@ -314,8 +314,8 @@ pub enum Event {
     Python(PythonState),
     /// Screens only: the kernel of the session, whenever it changes.
     KernelChanged(KernelInfo),
-    /// Screens only: the user had the kernel changed, and it was done.
-    KernelReplied {
+    /// Screens only: something that the user wanted was done.
+    Done {
         /// What was done.
         message: String,
     },
@@ -346,7 +346,7 @@ impl Event {
                 | Self::Network(_)
                 | Self::Python(_)
                 | Self::KernelChanged(_)
-                | Self::KernelReplied { .. }
+                | Self::Done { .. }
                 | Self::Closed
         )
     }

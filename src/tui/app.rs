@@ -110,6 +110,8 @@ pub struct App {
     /// The suggestions were closed; typing opens them again.
     hidden: bool,
     voice_number: u32,
+    /// The file that is being understood, as it was named.
+    transcribed: Option<String>,
     notice: Option<(String, u64)>,
     shown: PaneId,
     zoomed: Option<PaneId>,
@@ -157,6 +159,7 @@ impl App {
             suggestion: 0,
             hidden: false,
             voice_number: 0,
+            transcribed: None,
             notice: None,
             shown: PaneId::Chat,
             zoomed: None,
@@ -221,6 +224,7 @@ impl App {
                 Vec::new()
             }
             Msg::Attached(look, found) => self.attached(look, found),
+            Msg::AttachedNamed(look, found, missing) => self.attached_named(look, found, &missing),
             Msg::Dropped(text, found) => {
                 self.dropped(text, found);
                 Vec::new()
@@ -360,7 +364,7 @@ impl App {
             }
             Event::Network(state) => self.on_network(state),
             Event::Python(state) => self.on_python(state),
-            Event::KernelReplied { message } => self.chat.notice(NoticeKind::Done, message),
+            Event::Done { message } => self.chat.notice(NoticeKind::Done, message),
             Event::Usage { input, output, .. } => {
                 self.tokens.input += input;
                 self.tokens.output += output;

@@ -129,6 +129,37 @@ fn plain(typed: &str) -> String {
     out
 }
 
+/// The paths of the host that a message names as `@./path`, as they are typed; each once.
+pub fn named(text: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let mut before = None;
+    let mut word = String::new();
+    for c in text.chars().chain(['\n']) {
+        // A blank after a backslash belongs to the name.
+        if c.is_whitespace() && before != Some('\\') {
+            let path = word.trim_start_matches(['(', '[', '{', '"', '\'', '`']).strip_prefix('@').unwrap_or_default();
+            if path.contains('/') && is_host(path) && !found.iter().any(|other| other == path) {
+                found.push(path.to_owned());
+            }
+            word.clear();
+        } else {
+            word.push(c);
+        }
+        before = Some(c);
+    }
+    found
+}
+
+/// What is there of a name in a message: as it is typed and, where punctuation follows, without that. Nothing where no
+/// such file is.
+pub fn find(typed: &str) -> Option<(String, PathBuf)> {
+    let bare = typed.trim_end_matches(|c: char| ".,;:!?)]}\"'`".contains(c));
+    [typed, bare].into_iter().find_map(|typed| {
+        let path = attach::expand(&plain(typed));
+        path.exists().then(|| (typed.to_owned(), path))
+    })
+}
+
 /// Answers a question.
 pub fn answer(query: Query) -> Answer {
     let Query { number, text, workspace, walked } = query;
@@ -251,6 +282,17 @@ mod tests {
         }
         assert_eq!(escaped("sp dir/"), "sp\\ dir/");
         assert_eq!(plain("a\\b"), "a\\b", "elsewhere it is itself");
+    }
+
+    #[test]
+    fn paths_that_a_message_names_are_told_from_other_words() {
+        let text = "see @./a.csv, (@~/b\\ c.txt) and @x/y or me@./d @./a.csv, @. @/e";
+        assert_eq!(named(text), ["./a.csv,", "~/b\\ c.txt)", "/e"]);
+        let folder = folder();
+        let path = folder.path().join("notes.md");
+        let typed = path.to_str().expect("text");
+        assert_eq!(find(&format!("{typed},")), Some((typed.to_owned(), path.clone())));
+        assert_eq!(find(&format!("{typed}x")), None);
     }
 
     fn ask(workspace: &Path, text: &str) -> Vec<String> {

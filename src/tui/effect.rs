@@ -70,6 +70,8 @@ pub enum UiEffect {
     Edit(String),
     /// Look at files that are to go along with a message; the number comes back with what is found.
     Attach(u64, Vec<PathBuf>),
+    /// Look for files that a message names; those that are there go along with it.
+    AttachNamed(u64, Vec<String>),
     /// Find the first of these paths that is there.
     FindPath(Vec<PathBuf>),
     /// Look whether pasted text is files that were dropped on the terminal.

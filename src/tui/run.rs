@@ -277,6 +277,17 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
                 UiEffect::Attach(look, paths) => {
                     self.job(move || Msg::Attached(look, paths.iter().map(|path| attach::examine(path)).collect()));
                 }
+                UiEffect::AttachNamed(look, named) => self.job(move || {
+                    let mut found = Vec::new();
+                    let mut missing = Vec::new();
+                    for typed in named {
+                        match complete::find(&typed) {
+                            Some((typed, path)) => found.push((typed, attach::examine(&path))),
+                            None => missing.push(typed),
+                        }
+                    }
+                    Msg::AttachedNamed(look, found, missing)
+                }),
                 UiEffect::FindPath(paths) => self.job(move || {
                     let there = paths.iter().find(|path| path.symlink_metadata().is_ok()).cloned();
                     Msg::PathFound(there.ok_or_else(|| paths.into_iter().next_back().unwrap_or_default()))

@@ -8,17 +8,19 @@ use crate::snapshot::Captured;
 use super::engine::Engine;
 use super::history::{History, facts};
 use super::job::{Changed, Listing, Trouble};
-use super::resume::Unfinished;
+use super::resume::{Resumed, Unfinished};
 
 impl Engine {
     /// The first words, and the end of a turn that the last process left open.
     pub(super) fn begin(&mut self) {
         self.announce();
         Arc::clone(&self.toolbox).tell_missing_python();
-        let (warnings, unfinished) =
-            self.resumed.take().map(|resumed| (resumed.warnings, resumed.unfinished)).unwrap_or_default();
+        let Resumed { warnings, unfinished, done, .. } = self.resumed.take().unwrap_or_default();
         let Some(unfinished) = unfinished else {
             self.tell_conversation();
+            if let Some(message) = done {
+                self.emit(Event::Done { message });
+            }
             self.warn(warnings);
             return self.list(Changed::Walk);
         };

@@ -81,7 +81,7 @@ impl Engine {
             done.cancel();
             // Also wakes the engine, for what has waited.
             toolbox.tell(match outcome {
-                Ok(message) => Event::KernelReplied { message },
+                Ok(message) => Event::Done { message },
                 Err(message) => Event::Error { message: format!("kernel: {message}"), hint: None },
             });
         });

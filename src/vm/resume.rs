@@ -46,6 +46,8 @@ pub struct Resumed {
     pub unfinished: Option<Unfinished>,
     /// What was damaged or mended, one sentence each.
     pub warnings: Vec<String>,
+    /// What was done for the user before, if anything: a sentence.
+    pub done: Option<String>,
 }
 
 /// A turn that the process did not live to close.
@@ -150,7 +152,7 @@ impl Ledger {
             warnings.push(format!("The conversation has a gap: the words of snapshot {gaps} cannot be read."));
         }
         let messages = conversation(&records);
-        let resumed = Resumed { messages, state: ledger.state()?, unfinished, warnings };
+        let resumed = Resumed { messages, state: ledger.state()?, unfinished, warnings, done: None };
         Ok((ledger, resumed))
     }
 

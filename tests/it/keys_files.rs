@@ -177,6 +177,36 @@ async fn the_popup_closes_and_an_address_opens_none() {
 }
 
 #[tokio::test]
+async fn a_name_that_is_typed_out_goes_along_and_other_words_stay() {
+    let (mut bench, folder) = bench().await;
+    let cv = host(&folder, "cv.pdf");
+    bench.write(&format!("read @{}, not @/nonexistent/x", text(&cv)));
+    bench.press(KeyCode::Enter);
+    let sent = submitted(&mut bench).await;
+    assert_eq!(sent, ("read cv.pdf, not @/nonexistent/x".to_owned(), vec![cv]));
+}
+
+#[tokio::test]
+async fn tab_stays_in_the_composer_while_a_name_is_typed() {
+    let (mut bench, folder) = bench().await;
+    bench.write("see @rep");
+    bench.wait_for("report.md").await;
+    bench.write("zz");
+    bench.wait_until("no name", |screen| screen.contains("> see @repzz") && !screen.contains("report.md")).await;
+    bench.press(KeyCode::Tab);
+    bench.wait_for("@./ is this machine's folder").await;
+    bench.write("y");
+    bench.wait_for("> see @repzzy").await;
+    bench.chord(KeyCode::Char('c'), KeyModifiers::CONTROL);
+    bench.write(&format!("/attach {}", text(&host(&folder, "cv"))));
+    bench.press(KeyCode::Tab);
+    bench.wait_for("cv.pdf").await;
+    bench.press(KeyCode::Tab);
+    bench.press(KeyCode::Enter);
+    bench.wait_for("+ cv.pdf  5 B").await;
+}
+
+#[tokio::test]
 async fn dropped_files_become_attachments_and_text_again_on_request() {
     let (mut bench, folder) = bench().await;
     let (cv, notes) = (host(&folder, "cv.pdf"), host(&folder, "my notes.txt"));

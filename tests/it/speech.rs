@@ -276,8 +276,12 @@ fn what_a_recorder_or_an_endpoint_complains_about_is_told() {
     terminal.wait_for("recorded nothing: no microphone here");
     terminal.keys(&format!("/transcribe {}\r", recording.display()));
     terminal.wait_for("answered 401");
+    // The command stands in the composer again.
+    terminal.wait_for(&format!("> /transcribe {}", recording.display()));
+    terminal.keys("\x03");
     terminal.keys("/transcribe nowhere.wav\r");
     terminal.wait_for("cannot read nowhere.wav");
+    terminal.wait_for("> /transcribe nowhere.wav");
     terminal.keys("\x03\x03");
     assert_eq!(terminal.wait_exit(), 0);
 }

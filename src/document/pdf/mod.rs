@@ -21,6 +21,11 @@ use super::{Converted, DocumentError, Kind, Limits};
 use blocks::Pages;
 use glyphs::{Reader, text_string};
 
+/// What stands at the end of every file.
+const END: &[u8] = b"%%EOF";
+/// How far before the end of the bytes it is looked for: some programs add something.
+const END_WITHIN: usize = 8192;
+
 pub(super) fn convert(bytes: &[u8], limits: &Limits) -> Result<Converted, DocumentError> {
     let damaged = |e: lopdf::Error| DocumentError::damaged(Kind::Pdf, e);
     let options = LoadOptions::with_max_decompressed_size(limits.unpacked_bytes as usize);
@@ -42,6 +47,10 @@ pub(super) fn convert(bytes: &[u8], limits: &Limits) -> Result<Converted, Docume
     }
     let mut writer = Writer::new(limits);
     let mut reader = Reader::new(&document);
+    let cut_off = !bytes.windows(END.len()).rev().take(END_WITHIN).any(|piece| piece == END);
+    if cut_off {
+        writer.note("its end is missing: it is damaged or cut off, and pages or words may be missing");
+    }
     let mut pages = Pages::default();
     let (mut scanned, mut empty) = (0, 0);
     let mut kept = 0;
@@ -65,7 +74,7 @@ pub(super) fn convert(bytes: &[u8], limits: &Limits) -> Result<Converted, Docume
     if empty == pages.len() {
         writer.note(if scanned > 0 {
             "it has no text: its pages are pictures, such as scans; only a look at the pictures or OCR can read them"
-        } else if reader.broken > 0 {
+        } else if reader.broken > 0 || cut_off {
             "no text of it could be read"
         } else {
             "it has no text"

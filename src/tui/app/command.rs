@@ -49,16 +49,17 @@ impl App {
         // What was asked for until now is meant for this message; what comes later is not.
         queued.waits_for.clone_from(&self.looks);
         self.dropped = None;
-        let is_path = |word: &&str| word.strip_prefix('@').is_some_and(complete::is_host);
-        if let Some(word) = text.split_whitespace().find(is_path) {
-            self.say(&format!("{word} is only text: a file goes along when it is chosen from the list"));
-        }
+        // Written out and not chosen: whether there is such a file, the disk has to say.
+        let named = complete::named(text);
+        let look = (!named.is_empty()).then(|| self.look_for(named));
+        queued.waits_for.extend(look.as_ref().map(|_| self.latest_look));
         let mut effects = if self.activity.is_busy() || !queued.waits_for.is_empty() {
             self.queued = Some(queued);
             Vec::new()
         } else {
             self.send_message(queued)
         };
+        effects.extend(look);
         if !text.is_empty() {
             effects.push(UiEffect::Remember(text.to_owned()));
         }
@@ -96,6 +97,10 @@ impl App {
 
     pub(super) fn command(&mut self, slash: Slash, argument: &str) -> Vec<UiEffect> {
         let send = |op| vec![UiEffect::Send(op)];
+        // What a command says stands at the end of the chat, also where it comes later.
+        if !matches!(slash, Slash::Chat | Slash::Copy | Slash::Help) {
+            self.chat.follow();
+        }
         match slash {
             Slash::Help => self.act(Action::Help),
             Slash::Setup => self.act(Action::Setup),

@@ -75,6 +75,37 @@ impl App {
         Vec::new()
     }
 
+    /// Looks for the files that a message names.
+    pub(super) fn look_for(&mut self, named: Vec<String>) -> UiEffect {
+        self.latest_look += 1;
+        self.looks.push(self.latest_look);
+        UiEffect::AttachNamed(self.latest_look, named)
+    }
+
+    /// Files that the message names go along as if they were chosen; other words stay what they are.
+    pub(super) fn attached_named(
+        &mut self,
+        look: u64,
+        found: Vec<(String, Result<Pending, String>)>,
+        missing: &[String],
+    ) -> Vec<UiEffect> {
+        if let Some(queued) = self.queued.as_mut().filter(|queued| queued.waits_for.contains(&look)) {
+            for (typed, pending) in &found {
+                if let Ok(pending) = pending {
+                    queued.text = queued.text.replace(&format!("@{typed}"), &pending.name);
+                }
+            }
+        }
+        let nothing = found.is_empty();
+        let effects = self.attached(look, found.into_iter().map(|(_, pending)| pending).collect());
+        if let [first, ..] = missing
+            && (nothing || self.notice.is_none())
+        {
+            self.say(&format!("@{first} is only text: there is no such file"));
+        }
+        effects
+    }
+
     /// What was written and not sent, for the next start of the screen.
     pub fn unsent(&mut self) -> Unsent {
         self.take_back_queued();
@@ -173,6 +204,38 @@ impl App {
         let Some((number, text)) = self.completion.typed(token) else { return Vec::new() };
         let (workspace, walked) = (self.session.host_path.clone(), self.completion.walked());
         vec![UiEffect::Complete(Query { number, text, workspace, walked })]
+    }
+
+    /// Tab while a name is being typed and nothing is there to choose: it never leaves the composer then. A word of a
+    /// command becomes a name.
+    pub(super) fn tab(&mut self, key: KeyEvent) -> Option<Vec<UiEffect>> {
+        if key.code != KeyCode::Tab || !key.modifiers.is_empty() {
+            return None;
+        }
+        let text = self.composer.text();
+        let Some(token) = self.composer.token() else {
+            let (command, argument) = text.split_once(' ')?;
+            // The first word of `/save` is in the session, all others are on this machine.
+            let in_session = match command {
+                "/attach" | "/transcribe" => false,
+                "/save" => !argument.trim_start().contains(char::is_whitespace),
+                _ => return None,
+            };
+            self.composer.name_word(|word| match word {
+                word if in_session => format!("@{word}"),
+                word if complete::is_host(word) => format!("@{word}"),
+                word => format!("@./{word}"),
+            });
+            return Some(self.complete());
+        };
+        if !self.completion.is_waiting() {
+            self.say(if complete::is_host(&token) {
+                "no file begins so"
+            } else {
+                "no file of the session begins so; @./ is this machine's folder"
+            });
+        }
+        Some(Vec::new())
     }
 
     /// Takes a key for the popup of names; `None` where it is not for it.

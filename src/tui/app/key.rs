@@ -149,6 +149,9 @@ impl App {
                 _ => {}
             }
         }
+        if let Some(effects) = self.tab(key) {
+            return effects;
+        }
         match self.keymap.resolve(Scope::Composer, key).filter(|action| self.applies(*action)) {
             Some(action) => {
                 let mut effects = self.act(action);

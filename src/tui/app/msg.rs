@@ -51,6 +51,8 @@ pub enum Msg {
     Notice(String),
     /// Files that are to go along were looked at; the number is that of the effect.
     Attached(u64, Vec<Result<Pending, String>>),
+    /// Files that a message names were looked for: as they are typed, those that are there, and those that are not.
+    AttachedNamed(u64, Vec<(String, Result<Pending, String>)>, Vec<String>),
     /// Which of the paths that a text may name is there; else the likeliest of them.
     PathFound(Result<PathBuf, PathBuf>),
     /// Pasted text was looked at; files, where it is some.

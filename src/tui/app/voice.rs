@@ -27,8 +27,7 @@ impl App {
     /// Has a file understood.
     pub(super) fn transcribe(&mut self, file: &str) -> Vec<UiEffect> {
         if self.voice.is_on() {
-            self.say("one recording at a time; Esc ends the present one");
-            return Vec::new();
+            return self.refuse("transcribe", file, "one recording at a time; Esc ends the present one");
         }
         // As `/attach` reads it: quoted, with backslashes, or as it stands.
         let path = match attach::words(file).as_deref() {
@@ -37,7 +36,9 @@ impl App {
         };
         let name = path.file_name().map(|name| sanitize::line(&name.to_string_lossy()));
         self.voice = VoiceState::Transcribing { since_ms: self.now_ms, file: name };
-        self.begin_voice(VoiceWish::File(path))
+        let effects = self.begin_voice(VoiceWish::File(path));
+        self.transcribed = Some(file.to_owned());
+        effects
     }
 
     /// Ends whatever goes on and forgets it; `false` when nothing did.
@@ -59,11 +60,19 @@ impl App {
     fn begin_voice(&mut self, wish: VoiceWish) -> Vec<UiEffect> {
         self.voice_number += 1;
         self.notice = None;
+        self.transcribed = None;
         self.wish(wish)
     }
 
     fn wish(&self, wish: VoiceWish) -> Vec<UiEffect> {
         vec![UiEffect::Voice(self.voice_number, wish)]
+    }
+
+    /// The command whose file could not be understood stands in the composer again, to be mended.
+    fn give_transcribe_back(&mut self) {
+        if let Some(file) = self.transcribed.take().filter(|_| self.composer.is_empty()) {
+            self.composer.set_text(&format!("/transcribe {file}"));
+        }
     }
 
     /// What comes of one that was discarded is not wanted any more.
@@ -95,6 +104,7 @@ impl App {
             }
             VoiceEvent::NotUnderstood { why, kept } => {
                 self.voice = VoiceState::Off;
+                self.give_transcribe_back();
                 // It may be long, and what it says to do is at its end.
                 self.chat.notice(NoticeKind::Warning, &sanitize::line(&why));
                 if let Some(kept) = kept {
@@ -105,6 +115,7 @@ impl App {
             }
             VoiceEvent::Failed(why) => {
                 self.voice = VoiceState::Off;
+                self.give_transcribe_back();
                 self.say(&why);
             }
         }

@@ -129,6 +129,11 @@ impl ChatState {
         self.held
     }
 
+    /// Shows the end, and what comes there.
+    pub fn follow(&mut self) {
+        self.position = Position::Follow;
+    }
+
     /// News that stays in the conversation.
     pub fn notice(&mut self, kind: NoticeKind, text: &str) {
         let text = sanitize::text(text);

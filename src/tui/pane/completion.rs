@@ -65,6 +65,11 @@ impl Completion {
         !self.closed && !self.rows.is_empty()
     }
 
+    /// Whether the names for what is typed are still being looked for.
+    pub fn is_waiting(&self) -> bool {
+        self.asked.as_ref().is_some_and(|(_, number)| *number != self.answers)
+    }
+
     /// Closes it until something else is typed after an `@`.
     pub fn close(&mut self) {
         self.closed = true;

@@ -222,6 +222,23 @@ impl Composer {
         self.measured = None;
     }
 
+    /// Writes the word before the caret in another way.
+    pub fn name_word(&mut self, how: impl Fn(&str) -> String) {
+        let (row, column) = {
+            let cursor = self.area.cursor();
+            (cursor.0, cursor.1)
+        };
+        let before: Vec<char> =
+            self.area.lines().get(row).into_iter().flat_map(|line| line.chars().take(column)).collect();
+        let start = before.iter().rposition(|c| c.is_whitespace()).map_or(0, |at| at + 1);
+        let word: String = before[start..].iter().collect();
+        for _ in start..before.len() {
+            self.area.delete_char();
+        }
+        self.area.insert_str(how(&word));
+        self.measured = None;
+    }
+
     /// Puts a text in at the caret, with a blank before it where a word stands.
     pub fn insert(&mut self, text: &str) {
         let cursor = self.area.cursor();

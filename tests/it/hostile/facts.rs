@@ -130,7 +130,7 @@ fn facts(text: &str) -> Vec<Event> {
             ended: t(),
             ..KernelInfo::default()
         }),
-        Event::KernelReplied { message: t() },
+        Event::Done { message: t() },
         Event::TodoChanged { todos },
         Event::Artifact(Artifact {
             kind: ArtifactKind::Url,

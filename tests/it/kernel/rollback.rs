@@ -74,12 +74,9 @@ async fn after_a_rollback_the_kernel_is_stale_and_can_be_rebuilt() {
 
     roll(&mut session, Op::Undo).await;
     session.send(Op::Kernel(KernelChange::Rebuild));
-    let events = session.until(|event| matches!(event, Event::KernelReplied { .. } | Event::Error { .. })).await;
+    let events = session.until(|event| matches!(event, Event::Done { .. } | Event::Error { .. })).await;
     let last = events.last().expect("an event");
-    assert_eq!(
-        *last,
-        Event::KernelReplied { message: "the kernel was rebuilt: 2 of 2 cells were run again".to_owned() }
-    );
+    assert_eq!(*last, Event::Done { message: "the kernel was rebuilt: 2 of 2 cells were run again".to_owned() });
     assert!(infos(&events).iter().any(|info| info.rebuild == Some((1, 2))), "progress is told");
     assert_eq!(std::fs::read_to_string(session.file("a.txt")).expect("file"), "aa", "files are written again");
     let events = session.turn("e").await;
@@ -99,11 +96,11 @@ async fn a_session_that_is_continued_has_lost_its_variables_and_says_so() {
     session.turn("c").await;
     // What was before the kernel was lost is run again too.
     session.send(Op::Kernel(KernelChange::Rebuild));
-    let events = session.until(|event| matches!(event, Event::KernelReplied { .. } | Event::Error { .. })).await;
+    let events = session.until(|event| matches!(event, Event::Done { .. } | Event::Error { .. })).await;
     let message = "the kernel was rebuilt: 3 of 3 cells were run again".to_owned();
-    assert_eq!(events.last(), Some(&Event::KernelReplied { message }));
+    assert_eq!(events.last(), Some(&Event::Done { message }));
     session.send(Op::Kernel(KernelChange::Restart));
-    session.until(|event| matches!(event, Event::KernelReplied { .. })).await;
+    session.until(|event| matches!(event, Event::Done { .. })).await;
     let events = session.turn("d").await;
     let told = output(&events, "d");
     assert!(
@@ -111,7 +108,7 @@ async fn a_session_that_is_continued_has_lost_its_variables_and_says_so() {
         "{told}"
     );
     session.send(Op::Kernel(KernelChange::Stop));
-    session.until(|event| matches!(event, Event::KernelReplied { message } if message == "the kernel was ended")).await;
+    session.until(|event| matches!(event, Event::Done { message } if message == "the kernel was ended")).await;
     session.close().await;
 }
 
@@ -162,9 +159,9 @@ async fn a_rebuild_tells_the_first_failure_and_can_be_stopped() {
 /// Asks for a change of the kernel and waits for what is said to it.
 async fn change(session: &mut TestSession, change: KernelChange) -> String {
     session.send(Op::Kernel(change));
-    let events = session.until(|event| matches!(event, Event::KernelReplied { .. } | Event::Error { .. })).await;
+    let events = session.until(|event| matches!(event, Event::Done { .. } | Event::Error { .. })).await;
     match events.last() {
-        Some(Event::KernelReplied { message } | Event::Error { message, .. }) => message.clone(),
+        Some(Event::Done { message } | Event::Error { message, .. }) => message.clone(),
         other => panic!("{other:?}"),
     }
 }
@@ -223,7 +220,7 @@ async fn changes_of_the_kernel_and_of_all_files_wait_for_each_other() {
     for change in [KernelChange::Rebuild, KernelChange::Restart] {
         session.send(if change == KernelChange::Rebuild { Op::Undo } else { Op::Redo });
         session.send(Op::Kernel(change));
-        let events = session.until(|event| matches!(event, Event::KernelReplied { .. } | Event::Error { .. })).await;
+        let events = session.until(|event| matches!(event, Event::Done { .. } | Event::Error { .. })).await;
         assert_eq!(errors(&events), [""; 0]);
         let rolled = events.iter().position(|event| matches!(event, Event::Restored(_))).expect("rolled back");
         let began = events.iter().position(kernel_works).expect("the kernel was changed");
