@@ -44,6 +44,9 @@ fn facts(text: &str) -> Vec<Event> {
     let t = || text.to_owned();
     let call = |name: &str| id(name);
     let todo = |status| TodoItem { content: t(), id: Some(t()), priority: TodoPriority::High, status };
+    // Where JSON is shown, ESC stands there as six harmless letters, and in a difference, which shows all that stands in a
+    // file, as a sign; what follows it stays.
+    let inside = text.replace("LEAK", "LOUD").replace("7777", "1111");
     let todos = vec![todo(TodoStatus::InProgress), todo(TodoStatus::Completed)];
     let summary = |byte: &str, head| NodeSummary {
         id: node(byte),
@@ -70,10 +73,8 @@ fn facts(text: &str) -> Vec<Event> {
             lines_removed: 1,
             binary: false,
         },
-        patch: format!("--- a/{text}\n+++ b/{text}\n@@ -1 +1 @@\n-{text}\n+{text}\n"),
+        patch: format!("--- a/{inside}\n+++ b/{inside}\n@@ -1 +1 @@\n-{inside}\n+{inside}\n"),
     };
-    // Where JSON is shown, ESC stands there as six harmless letters, and what follows it stays.
-    let inside = text.replace("LEAK", "LOUD").replace("7777", "1111");
     let arguments = json!({ "command": text, text: text, "nested": [inside, {inside.clone(): inside}] });
     let mut events = vec![
         Event::SessionStarted {
