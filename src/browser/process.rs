@@ -26,8 +26,17 @@ pub(super) const DOWNLOADS: &str = "/tmp/downloads";
 /// What becomes the browser: standard input is the socket to okcvm, and the browser wants it as descriptors 3 and 4.
 const SCRIPT: &str = r#"proxy=${HTTP_PROXY#http://}; proxy=${proxy##*@}
 unset HTTP_PROXY http_proxy HTTPS_PROXY https_proxy NO_PROXY no_proxy
-mkdir -p "$TMPDIR/downloads"
+mkdir -p "$TMPDIR/downloads" "$TMPDIR/profile/Default"
+printf '%s' "$1" > "$TMPDIR/profile/Default/Preferences"
+shift
 exec "$@" --user-data-dir="$TMPDIR/profile" ${proxy:+"--proxy-server=http://$proxy"} about:blank 3<&0 4>&0 </dev/null"#;
+
+/// What of the browser would ask hosts of its maker about what is typed: words for a dictionary, passwords for known leaks,
+/// addresses for suggestions.
+const PREFERENCES: &str = r#"{"browser":{"enable_spellchecking":false},"spellcheck":{"dictionaries":[],"use_spelling_service":false},
+"credentials_enable_service":false,"profile":{"password_manager_enabled":false,"password_manager_leak_detection":false},
+"safebrowsing":{"enabled":false},"search":{"suggest_enabled":false},"translate":{"enabled":false},"signin":{"allowed":false},
+"alternate_error_pages":{"enabled":false},"net":{"network_prediction_options":2}}"#;
 
 /// The browser's own switches.
 const SWITCHES: &[&str] = &[
@@ -54,7 +63,10 @@ const SWITCHES: &[&str] = &[
     "--use-mock-keychain",
     "--mute-audio",
     "--disable-features=Translate,OptimizationHints,MediaRouter,DialMediaRouteProvider,AutofillServerCommunication,\
-     InterestFeedContentSuggestions,CertificateTransparencyComponentUpdater,PaintHolding,BackForwardCache",
+     InterestFeedContentSuggestions,CertificateTransparencyComponentUpdater,PaintHolding,BackForwardCache,NetworkTimeServiceQuerying",
+    // There are requests that no switch turns off: to look for parts of its own, and for an account that nobody has.
+    "--component-updater=url-source=http://127.0.0.1:1/",
+    "--gaia-url=http://127.0.0.1:1",
     // Datagrams would go past the proxy.
     "--disable-quic",
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
@@ -111,6 +123,7 @@ impl Process {
         bare: bool,
     ) -> Result<(Self, Connection, mpsc::Receiver<Event>), BrowserError> {
         let mut argv: Vec<String> = ["/bin/sh", "-c", SCRIPT, "okcvm-browser"].map(ToOwned::to_owned).to_vec();
+        argv.push(PREFERENCES.to_owned());
         argv.push(program.path.to_string_lossy().into_owned());
         argv.extend(SWITCHES.iter().map(|switch| (*switch).to_owned()));
         argv.push(format!("--window-size={},{}", size.0, size.1));

@@ -5,7 +5,7 @@ mod hostile;
 use std::path::Path;
 
 use okcvm::config::schema::{NetworkSection, SandboxSection};
-use okcvm::protocol::ToolStatus;
+use okcvm::protocol::{Event, ToolStatus};
 use okcvm::tools::Finished;
 use serde_json::{Value, json};
 
@@ -93,6 +93,7 @@ async fn a_form_with_every_kind_of_field_is_filled_in_and_sent() {
     });
     let folder = machine::folder();
     let Some(machine) = machine_for(&site, folder.path(), 0x501) else { return };
+    let mut facts = machine.toolbox.listen();
     std::fs::write(machine.work().join("a.txt"), "the first file").expect("file");
     let page = machine.visit(&site.url("/")).await;
     let text = ok(&page);
@@ -144,6 +145,19 @@ async fn a_form_with_every_kind_of_field_is_filled_in_and_sent() {
         assert!(field(name, value), "{name} in {body}");
     }
     assert!(body.contains("filename=\"a.txt\"") && body.contains("the first file"), "{body}");
+    // The browser itself asks nobody about what is typed: of all that goes out the proxy tells. It may fetch a dictionary
+    // for fields of text, which no switch that we know turns off.
+    const DICTIONARIES: &str = "redirector.gvt1.com";
+    let mut hosts: Vec<String> = Vec::new();
+    while let Ok(event) = facts.try_recv() {
+        if let Event::NetworkRequest { host, .. } = event
+            && host != DICTIONARIES
+            && !hosts.contains(&host)
+        {
+            hosts.push(host);
+        }
+    }
+    assert_eq!(hosts, ["host.okcvm.internal"]);
     machine.toolbox.close().await;
 }
 
