@@ -9,6 +9,11 @@ use super::{machine_for, ok, wrong};
 use crate::support::machine::{self, soon};
 use crate::support::site::{Answer, Asked, Site};
 
+/// A number of a session that no other run of these tests has at the same time: processes are known by its mount.
+fn own_number(number: u64) -> u64 {
+    u64::from(std::process::id()) << 16 | number
+}
+
 /// Processes of this machine's sandboxes whose command line holds a word. Those that a browser shuts in by itself do not see
 /// the mount; their parents do.
 fn inside(mount: &str, word: &str) -> Vec<i32> {
@@ -56,7 +61,7 @@ async fn pages_that_mean_harm_come_to_an_end_and_reach_nothing() {
         _ => Answer::Full("404 Not Found", Vec::new(), Vec::new()),
     });
     let folder = machine::folder();
-    let Some(machine) = machine_for(&site, folder.path(), 0x511) else { return };
+    let Some(machine) = machine_for(&site, folder.path(), own_number(0x511)) else { return };
     let page = machine.visit(&site.url("/title")).await;
     assert!(ok(&page).contains("red") && !page.output.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{:?}", page.output);
     let page = machine.visit(&site.url("/alerts")).await;
@@ -92,7 +97,7 @@ async fn pages_that_mean_harm_come_to_an_end_and_reach_nothing() {
 async fn a_browser_that_dies_is_told_and_the_next_call_has_a_fresh_one() {
     let site = Site::start(|_: &Asked| Answer::Html("<title>Here</title><p>still here".to_owned()));
     let folder = machine::folder();
-    let Some(machine) = machine_for(&site, folder.path(), 0x512) else { return };
+    let Some(machine) = machine_for(&site, folder.path(), own_number(0x512)) else { return };
     ok(&machine.visit(&site.url("/")).await);
     let renderers = inside(&machine.mount, "--type=renderer");
     assert!(!renderers.is_empty());
