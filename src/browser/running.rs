@@ -18,6 +18,7 @@ use super::session::{Action, Place, Seen, Surroundings};
 use super::tabs::Open;
 use super::watch::Watch;
 use super::{BrowserError, pass};
+use crate::config::schema::NetworkMode;
 use crate::sandbox::SandboxSession;
 
 /// The window, in CSS pixels.
@@ -35,6 +36,8 @@ pub(super) struct Running {
     pub(super) watch: Watch,
     pub(super) size: (u32, u32),
     pub(super) sandbox: SandboxSession,
+    /// The network that it was started with.
+    network: NetworkMode,
     /// Tabs with a number, the latest last.
     pub(super) open: Vec<Open>,
     pub(super) last_call: Instant,
@@ -66,6 +69,7 @@ impl Running {
         });
         let ready = ready.await.map_err(std::io::Error::other).and_then(|ready| ready);
         ready.map_err(|error| BrowserError::Start(format!("its folders are not ready: {error}")))?;
+        let network = sandbox.network_mode();
         let (process, connection, events) = Process::start(&sandbox, program, SIZE).await?;
         let events = pass::let_through(&connection, events, &surroundings.network).await?;
         let watch = Watch::start(connection.clone(), events, SIZE);
@@ -79,7 +83,18 @@ impl Running {
             tracing::warn!("the browser runs without its own inner sandbox; the one around it is active");
         }
         let open = Vec::new();
-        Ok(Self { process, connection, watch, size: SIZE, sandbox, open, last_call: Instant::now() })
+        Ok(Self { process, connection, watch, size: SIZE, sandbox, network, open, last_call: Instant::now() })
+    }
+
+    /// Whether it was started with another network than the present one.
+    pub(super) fn has_other_network(&self) -> bool {
+        self.network != self.sandbox.network_mode()
+    }
+
+    /// Ends it, and its sandbox.
+    pub(super) async fn end(self) {
+        self.process.end().await;
+        self.sandbox.close().await;
     }
 
     /// Why it has ended, if it has.

@@ -127,6 +127,10 @@ impl Browser {
             *running = None;
             self.lose(ended);
         }
+        if let Some(browser) = running.take_if(|browser| browser.has_other_network()) {
+            browser.end().await;
+            self.lose("the network was changed, so the browser was ended".to_owned());
+        }
         if running.is_none() {
             *running = Some(Running::start(program, surroundings).await?);
             let lost = self.0.lost.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -180,14 +184,20 @@ impl Browser {
     /// Ends the browser.
     pub async fn close(&self) {
         if let Some(browser) = self.0.running.lock().await.take() {
-            browser.process.end().await;
-            browser.sandbox.close().await;
+            browser.end().await;
         }
     }
 
-    /// Whether one runs. Never waits.
-    pub fn is_running(&self) -> bool {
-        self.0.running.try_lock().map_or(true, |running| running.is_some())
+    /// The network was changed: a browser that was started with another ends, after the call that it works on.
+    pub fn network_changed(&self) {
+        let browser = self.clone();
+        tokio::spawn(async move {
+            let ended = browser.0.running.lock().await.take_if(|browser| browser.has_other_network());
+            if let Some(ended) = ended {
+                browser.lose("the network was changed, so the browser was ended".to_owned());
+                ended.end().await;
+            }
+        });
     }
 }
 

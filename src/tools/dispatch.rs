@@ -273,6 +273,7 @@ impl Toolbox {
             if let Some(session) = self.machine.session() {
                 session.network_changed();
                 self.machine.kernel.network_changed(session);
+                self.machine.browser.network_changed();
             }
             return Ok(state);
         }

@@ -5,7 +5,7 @@ mod hostile;
 use std::path::Path;
 
 use okcvm::config::schema::{NetworkSection, SandboxSection};
-use okcvm::protocol::{Event, ToolStatus};
+use okcvm::protocol::{Event, NetworkChange, ToolStatus};
 use okcvm::tools::Finished;
 use serde_json::{Value, json};
 
@@ -271,5 +271,10 @@ async fn what_scripts_fetch_is_waited_for_and_the_sessions_own_server_is_reached
     assert_eq!(served.status, ToolStatus::Ok, "{}", served.output);
     let own = machine.visit("http://localhost:8123/").await;
     assert!(ok(&own).contains("served inside"), "{}", own.output);
+    machine.toolbox.network(&NetworkChange::Mode("off".to_owned())).expect("changed");
+    let own = machine.visit("http://localhost:8123/").await;
+    assert!(ok(&own).contains("served inside") && own.output.contains("the network was changed"), "{}", own.output);
+    let out = machine.visit(&site.url("/")).await;
+    assert!(wrong(&out).contains("did not load"), "{}", out.output);
     machine.toolbox.close().await;
 }
