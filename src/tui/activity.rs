@@ -114,6 +114,12 @@ impl Activity {
         !self.stopping && !matches!(self.phase, Phase::Idle | Phase::Closing | Phase::Restoring)
     }
 
+    /// Whether a turn is in the way of what the engine refuses beside one; other work makes it wait only.
+    pub fn is_turn(&self) -> bool {
+        let other = matches!(self.phase, Phase::Copying { .. } | Phase::Comparing { .. } | Phase::Applying { .. });
+        self.is_running() && !other
+    }
+
     /// Whether cells of the notebook are run again.
     pub fn is_rebuilding(&self) -> bool {
         self.rebuilding

@@ -124,9 +124,7 @@ impl App {
             Slash::Transcribe => self.transcribe(argument),
             Slash::Attach => self.attach(argument),
             Slash::Save => self.save(argument),
-            Slash::Undo | Slash::Redo | Slash::Restore | Slash::Snapshot | Slash::Apply
-                if self.activity.is_running() =>
-            {
+            Slash::Undo | Slash::Redo | Slash::Restore | Slash::Snapshot | Slash::Apply if self.activity.is_turn() => {
                 self.say("a turn is running; stop it or wait until it ends, and give the command again");
                 Vec::new()
             }
