@@ -17,14 +17,15 @@ use super::upstream::UpstreamProxy;
 use super::visit::{Answer, Refused, Visit};
 use crate::support::host::Place;
 
-/// Headers that speak of one connection only.
-const OF_THE_CONNECTION: [HeaderName; 10] = [
+/// Headers that speak of one connection only. Whether a proxy answers instead of the server is this proxy's to say.
+const OF_THE_CONNECTION: [HeaderName; 11] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
     HeaderName::from_static("proxy-authentication-info"),
     PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION,
+    super::PROXY_STATUS,
     TE,
     TRAILER,
     TRANSFER_ENCODING,

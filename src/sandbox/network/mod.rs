@@ -33,6 +33,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::header::HeaderName;
 use tokio::sync::watch;
 
 use self::reach::{Resolve, SystemResolver};
@@ -43,6 +44,9 @@ use super::Notices;
 use crate::config::schema::{NetworkMode, NetworkSection};
 use crate::protocol::{NetworkChange, NetworkState};
 use crate::support::secret::Secret;
+
+/// Tells that the proxy answers itself and not the server that was asked (RFC 9209).
+pub(super) const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 
 /// Which tools ask. All of a session's tools share one loopback, so a family other than the commands shows a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -74,8 +74,8 @@ async fn attend(visit: Visit, stream: TcpStream) {
         .header_read_timeout(header)
         .max_buf_size(header_bytes)
         .max_headers(MOST_HEADERS)
-        // A client may have said all that it has to say and still wait for the answer.
-        .half_close(true)
+        // A client that closes wants nothing more, and neither does the server that was asked for it.
+        .half_close(false)
         .serve_connection(stream, service)
         .with_upgrades();
     if let Err(error) = connection.await {

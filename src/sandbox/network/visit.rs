@@ -10,8 +10,8 @@ use hyper::{Response, StatusCode};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
-use super::Network;
 use super::reach::NotReached;
+use super::{Network, PROXY_STATUS};
 
 /// What the proxy answers.
 pub(super) type Answer = Response<BoxBody<Bytes, hyper::Error>>;
@@ -54,16 +54,29 @@ impl From<NotReached> for Refused {
 
 impl Refused {
     pub(super) fn into_answer(self) -> Answer {
-        let (status, text) = match self {
-            Self::Request(why) => (StatusCode::BAD_REQUEST, format!("the okcvm proxy does not understand this: {why}")),
-            Self::Unsupported(why) => (StatusCode::NOT_IMPLEMENTED, format!("the okcvm proxy does not do this: {why}")),
-            Self::Place(NotReached::Refused(refusal)) => (StatusCode::FORBIDDEN, refusal.text()),
-            Self::Place(NotReached::Failed(why)) => (StatusCode::BAD_GATEWAY, format!("the okcvm proxy: {why}")),
-            Self::Place(NotReached::TimedOut(why)) => (StatusCode::GATEWAY_TIMEOUT, format!("the okcvm proxy: {why}")),
+        let (status, error, text) = match self {
+            Self::Request(why) => {
+                let text = format!("the okcvm proxy does not understand this: {why}");
+                (StatusCode::BAD_REQUEST, "okcvm; error=http_request_error", text)
+            }
+            Self::Unsupported(why) => {
+                let text = format!("the okcvm proxy does not do this: {why}");
+                (StatusCode::NOT_IMPLEMENTED, "okcvm; error=http_request_error", text)
+            }
+            Self::Place(NotReached::Refused(refusal)) => {
+                (StatusCode::FORBIDDEN, "okcvm; error=http_request_denied", refusal.text())
+            }
+            Self::Place(NotReached::Failed(why)) => {
+                (StatusCode::BAD_GATEWAY, "okcvm; error=destination_unavailable", format!("the okcvm proxy: {why}"))
+            }
+            Self::Place(NotReached::TimedOut(why)) => {
+                (StatusCode::GATEWAY_TIMEOUT, "okcvm; error=connection_timeout", format!("the okcvm proxy: {why}"))
+            }
         };
         let mut answer = Response::new(Full::new(Bytes::from(text + "\n")).map_err(|never| match never {}).boxed());
         *answer.status_mut() = status;
         answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        answer.headers_mut().insert(PROXY_STATUS, HeaderValue::from_static(error));
         answer
     }
 }

@@ -66,6 +66,7 @@ async fn what_is_refused_is_told_in_plain_text_and_reaches_nobody() {
         let answer = world.ask(&format!("GET {url} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).await;
         assert!(answer.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{url}: {answer}");
         assert!(answer.contains("content-type: text/plain"), "{url}: {answer}");
+        assert!(answer.contains("proxy-status: okcvm; error=http_request_denied\r\n"), "{url}: {answer}");
         assert!(answer.contains("\r\n\r\nblocked by the okcvm network policy: "), "{url}: {answer}");
         assert!(answer.contains(part), "{url}: {answer}");
         told.extend(world.told().into_iter().map(|line| line.split_once(' ').expect("a reason").1.to_owned()));
