@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
@@ -147,29 +148,53 @@ impl Connection {
         method: &str,
         params: impl Serialize,
     ) -> Result<T, BrowserError> {
-        let id = self.waiting.next.fetch_add(1, Ordering::Relaxed);
-        let (answer, answered) = oneshot::channel();
-        {
-            let mut calls = self.waiting.lock();
-            if calls.ended {
-                return Err(gone());
-            }
-            calls.each.insert(id, answer);
-        }
-        let _call = Call { waiting: &self.waiting, id };
-        self.send(id, session, method, params);
-        let answer = match tokio::time::timeout(limit, answered).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => return Err(gone()),
-            Err(_) => {
-                let seconds = limit.as_secs();
-                return Err(BrowserError::Slow(format!("the page did not answer within {seconds} s ({method})")));
-            }
-        };
-        let result = answer.map_err(BrowserError::Refused)?;
+        let result = self.sent(limit, session, method, params).await?;
         serde_json::from_str(result.get()).map_err(|error| {
             BrowserError::Refused(format!("the browser's answer to {method} is not as expected: {error}"))
         })
+    }
+
+    /// Sends a message now, and gives what waits for its answer.
+    pub(super) fn begin(
+        &self,
+        session: Option<&str>,
+        method: &'static str,
+        params: Value,
+    ) -> impl Future<Output = Result<Box<RawValue>, BrowserError>> + Send + use<> {
+        let (connection, sent) = (self.clone(), self.register());
+        if let Ok((id, _)) = &sent {
+            self.send(*id, session, method, params);
+        }
+        async move {
+            let (id, answered) = sent?;
+            let _call = Call { waiting: &connection.waiting, id };
+            answer(LIMIT, method, answered).await
+        }
+    }
+
+    async fn sent(
+        &self,
+        limit: Duration,
+        session: Option<&str>,
+        method: &str,
+        params: impl Serialize,
+    ) -> Result<Box<RawValue>, BrowserError> {
+        let (id, answered) = self.register()?;
+        let _call = Call { waiting: &self.waiting, id };
+        self.send(id, session, method, params);
+        answer(limit, method, answered).await
+    }
+
+    /// A number for a call, and where its answer comes.
+    fn register(&self) -> Result<(u64, oneshot::Receiver<Answer>), BrowserError> {
+        let id = self.waiting.next.fetch_add(1, Ordering::Relaxed);
+        let (answer, answered) = oneshot::channel();
+        let mut calls = self.waiting.lock();
+        if calls.ended {
+            return Err(gone());
+        }
+        calls.each.insert(id, answer);
+        Ok((id, answered))
     }
 
     /// Whether it has ended.
@@ -185,6 +210,21 @@ impl Connection {
                 let _ = self.to.send(bytes);
             }
             Err(error) => tracing::error!(%error, method, "a message to the browser cannot be written"),
+        }
+    }
+}
+
+async fn answer(
+    limit: Duration,
+    method: &str,
+    answered: oneshot::Receiver<Answer>,
+) -> Result<Box<RawValue>, BrowserError> {
+    match tokio::time::timeout(limit, answered).await {
+        Ok(Ok(answer)) => answer.map_err(BrowserError::Refused),
+        Ok(Err(_)) => Err(gone()),
+        Err(_) => {
+            let seconds = limit.as_secs();
+            Err(BrowserError::Slow(format!("the page did not answer within {seconds} s ({method})")))
         }
     }
 }

@@ -79,6 +79,7 @@ pub(super) struct DownloadBegin {
     pub(super) guid: String,
     pub(super) url: String,
     pub(super) suggested_filename: String,
+    pub(super) frame_id: Option<String>,
 }
 
 #[derive(Deserialize)]

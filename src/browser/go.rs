@@ -34,6 +34,12 @@ pub(super) enum Rest {
     Closed,
 }
 
+/// What an address gave.
+enum Came {
+    Page,
+    Download,
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Navigation {
@@ -44,9 +50,20 @@ impl Running {
     /// Takes a tab to an address and waits until the page is at rest. What becomes a download leaves the page that was
     /// there.
     pub(super) async fn go(&self, target: &str, url: &str) -> Result<Rest, BrowserError> {
-        let (session, began) = (self.session_of(target)?, Instant::now());
+        let began = Instant::now();
+        let left = self.watch.tab(target, super::state::Tab::leave);
+        let navigated = self.navigate(target, url).await;
+        if matches!(navigated, Ok(Came::Page)) {
+            return self.rest(target, began).await;
+        }
+        self.watch.tab(target, |tab| left.map(|left| tab.stay(left)));
+        navigated.map(|_| Rest::Download)
+    }
+
+    /// Asks for an address, until its page comes; or until something else has.
+    async fn navigate(&self, target: &str, url: &str) -> Result<Came, BrowserError> {
+        let session = self.session_of(target)?;
         let before = self.watch.lock().downloads.len();
-        self.watch.tab(target, super::state::Tab::leave);
         let call = self.connection.call_within::<Navigation>(
             ANSWER_LIMIT,
             Some(&session),
@@ -56,28 +73,27 @@ impl Running {
         let download = self.watch.until(|state| (state.downloads.len() > before).then_some(()));
         let navigation = tokio::select! {
             navigation = call => navigation,
-            Some(()) = download => return Ok(Rest::Download),
+            Some(()) = download => return Ok(Came::Download),
         };
         match navigation {
-            Ok(Navigation { error_text: None }) => {}
+            Ok(Navigation { error_text: None }) => Ok(Came::Page),
             Ok(Navigation { error_text: Some(error) }) => {
                 if error == "net::ERR_ABORTED" {
                     // A download is announced a moment later.
                     let announced = self.watch.until(|state| (state.downloads.len() > before).then_some(()));
                     if let Ok(Some(())) = tokio::time::timeout(Duration::from_millis(500), announced).await {
-                        return Ok(Rest::Download);
+                        return Ok(Came::Download);
                     }
                 }
-                return Err(BrowserError::NotLoaded(format!("{url} did not load: {}", explained(&error))));
+                Err(BrowserError::NotLoaded(format!("{url} did not load: {}", explained(&error))))
             }
             Err(BrowserError::Slow(_)) => {
                 self.connection.post(Some(&session), "Page.stopLoading", json!({}));
                 let seconds = ANSWER_LIMIT.as_secs();
-                return Err(BrowserError::NotLoaded(format!("{url} did not answer within {seconds} s")));
+                Err(BrowserError::NotLoaded(format!("{url} did not answer within {seconds} s")))
             }
-            Err(error) => return Err(error),
+            Err(error) => Err(error),
         }
-        self.rest(target, began).await
     }
 
     /// Waits until a page is at rest: loaded, without requests that began since then, and without changes.
@@ -89,7 +105,7 @@ impl Running {
             loop {
                 let now = Instant::now();
                 let known = self.watch.tab(target, |tab| {
-                    (tab.load.clone(), tab.requests_since(since), tab.stirred, tab.crashed, tab.is_leaving())
+                    (tab.load.clone(), tab.requests_since(since), tab.stirred, tab.crashed, tab.is_leaving_since(since))
                 });
                 let Some((load, requests, stirred, crashed, leaving)) = known else { return Ok(Rest::Closed) };
                 if crashed {
@@ -120,7 +136,10 @@ impl Running {
             match self.changes(target).await {
                 Ok(quiet) => {
                     let known = self.watch.tab(target, |tab| {
-                        (Some(tab.load.loader.clone()) != before || tab.is_leaving(), tab.requests_since(since))
+                        (
+                            Some(tab.load.loader.clone()) != before || tab.is_leaving_since(since),
+                            tab.requests_since(since),
+                        )
                     });
                     let Some((left, requests)) = known else { return Ok(Rest::Closed) };
                     // Otherwise another page came meanwhile, or the page went on asking.

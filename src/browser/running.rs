@@ -149,11 +149,13 @@ impl Running {
         let mut rest = Rest::Quiet;
         let (mut target, fresh) = self.page(surroundings, &place, &action).await?;
         self.watch.tab(&target, super::state::Tab::begin);
+        let loading = Loading::of(self);
         self.connection.post(None, "Target.activateTarget", json!({"targetId": target}));
         if let Some(url) = fresh {
             let mut gone = self.go(&target, &url).await;
             if matches!(gone, Err(BrowserError::Gone(_))) && !self.process.ends_within(END).await {
                 // A page that crashed may do so by chance, on a machine with much to do above all.
+                target = self.fresh_tab(&target).await?;
                 gone = self.go(&target, &url).await;
             }
             match gone {
@@ -200,11 +202,42 @@ impl Running {
             told.push("the page still loads or keeps changing; this is what is there by now".to_owned());
         }
         told.append(&mut seen.notices);
-        (seen.notices, seen.refused, seen.done) = (told, refused, done);
+        (seen.notices, seen.done) = (told, done);
+        seen.refused = refused.or(seen.refused);
+        loading.keep();
         let (files, running) = self.take_downloads(surroundings).await;
         seen.downloads = files;
         seen.notices.extend(running);
         Ok(seen)
+    }
+}
+
+/// Lets no page load on whose call was stopped.
+struct Loading {
+    connection: Connection,
+    watch: Watch,
+    goes_on: bool,
+}
+
+impl Loading {
+    fn of(running: &Running) -> Self {
+        Self { connection: running.connection.clone(), watch: running.watch.clone(), goes_on: false }
+    }
+
+    /// The call came to its end.
+    fn keep(mut self) {
+        self.goes_on = true;
+    }
+}
+
+impl Drop for Loading {
+    fn drop(&mut self) {
+        if self.goes_on {
+            return;
+        }
+        for tab in self.watch.lock().tabs.iter().filter(|tab| !tab.load.loaded || tab.heading.is_some()) {
+            self.connection.post(Some(&tab.session), "Page.stopLoading", json!({}));
+        }
     }
 }
 

@@ -24,6 +24,8 @@ pub(super) struct Tab {
     pub(super) target: String,
     /// The session that drives it.
     pub(super) session: String,
+    /// Whether it hears what it is told, and can be sent elsewhere.
+    pub(super) ready: bool,
     /// The tab that opened it, if a page did.
     pub(super) opener: Option<String>,
     pub(super) url: String,
@@ -31,10 +33,10 @@ pub(super) struct Tab {
     /// Frames of other processes: session, and the frame's name.
     pub(super) frames: Vec<(String, String)>,
     pub(super) load: Load,
-    /// Requests that are under way, and since when.
-    pub(super) requests: HashMap<String, Instant>,
-    /// The request for the page that comes next.
-    pub(super) heading: Option<String>,
+    /// Requests that are under way.
+    pub(super) requests: HashMap<String, Request>,
+    /// The request for the page that comes next, and when it began.
+    pub(super) heading: Option<(String, Instant)>,
     /// When the last one began or ended.
     pub(super) stirred: Instant,
     /// How the page's own request was answered.
@@ -45,6 +47,14 @@ pub(super) struct Tab {
     pub(super) dialogs: u32,
     /// Dialogs came without end, and so its scripts were stopped.
     pub(super) stopped: bool,
+}
+
+/// A request of a page that is under way.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) began: Instant,
+    /// The frame whose next page it fetches.
+    pub(super) page_of: Option<String>,
 }
 
 /// How far a page is.
@@ -66,7 +76,25 @@ pub(super) struct Response {
     pub(super) status: u16,
     #[serde(default)]
     pub(super) mime_type: String,
+    #[serde(default)]
+    headers: Headers,
 }
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+struct Headers {
+    #[serde(rename = "proxy-status", alias = "Proxy-Status")]
+    proxy_status: Option<String>,
+}
+
+impl Response {
+    /// Whether the session's proxy answered instead of the server.
+    pub(super) fn is_of_proxy(&self) -> bool {
+        self.headers.proxy_status.as_deref().is_some_and(|status| status.starts_with("okcvm;"))
+    }
+}
+
+/// What is known of a page that is about to be left.
+pub(super) type Left = (Load, Option<Response>);
 
 /// A download.
 #[derive(Debug, Clone)]
@@ -93,6 +121,7 @@ impl Tab {
         Self {
             target,
             session,
+            ready: false,
             opener,
             url,
             title: String::new(),
@@ -111,12 +140,38 @@ impl Tab {
 
     /// Requests that are under way and began since then. Others, such as those that wait for news, may go on for ever.
     pub(super) fn requests_since(&self, then: Instant) -> usize {
-        self.requests.values().filter(|began| **began >= then).count()
+        self.requests.values().filter(|request| request.began >= then).count()
     }
 
-    /// Whether another page was asked for and has not come yet.
-    pub(super) fn is_leaving(&self) -> bool {
-        self.heading.is_some()
+    /// Whether another page was asked for since then and has not come yet.
+    pub(super) fn is_leaving_since(&self, then: Instant) -> bool {
+        self.heading.as_ref().is_some_and(|(_, began)| *began >= then)
+    }
+
+    /// The page that a frame asked for is there. The end of its request is not told where it came into another process.
+    pub(super) fn page_came(&mut self, frame: &str, loader: &str) {
+        let came = |name: &str, request: &Request| {
+            // Such a request has the name of its load.
+            request.page_of.as_deref() == Some(frame) && name.rsplit('/').next() == Some(loader)
+        };
+        self.requests.retain(|name, request| !came(name, request));
+    }
+
+    /// Nothing of the page is loading any more.
+    pub(super) fn stopped_loading(&mut self) {
+        (self.load.parsed, self.load.loaded) = (true, true);
+        self.heading = None;
+        self.requests.retain(|_, request| request.page_of.is_none());
+        self.stirred = Instant::now();
+    }
+
+    /// What was to be the next page of a frame is a file to download: the page that is there stays.
+    pub(super) fn stays(&mut self, frame: &str) {
+        if frame == self.target {
+            self.heading = None;
+        }
+        self.requests.retain(|_, request| request.page_of.as_deref() != Some(frame));
+        self.stirred = Instant::now();
     }
 
     /// A call begins: what was told is forgotten, dialogs are counted anew.
@@ -125,14 +180,21 @@ impl Tab {
         self.stopped = false;
     }
 
-    /// The page is about to be left for another.
-    pub(super) fn leave(&mut self) {
-        self.response = None;
-        self.load = Load::default();
+    /// The page is about to be left for another. Gives what is to be put back where it stays after all.
+    pub(super) fn leave(&mut self) -> Left {
+        let left = (std::mem::take(&mut self.load), self.response.take());
         self.requests.clear();
         self.heading = None;
         self.crashed = false;
         self.stirred = Instant::now();
+        left
+    }
+
+    /// No other page has come.
+    pub(super) fn stay(&mut self, (load, response): Left) {
+        if self.load == Load::default() {
+            (self.load, self.response) = (load, response);
+        }
     }
 
     pub(super) fn notice(&mut self, notice: String) {

@@ -149,11 +149,20 @@ impl Running {
         }
         let Target { target_id } =
             self.connection.call(None, "Target.createTarget", json!({"url": "about:blank"})).await?;
-        let there = self.watch.until(|state| state.tabs.iter().any(|tab| tab.target == target_id).then_some(()));
+        let there =
+            self.watch.until(|state| state.tabs.iter().any(|tab| tab.target == target_id && tab.ready).then_some(()));
         match tokio::time::timeout(Duration::from_secs(10), there).await {
             Ok(Some(())) => Ok(target_id),
             _ => Err(BrowserError::Slow("the browser did not open a tab".to_owned())),
         }
+    }
+
+    /// A fresh tab in the place of one whose page has crashed.
+    pub(super) async fn fresh_tab(&mut self, crashed: &str) -> Result<String, BrowserError> {
+        let target = self.new_tab().await?;
+        self.open.iter_mut().filter(|open| open.target == crashed).for_each(|open| open.target.clone_from(&target));
+        self.connection.post(None, "Target.closeTarget", json!({"targetId": crashed}));
+        Ok(target)
     }
 
     /// Looks at a page and tells what is seen.
@@ -170,10 +179,12 @@ impl Running {
         let View { markdown, elements, elsewhere, notes } = view;
         let document = tree.documents.first().cloned().unwrap_or_default();
         let facts = self.watch.tab(target, |tab| {
-            let status = tab.response.as_ref().map(|response| response.status);
-            (tab.url.clone(), tab.title.clone(), status, std::mem::take(&mut tab.notices))
+            (tab.url.clone(), tab.title.clone(), tab.response.clone(), std::mem::take(&mut tab.notices))
         });
-        let (url, title, status, mut notices) = facts.unwrap_or_default();
+        let (url, title, response, mut notices) = facts.unwrap_or_default();
+        let refused = response.as_ref().filter(|response| response.is_of_proxy());
+        let refused = refused.map(|_| "the address was not reached; below is the answer of okcvm's proxy".to_owned());
+        let status = response.map(|response| response.status);
         let url = if url.is_empty() { document.url.clone() } else { url };
         let title = page::line(if document.title.is_empty() { &title } else { &document.title }, 200);
         let id = if let Some(at) = self.open.iter().position(|open| open.target == target) {
@@ -210,6 +221,7 @@ impl Running {
             others,
             notices,
             picture,
+            refused,
             ..Seen::default()
         })
     }

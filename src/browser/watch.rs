@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use super::BrowserError;
 use super::connection::{Connection, Event};
 use super::events::{
     Attached, Dialog, DownloadBegin, DownloadProgress, Lifecycle, Navigated, RequestEvent, TargetInfo,
 };
 use super::page::line;
-use super::state::{Download, DownloadState, Load, State, Tab};
+use super::state::{Download, DownloadState, Load, Request, State, Tab};
 
 /// Dialogs of one page that are answered before its scripts are stopped.
 const MOST_DIALOGS: u32 = 20;
@@ -38,7 +39,8 @@ impl Watch {
     pub(super) fn start(connection: Connection, mut events: mpsc::Receiver<Event>, size: (u32, u32)) -> Self {
         let state: Arc<Mutex<State>> = Arc::default();
         let (change, changed) = watch::channel(0);
-        let mut task = Task { connection, state: Arc::clone(&state), size };
+        let change = Arc::new(change);
+        let mut task = Task { connection, state: Arc::clone(&state), size, change: Arc::clone(&change) };
         tokio::spawn(async move {
             while let Some(event) = events.recv().await {
                 task.take(&event);
@@ -96,6 +98,7 @@ struct Task {
     connection: Connection,
     state: Arc<Mutex<State>>,
     size: (u32, u32),
+    change: Arc<watch::Sender<u64>>,
 }
 
 impl Task {
@@ -169,6 +172,9 @@ impl Task {
             "Inspector.targetCrashed" if session == tab.session => tab.crashed = true,
             "Page.lifecycleEvent" => {
                 let Some(Lifecycle { frame_id, loader_id, name }) = event.params() else { return };
+                if name == "DOMContentLoaded" {
+                    tab.page_came(&frame_id, &loader_id);
+                }
                 if frame_id != tab.target {
                     return;
                 }
@@ -184,6 +190,17 @@ impl Task {
                     "DOMContentLoaded" => tab.load.parsed = true,
                     "load" => tab.load.loaded = true,
                     _ => {}
+                }
+            }
+            "Page.frameStoppedLoading" => {
+                #[derive(Deserialize)]
+                #[serde(rename_all = "camelCase")]
+                struct Stopped {
+                    frame_id: String,
+                }
+                // The browser's own word, which comes also where a page tells nothing.
+                if event.params().is_some_and(|Stopped { frame_id }| frame_id == tab.target) {
+                    tab.stopped_loading();
                 }
             }
             "Page.frameNavigated" => {
@@ -217,8 +234,9 @@ impl Task {
                 let Some(RequestEvent { request_id, kind, frame_id, request: wanted, .. }) = event.params() else {
                     return;
                 };
-                if kind.as_deref() == Some("Document") && frame_id.as_deref() == Some(&tab.target) {
-                    tab.heading = Some(request_id.clone());
+                let page_of = frame_id.filter(|_| kind.as_deref() == Some("Document"));
+                if page_of.as_deref() == Some(&tab.target) {
+                    tab.heading = Some((request_id.clone(), Instant::now()));
                 }
                 // What stays open by its nature is not waited for.
                 let lasts =
@@ -226,7 +244,7 @@ impl Task {
                 // Of what the page holds itself no end is told.
                 let comes = wanted.is_some_and(|wanted| wanted.url.starts_with("http"));
                 if comes && !lasts && tab.requests.len() < MOST_REQUESTS {
-                    tab.requests.insert(request(&request_id), Instant::now());
+                    tab.requests.insert(request(&request_id), Request { began: Instant::now(), page_of });
                     tab.stirred = Instant::now();
                 }
             }
@@ -238,7 +256,7 @@ impl Task {
             }
             "Network.loadingFinished" | "Network.loadingFailed" => {
                 let Some(RequestEvent { request_id, .. }) = event.params() else { return };
-                tab.heading.take_if(|heading| *heading == request_id);
+                tab.heading.take_if(|(heading, _)| *heading == request_id);
                 if tab.requests.remove(&request(&request_id)).is_some() {
                     tab.stirred = Instant::now();
                 }
@@ -290,12 +308,23 @@ impl Task {
             }
         }
         post("Page.enable", json!({}));
-        post("Page.setLifecycleEventsEnabled", json!({"enabled": true}));
         post("Page.setInterceptFileChooserDialog", json!({"enabled": true}));
         post("Network.enable", json!({"maxTotalBufferSize": 0, "maxResourceBufferSize": 0}));
         post("DOM.enable", json!({}));
         post("Target.setAutoAttach", super::running::attach_frames());
+        // The last one that the page itself has to take.
+        let heard = connection.begin(Some(&session), "Page.setLifecycleEventsEnabled", json!({"enabled": true}));
         post("Runtime.runIfWaitingForDebugger", json!({}));
+        let (state, change) = (Arc::clone(&self.state), self.change.clone());
+        tokio::spawn(async move {
+            // A page that was told to go elsewhere before would crash, or tell nothing of what comes.
+            if matches!(heard.await, Ok(_) | Err(BrowserError::Refused(_))) {
+                let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+                state.tabs.iter_mut().filter(|tab| tab.session == session).for_each(|tab| tab.ready = true);
+                drop(state);
+                change.send_modify(|count| *count += 1);
+            }
+        });
     }
 
     /// Gives a tab the size of a window, and lets its page believe that it is looked at.
@@ -331,7 +360,11 @@ impl Task {
     }
 
     fn download_begins(&self, state: &mut State, begin: DownloadBegin) {
-        let DownloadBegin { guid, url, suggested_filename: name } = begin;
+        let DownloadBegin { guid, url, suggested_filename: name, frame_id } = begin;
+        // The end of its request is told by the download alone, or before that.
+        if let Some(frame) = &frame_id {
+            state.tabs.iter_mut().for_each(|tab| tab.stays(frame));
+        }
         if state.downloads.len() >= MOST_DOWNLOADS {
             state.downloads.retain(|download| download.state == DownloadState::Running);
         }

@@ -124,10 +124,10 @@ fn address(text: &str) -> Result<String, String> {
     }
     // A name without a scheme is what people type.
     let with_scheme = match text.split_once(':') {
-        Some((scheme, rest)) if !scheme.contains('.') && !rest.starts_with(|c: char| c.is_ascii_digit()) => {
+        Some((scheme, rest)) if !scheme.contains(['.', '[']) && !rest.starts_with(|c: char| c.is_ascii_digit()) => {
             text.to_owned()
         }
-        _ => format!("https://{text}"),
+        _ => format!("{}://{text}", if is_near(text) { "http" } else { "https" }),
     };
     let parsed =
         reqwest::Url::parse(&with_scheme).map_err(|error| format!("{shown:?} is no valid address: {error}"))?;
@@ -139,6 +139,14 @@ fn address(text: &str) -> Result<String, String> {
         )),
         scheme => Err(format!("{shown:?} has the scheme {scheme}: the browser opens http:// and https:// only")),
     }
+}
+
+/// Whether an address without a scheme is that of a server of the session's own, which rarely has a certificate.
+fn is_near(text: &str) -> bool {
+    let place = text.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = place.rsplit_once(':').map_or(place, |(host, _)| host);
+    let loopback = host.trim_matches(['[', ']']).parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback());
+    loopback || host.eq_ignore_ascii_case("localhost") || host.to_ascii_lowercase().ends_with(".localhost")
 }
 
 /// The state of a page as the model reads it.
@@ -230,7 +238,11 @@ mod tests {
     fn addresses_are_those_of_the_web() {
         assert_eq!(address("http://a.test"), Ok("http://a.test/".to_owned()));
         assert_eq!(address("example.com/x"), Ok("https://example.com/x".to_owned()));
-        assert_eq!(address("localhost:8000"), Ok("https://localhost:8000/".to_owned()));
+        assert_eq!(address("localhost:8000"), Ok("http://localhost:8000/".to_owned()));
+        assert_eq!(address("127.0.0.1:80/x?y"), Ok("http://127.0.0.1/x?y".to_owned()));
+        assert_eq!(address("[::1]:8000"), Ok("http://[::1]:8000/".to_owned()));
+        assert_eq!(address("app.localhost"), Ok("http://app.localhost/".to_owned()));
+        assert_eq!(address("localhost.example.com:1"), Ok("https://localhost.example.com:1/".to_owned()));
         for wrong in [
             "file:///etc/passwd",
             "javascript:alert(1)",

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use okcvm::protocol::ToolStatus;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use super::{machine_for, ok, wrong};
 use crate::support::machine::{self, soon};
@@ -84,6 +85,7 @@ async fn pages_that_mean_harm_come_to_an_end_and_reach_nothing() {
         machine.visit(&site.url("/links")).await;
     }
     let page = machine.visit(&site.url("/to-private")).await;
+    assert!(wrong(&page).contains("the address was not reached"), "{}", page.output);
     assert!(page.output.contains("private address"), "{}", page.output);
     for address in ["file:///etc/passwd", "chrome://version", "view-source:http://a/", "javascript:alert(1)"] {
         let page = machine.visit(address).await;
@@ -91,6 +93,42 @@ async fn pages_that_mean_harm_come_to_an_end_and_reach_nothing() {
     }
     machine.toolbox.close().await;
     assert!(soon(|| inside(&machine.mount, "chrom").is_empty()), "nothing of the browser is left");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_is_stopped_lets_nothing_load_on_and_a_download_leaves_its_page_usable() {
+    let site = Site::start(|asked: &Asked| match asked.path.as_str() {
+        "/silent" => Answer::Silent,
+        "/file" => {
+            let name = ("Content-Disposition", "attachment; filename=a.bin".to_owned());
+            Answer::Full("200 OK", vec![name], b"bytes".to_vec())
+        }
+        _ => Answer::Html("<title>Here</title><a href=/file>file</a> <button>idle</button>".to_owned()),
+    });
+    let folder = machine::folder();
+    let Some(machine) = machine_for(&site, folder.path(), own_number(0x513)) else { return };
+    ok(&machine.visit(&site.url("/")).await);
+    let cancel = CancellationToken::new();
+    let stop = async {
+        let asked = async || {
+            while !site.asked().iter().any(|asked| asked.path == "/silent") {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), asked()).await.expect("asked for");
+        cancel.cancel();
+    };
+    let arguments = json!({"url": site.url("/silent"), "citation_id": 0});
+    let (stopped, ()) = tokio::join!(machine.call_until("browser_visit", arguments, cancel.clone()), stop);
+    assert_eq!(stopped.status, ToolStatus::Cancelled, "{}", stopped.output);
+    assert!(soon(|| site.served() == 0), "it is not loaded any more");
+    // A file in the place of a page: the page that is there is at rest as before.
+    let page = machine.visit(&site.url("/")).await;
+    let page = machine.click(&page, "link \"file\"").await;
+    assert!(ok(&page).contains("downloads/a.bin"), "{}", page.output);
+    let page = machine.click(&page, "\"idle\"").await;
+    assert!(ok(&page).contains("clicked") && !page.output.contains("still loads"), "{}", page.output);
+    machine.toolbox.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// A request as it came.
@@ -35,6 +36,7 @@ pub enum Answer {
 pub struct Site {
     pub address: SocketAddr,
     asked: Arc<Mutex<Vec<Asked>>>,
+    served: Arc<AtomicUsize>,
 }
 
 impl Site {
@@ -43,21 +45,30 @@ impl Site {
         let address = listener.local_addr().expect("address");
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
         let (answer, log) = (Arc::new(answer), Arc::clone(&asked));
+        let served: Arc<AtomicUsize> = Arc::default();
+        let count = Arc::clone(&served);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (answer, log) = (Arc::clone(&answer), Arc::clone(&log));
+                let (answer, log, count) = (Arc::clone(&answer), Arc::clone(&log), Arc::clone(&count));
                 std::thread::spawn(move || {
+                    count.fetch_add(1, Ordering::SeqCst);
                     // A client that goes away in the middle is none of our business.
                     let _ = serve(stream, &*answer, &log);
+                    count.fetch_sub(1, Ordering::SeqCst);
                 });
             }
         });
-        Self { address, asked }
+        Self { address, asked, served }
     }
 
     /// What was asked for so far.
     pub fn asked(&self) -> Vec<Asked> {
         self.asked.lock().expect("lock").clone()
+    }
+
+    /// How many requests are being answered.
+    pub fn served(&self) -> usize {
+        self.served.load(Ordering::SeqCst)
     }
 
     /// The address of a path, as tools reach this machine.
