@@ -1,12 +1,15 @@
-//! How the screen gets the pictures of a session: regular files below its workspace, unpacked by a process that can do
-//! nothing else.
+//! How the screen gets the pictures of a session: regular files below its workspace and those that lie beside its log,
+//! unpacked by a process that can do nothing else.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use image::RgbaImage;
 use tokio::runtime::Handle;
 
+use crate::protocol::KEPT_PICTURE;
 use crate::sandbox::{Decoder, Encoded, LazySandbox};
+use crate::session::blob;
 use crate::support::truncate;
 use crate::tools::pixels;
 use crate::tui::picture::{PictureFile, PictureFiles, Stamp, Wanted};
@@ -15,11 +18,16 @@ use crate::workspace::{Workspace, WorkspaceError};
 /// Bytes of the largest picture file that is read.
 const LARGEST: u64 = 64 << 20;
 
-/// The pictures below this workspace of a session, which may be made only later. Within a Tokio runtime.
-pub(super) fn files(work: PathBuf, mount: String, sandbox: &LazySandbox) -> PictureFiles {
+/// The pictures below this workspace of a session and in the folder of its long texts, which may be made only later.
+/// Within a Tokio runtime.
+pub(super) fn files(work: PathBuf, spill: PathBuf, mount: String, sandbox: &LazySandbox) -> PictureFiles {
     let (sandbox, runtime) = (sandbox.clone(), Handle::current());
     PictureFiles::new(move |path, known, wanted| {
-        let Some((stamp, file)) = open(&work, &mount, path, known)? else { return Ok(PictureFile::Unchanged) };
+        let opened = match path.strip_prefix(KEPT_PICTURE) {
+            Some(hash) => open_kept(&spill, hash, known)?,
+            None => open(&work, &mount, path, known)?,
+        };
+        let Some((stamp, file)) = opened else { return Ok(PictureFile::Unchanged) };
         unpacked(&runtime, &sandbox.decoder(), stamp, file, wanted)
     })
 }
@@ -28,7 +36,7 @@ fn unpacked(
     runtime: &Handle,
     decoder: &Decoder,
     stamp: Stamp,
-    file: std::fs::File,
+    file: File,
     wanted: Wanted,
 ) -> Result<PictureFile, String> {
     let room = (wanted.width, wanted.height);
@@ -38,7 +46,7 @@ fn unpacked(
 }
 
 /// Opens a file unless it is the one that is known. It is confined as for the tools themselves: no link leads out.
-fn open(work: &Path, mount: &str, path: &str, known: Option<Stamp>) -> Result<Option<(Stamp, std::fs::File)>, String> {
+fn open(work: &Path, mount: &str, path: &str, known: Option<Stamp>) -> Result<Option<(Stamp, File)>, String> {
     let words = |error: WorkspaceError| match error {
         WorkspaceError::Missing { .. } => "it is not there any more".to_owned(),
         WorkspaceError::Outside { .. } => "it is outside the workspace".to_owned(),
@@ -47,6 +55,20 @@ fn open(work: &Path, mount: &str, path: &str, known: Option<Stamp>) -> Result<Op
     // Without a mount of its own a tool names the folder as the host does.
     let workspace = Workspace::open(work, mount, None).map_err(words)?.also_known_as(Some(work));
     let file = workspace.open_read(&workspace.resolve(path).map_err(words)?).map_err(words)?;
+    unless_known(file, known)
+}
+
+/// Opens a picture that lies beside the log, by its hash.
+fn open_kept(spill: &Path, hash: &str, known: Option<Stamp>) -> Result<Option<(Stamp, File)>, String> {
+    if !blob::is_hash(hash) {
+        return Err("it has no name that a picture can have".to_owned());
+    }
+    // Only the latest ones stay in the folder; snapshots hold all.
+    let file = File::open(spill.join(hash)).map_err(|_| "it is an old one and not kept for screens".to_owned())?;
+    unless_known(file, known)
+}
+
+fn unless_known(file: File, known: Option<Stamp>) -> Result<Option<(Stamp, File)>, String> {
     let metadata = file.metadata().map_err(|error| format!("it cannot be read: {error}"))?;
     let stamp = Stamp { modified: metadata.modified().ok(), bytes: metadata.len() };
     if known == Some(stamp) {
@@ -65,6 +87,20 @@ mod tests {
     use super::*;
 
     const MOUNT: &str = "/mnt/okcvm-0123456789abcdef";
+
+    #[test]
+    fn a_picture_beside_the_log_is_known_by_its_hash_only() {
+        let place = tempfile::tempdir().expect("folder");
+        let hash = blob::sha256(b"picture");
+        std::fs::write(place.path().join(&hash), b"picture").expect("picture");
+        std::fs::write(place.path().join("other"), b"other").expect("other");
+        let (stamp, _) = open_kept(place.path(), &hash, None).expect("opened").expect("new");
+        assert_eq!(stamp.bytes, 7);
+        assert!(open_kept(place.path(), &hash, Some(stamp)).expect("opened").is_none());
+        for wrong in ["other", "../other", "", &blob::sha256(b"another")] {
+            assert!(open_kept(place.path(), wrong, None).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_picture_is_read_once_and_never_from_outside() {

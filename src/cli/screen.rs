@@ -229,11 +229,12 @@ async fn session(
     demo: bool,
     options: TuiOptions,
 ) -> Result<Exit, Failure> {
-    let (work, mount) = match &start {
-        Start::Folder(folder) => (folder.work(), folder.mount()),
-        Start::Copy(from) => (setup.loaded.paths.sessions_dir.join(from.id.as_str()).join("work"), from.id.mount()),
+    let (root, mount) = match &start {
+        Start::Folder(folder) => (folder.root().to_owned(), folder.mount()),
+        Start::Copy(from) => (setup.loaded.paths.sessions_dir.join(from.id.as_str()), from.id.mount()),
     };
-    let options = TuiOptions { picture_files: pictures::files(work, mount, &sandbox), ..options };
+    let picture_files = pictures::files(root.join("work"), root.join("spill"), mount, &sandbox);
+    let options = TuiOptions { picture_files, ..options };
     let (model, server) = setup.model(demo).await?;
     // The screen gets its handle first and draws; log and store are opened behind it.
     let (handle, port) = VmHandle::pair();
@@ -275,6 +276,8 @@ async fn engine(
         Start::Folder(folder) => (folder, None, None, Vec::new()),
         Start::Copy(from) => {
             let (made, said) = copy(&mut port, &setup, from).await?;
+            // What is said from here on waits for the engine, as in a session that is opened.
+            let _ = port.events.send(Event::PhaseChanged(Phase::Idle));
             let done = format!("{}; /apply shows what changes here and brings it back there", made.words);
             (made.folder, Some(done), made.left_out, said)
         }

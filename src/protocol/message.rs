@@ -37,6 +37,10 @@ pub struct ImageData {
     pub path: Option<String>,
 }
 
+/// How screens name a picture that is no file of the workspace: this, and the SHA-256 of its bytes. It lies beside the
+/// log, as long texts do.
+pub const KEPT_PICTURE: &str = "picture:";
+
 /// A tool call as the model wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolCall {

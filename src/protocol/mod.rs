@@ -16,7 +16,7 @@ pub use artifact::{Artifact, ArtifactKind};
 pub use event::{Event, Phase, ToolStatus, TurnOutcome};
 pub use ids::{CallId, NodeId, SessionId, TurnId};
 pub use machine::{Job, KernelChange, KernelInfo, KernelState, NetworkChange, NetworkState, PythonState};
-pub use message::{Attachment, ImageData, Message, ToolCall, ToolReply, ToolSpec};
+pub use message::{Attachment, ImageData, KEPT_PICTURE, Message, ToolCall, ToolReply, ToolSpec};
 pub use op::{Op, RestoreScope};
 pub use project::{PathChange, PathConflict, ProjectApplied, ProjectPatch};
 pub use snapshot::{FileChange, FileChangeKind, FileDiff, NodeKind, NodeSummary, RestorePlan, RestoreReport};

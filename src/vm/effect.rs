@@ -6,9 +6,13 @@
 
 use std::path::PathBuf;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
 use crate::protocol::{
-    Artifact, ArtifactKind, Attachment, CallId, Event, TodoItem, ToolCall, ToolReply, TurnId, TurnOutcome,
+    Artifact, ArtifactKind, Attachment, CallId, Event, KEPT_PICTURE, TodoItem, ToolCall, ToolReply, TurnId, TurnOutcome,
 };
+use crate::session::blob;
 
 /// A tool call of a reply, with the one thing that its scheduling depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +59,7 @@ impl ToolResult {
         Self { reply, duration_ms, artifacts: Vec::new(), todos: None, spill: None, diff: None, fatal: None }
     }
 
-    /// The pictures that the call made or looked at, as paths under the mount.
+    /// The pictures that the call made or looked at, as paths under the mount, and last those that are no files.
     pub fn pictures(&self) -> Vec<String> {
         let made = self.artifacts.iter().filter(|artifact| artifact.kind == ArtifactKind::Image);
         let made = made.filter_map(|artifact| artifact.path.as_ref());
@@ -65,6 +69,11 @@ impl ToolResult {
                 paths.push(path.clone());
             }
         }
+        let kept = self.reply.images.iter().filter(|image| image.path.is_none());
+        paths.extend(kept.filter_map(|image| {
+            let bytes = BASE64_STANDARD.decode(&image.base64).ok()?;
+            Some(format!("{KEPT_PICTURE}{}", blob::sha256(&bytes)))
+        }));
         paths
     }
 }

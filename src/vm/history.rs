@@ -4,7 +4,8 @@
 //! - every tool call has exactly one result, and the results of a reply stand in the order of its calls;
 //! - call ids are unique within the conversation;
 //! - the messages of turns that are closed never change, so that an endpoint's cache of the prefix stays good; only
-//!   pictures that the endpoint refuses are taken out of them, as it would refuse every later request as well.
+//!   pictures that the endpoint refuses are taken out of them, as it would refuse every later request as well, and
+//!   pictures of pages that have long changed go in one step of several, as each of them costs in every request.
 //!
 //! A call without a result (the process died while it ran) is given one when messages are made, not when facts are
 //! applied: a result that comes later still takes its place.
@@ -22,6 +23,9 @@ use super::machine::cancelled;
 
 /// What stands in for the result of a call that never got one.
 const NO_RESULT: &str = "No result: okcvm ended while this call was running. What it did until then is unknown.";
+
+/// Pictures that are no files and stay in the conversation at least; less than twice as many do.
+const PICTURES: usize = 4;
 
 /// One reply of the model with the results of its calls, in the order of the calls.
 #[derive(Debug, Clone)]
@@ -211,6 +215,7 @@ impl History {
                 }
             }
         }
+        leave_old_pictures_out(&mut out);
         out
     }
 }
@@ -274,6 +279,29 @@ impl Entry {
             Some(TurnOutcome::Interrupted) => Some("[The turn was stopped here.]"),
             Some(TurnOutcome::Failed) => Some("[The turn ended here because of an error.]"),
             None => Some("[The turn ended here because okcvm was ended.]"),
+        }
+    }
+}
+
+/// Takes the oldest pictures that are no files out, where there are many: `PICTURES` at a time, so that what was sent
+/// before stays the same for as many further pictures.
+fn leave_old_pictures_out(messages: &mut [Message]) {
+    let replies = messages.iter().filter_map(|message| match message {
+        Message::Tool(reply) => Some(reply),
+        _ => None,
+    });
+    let count = replies.flat_map(|reply| &reply.images).filter(|image| image.path.is_none()).count();
+    let mut old = (count.saturating_sub(PICTURES) / PICTURES) * PICTURES;
+    for message in messages {
+        let Message::Tool(reply) = message else { continue };
+        let before = reply.images.len();
+        reply.images.retain(|image| {
+            let goes = old > 0 && image.path.is_none();
+            old -= usize::from(goes);
+            !goes
+        });
+        if reply.images.len() < before {
+            reply.output.push_str("\n[The picture of then is left out by now.]");
         }
     }
 }

@@ -109,6 +109,8 @@ fn result_text(reply: &ToolReply, vision: bool) -> String {
         let notes = reply
             .images
             .iter()
+            // What is no file shows what the text tells.
+            .filter(|image| image.path.is_some())
             .map(|image| format!("\n[{} is not shown: this model takes no pictures]", called(image)));
         text.extend(notes);
     }

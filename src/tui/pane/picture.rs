@@ -6,6 +6,7 @@ use ratatui::Frame;
 use ratatui::layout::{Rect, Size};
 use ratatui::text::{Line, Span};
 
+use crate::protocol::KEPT_PICTURE;
 use crate::support::{sanitize, truncate};
 use crate::tui::action::Action;
 use crate::tui::picture::{Pictures, View};
@@ -25,6 +26,9 @@ const HIGHEST: u16 = 24;
 
 /// The name of a picture, clean.
 pub fn name_of(path: &str) -> String {
+    if path.starts_with(KEPT_PICTURE) {
+        return "what was seen".to_owned();
+    }
     // Cleaned first: a slash may stand within a sequence.
     let clean = sanitize::line(path);
     clean.rsplit('/').next().unwrap_or_default().to_owned()

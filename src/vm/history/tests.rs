@@ -141,3 +141,40 @@ fn tool_calls_by_hand_are_no_part_of_the_conversation() {
     history.apply(&opened("hi"));
     assert_eq!(shape(&history.request_messages()), ["u hi"]);
 }
+
+#[test]
+fn pictures_of_pages_go_in_steps_and_those_of_files_stay() {
+    let seen = |id: usize, path: Option<&str>| {
+        let Fact::ToolFinished { mut reply, .. } = finished(&id.to_string(), "page") else { unreachable!() };
+        let path = path.map(ToOwned::to_owned);
+        reply.images.push(crate::protocol::ImageData { media_type: "image/jpeg".into(), base64: "QUJD".into(), path });
+        [
+            said("", &[&id.to_string()]),
+            Fact::ToolFinished { reply, duration_ms: 1, spill: None, diff: None, pictures: Vec::new() },
+        ]
+    };
+    let mut history = History::of(&[opened("go")]);
+    for fact in seen(0, Some("/mnt/x/plot.png")) {
+        history.apply(&fact);
+    }
+    let mut before: Vec<Message> = Vec::new();
+    let mut changed = Vec::new();
+    for number in 1..=20 {
+        for fact in seen(number, None) {
+            history.apply(&fact);
+        }
+        let now = history.request_messages();
+        let shown = |message: &&Message| matches!(message, Message::Tool(reply) if !reply.images.is_empty());
+        let pictures = now.iter().filter(shown).count();
+        assert!((1 + number.min(PICTURES)..1 + 2 * PICTURES).contains(&pictures), "{pictures} after {number}");
+        if now[..before.len()] != before {
+            changed.push(number);
+        }
+        before = now;
+    }
+    assert_eq!(changed, [8, 12, 16, 20]);
+    let Message::Tool(file) = &before[2] else { panic!("a result") };
+    assert_eq!((file.images.len(), file.output.as_str()), (1, "page"));
+    let Message::Tool(old) = &before[4] else { panic!("a result") };
+    assert!(old.images.is_empty() && old.output.ends_with("left out by now.]"), "{}", old.output);
+}

@@ -1,6 +1,6 @@
 //! Facts become cells.
 
-use crate::protocol::{Attachment, CallId, Message, Op, RestoreReport, TurnOutcome};
+use crate::protocol::{Attachment, CallId, KEPT_PICTURE, Message, Op, RestoreReport, TurnOutcome};
 use crate::support::{sanitize, truncate};
 use crate::tui::effect::UiEffect;
 use crate::tui::pane::cell::{Body, CallMark, Cell, NoticeKind, Step};
@@ -211,12 +211,14 @@ impl ChatState {
     /// Shows the pictures of a call of the latest turn below its work. One that was shown before is shown here from now
     /// on: its file is another one.
     pub(super) fn show_pictures(&mut self, call: &CallId, paths: &[String]) {
+        // What only the model looks at, such as each state of a page, stands in the trace.
+        let paths: Vec<&String> = paths.iter().filter(|path| !path.starts_with(KEPT_PICTURE)).collect();
         if paths.is_empty() {
             return;
         }
         for cell in &mut self.cells {
             if let Body::Pictures(strip) = &mut cell.body {
-                for path in paths {
+                for path in &paths {
                     strip.replace(path);
                 }
             }
