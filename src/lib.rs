@@ -116,8 +116,8 @@ pub mod vm;
 pub mod workspace;
 
 /// Runs one of the helper modes when this process was started as one; `None` for an ordinary start. To be called as the
-/// first line of `main`, by any program that is to confine commands or to read documents: okcvm starts the running
+/// first line of `main`, by any program that is to confine commands, to read documents or to browse: okcvm starts the running
 /// program for these.
 pub fn internal_main() -> Option<std::process::ExitCode> {
-    sandbox::internal_main(tools::decode)
+    browser::internal_main().or_else(|| sandbox::internal_main(tools::decode))
 }

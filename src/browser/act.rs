@@ -11,6 +11,7 @@ use super::BrowserError;
 use super::page::{self, Element, NodeKey};
 use super::running::{Evaluated, Running};
 use super::session::{Action, Surroundings};
+use crate::workspace::ConfinedPath;
 
 /// The functions that run in a page.
 const FUNCTIONS: &str = include_str!("act.js");
@@ -321,14 +322,7 @@ impl Running {
         let (sessions, wanted) = (looked.sessions, keyword.to_owned());
         let hits = tokio::task::spawn_blocking(move || page::find(&looked.tree, &wanted)).await;
         let hits = hits.map_err(|error| BrowserError::Refused(format!("the page could not be read: {error}")))?;
-        let shown = page::line(keyword, 80);
-        let Some(hit) = hits.get(skip) else {
-            return Err(BrowserError::Refused(match hits.len() {
-                0 => format!("{shown:?} does not stand on this page as far as it is loaded"),
-                1 => format!("{shown:?} stands on this page once, so there is none after skipping {skip}"),
-                count => format!("{shown:?} stands on this page {count} times, so there is none after skipping {skip}"),
-            }));
-        };
+        let (hit, said) = page::pick(&hits, keyword, skip).map_err(BrowserError::Refused)?;
         let session = sessions.get(hit.from.0.part).ok_or_else(|| BrowserError::Refused(GONE.to_owned()))?;
         let node = Node { session, frame: &hit.frame, backend: hit.from.0.backend };
         let mut arguments = vec![json!({"value": hit.from.1})];
@@ -341,7 +335,7 @@ impl Running {
             // Within a frame of another process the page around it has to be scrolled too.
             self.point(&node).await.ok();
         }
-        Ok(format!("{shown:?}: place {} of {}: {}", skip + 1, hits.len(), hit.excerpt))
+        Ok(said)
     }
 
     /// Scrolls what lies in the middle of the window, as a wheel would.
@@ -357,37 +351,48 @@ impl Running {
             self.connection.call_within::<Value>(HEARD, Some(&session), "Input.dispatchMouseEvent", wheel).await?;
             return Ok(format!("turned the wheel by {pixels} pixels over a frame"));
         }
-        Ok(match (moved as i64, pixels) {
-            (0, 1..) => "this is the end of the page already".to_owned(),
-            (0, _) => "this is the beginning of the page already".to_owned(),
-            (moved, 1..) => format!("scrolled down by {moved} pixels"),
-            (moved, _) => format!("scrolled up by {} pixels", -moved),
-        })
+        Ok(scrolled(moved as i64, pixels))
     }
 }
 
-/// Files of the workspace as the browser sees them.
-fn given_files(surroundings: &Surroundings, text: &str, multiple: bool) -> Result<Vec<String>, String> {
+/// What is said of a page that moved by so many pixels when it was to move by others.
+pub(super) fn scrolled(moved: i64, pixels: i64) -> String {
+    match (moved, pixels) {
+        (0, 1..) => "this is the end of the page already".to_owned(),
+        (0, _) => "this is the beginning of the page already".to_owned(),
+        (moved, 1..) => format!("scrolled down by {moved} pixels"),
+        (moved, _) => format!("scrolled up by {} pixels", -moved),
+    }
+}
+
+/// Files of the workspace that are given to a field, one in a line.
+pub(super) fn given(surroundings: &Surroundings, text: &str, multiple: bool) -> Result<Vec<ConfinedPath>, String> {
     let paths: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     if paths.len() > 1 && !multiple {
         return Err("it takes one file only".to_owned());
     }
     let workspace = &surroundings.workspace;
-    let seen = |path: &str| {
+    let real = |path: &str| {
         let confined = workspace.resolve(path).map_err(|error| error.to_string())?;
         // Opened as any tool would: it has to be a file, and no link may lead out.
         drop(workspace.open_read(&confined).map_err(|error| error.to_string())?);
-        let real = workspace.real(&confined).map_err(|error| error.to_string())?;
-        Ok(if surroundings.sandbox.sandbox().remounts() {
-            real.shown().to_owned()
-        } else {
-            workspace.host_path().join(real.relative()).to_string_lossy().into_owned()
-        })
+        workspace.real(&confined).map_err(|error| error.to_string())
     };
-    paths.into_iter().map(seen).collect()
+    paths.into_iter().map(real).collect()
 }
 
-fn named(element: &Element) -> String {
+/// The same as the browser sees them.
+fn given_files(surroundings: &Surroundings, text: &str, multiple: bool) -> Result<Vec<String>, String> {
+    let seen = |path: ConfinedPath| {
+        if surroundings.sandbox.sandbox().remounts() {
+            return path.shown().to_owned();
+        }
+        surroundings.workspace.host_path().join(path.relative()).to_string_lossy().into_owned()
+    };
+    Ok(given(surroundings, text, multiple)?.into_iter().map(seen).collect())
+}
+
+pub(super) fn named(element: &Element) -> String {
     let name = if element.name.is_empty() { String::new() } else { format!(" {:?}", element.name) };
     format!("{}{name}", element.role)
 }

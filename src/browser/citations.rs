@@ -56,6 +56,20 @@ impl Citations {
         self.lock().known.iter().find(|known| known.id == id).cloned()
     }
 
+    /// What is said of a number that means nothing, where these are open.
+    pub(super) fn unknown(&self, id: u32, open: &[u32]) -> String {
+        let line = |id: &u32| {
+            let known = self.get(*id).unwrap_or_else(|| Citation { id: *id, url: String::new(), title: String::new() });
+            format!("[{}] {} {}", known.id, known.url, known.title)
+        };
+        let open: Vec<String> = open.iter().map(line).collect();
+        if open.is_empty() {
+            format!("there is no page {id}, and none is open; give a url")
+        } else {
+            format!("there is no page {id}; open pages are:\n{}", open.join("\n"))
+        }
+    }
+
     /// A page is at another address now.
     pub fn moved(&self, id: u32, url: &str, title: &str) {
         let mut list = self.lock();

@@ -1,6 +1,7 @@
 //! Downloads: from the browser's own folder into the workspace.
 
 use std::ffi::OsStr;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
@@ -37,7 +38,7 @@ impl Running {
             }
             let place = downloads_folder(surroundings).join(&download.guid);
             let workspace = surroundings.workspace.clone();
-            let moved = tokio::task::spawn_blocking(move || keep(&workspace, &place, &name)).await;
+            let moved = tokio::task::spawn_blocking(move || take(&workspace, &place, &name)).await;
             match moved.map_err(|error| error.to_string()).and_then(|moved| moved) {
                 Ok(path) => files.push(path),
                 Err(error) => told.push(format!("a download could not be kept: {error}")),
@@ -61,8 +62,8 @@ fn downloads_folder(surroundings: &Surroundings) -> PathBuf {
     surroundings.folders.of_browser(Vec::new()).tmp.join("downloads")
 }
 
-/// Copies a file of the browser's into the workspace under a name that is free, and removes it.
-fn keep(workspace: &Workspace, place: &Path, name: &str) -> Result<String, String> {
+/// Moves a file of the browser's into the workspace.
+fn take(workspace: &Workspace, place: &Path, name: &str) -> Result<String, String> {
     // What lies there was put there by a browser that shows hostile pages: only a file itself is taken.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = rustix::fs::open(place, flags, Mode::empty()).map_err(|error| error.to_string())?;
@@ -71,6 +72,13 @@ fn keep(workspace: &Workspace, place: &Path, name: &str) -> Result<String, Strin
     if !facts.is_file() {
         return Err("it is no regular file".to_owned());
     }
+    let kept = keep(workspace, &mut file, name)?;
+    let _ = std::fs::remove_file(place);
+    Ok(kept)
+}
+
+/// Writes a download into the workspace under a name that is free, and tells its path.
+pub(super) fn keep(workspace: &Workspace, content: &mut dyn Read, name: &str) -> Result<String, String> {
     let folder = workspace.resolve(FOLDER).map_err(|error| error.to_string())?;
     workspace.create_dirs(&folder).map_err(|error| error.to_string())?;
     let taken: Vec<_> = workspace.list(&folder).map_err(|error| error.to_string())?;
@@ -85,13 +93,12 @@ fn keep(workspace: &Workspace, place: &Path, name: &str) -> Result<String, Strin
     let free = names.find(|name| taken.iter().all(|(known, _)| known != OsStr::new(name.as_str())));
     let free = free.ok_or("too many files of that name")?;
     let path: ConfinedPath = folder.join(OsStr::new(&free)).ok_or("its name is no file name")?;
-    workspace.write_from(&path, &mut file, None, true).map_err(|error| error.to_string())?;
-    let _ = std::fs::remove_file(place);
+    workspace.write_from(&path, content, None, true).map_err(|error| error.to_string())?;
     Ok(path.shown().to_owned())
 }
 
 /// A name that a server proposes as one that a file can have.
-fn file_name(proposed: &str) -> String {
+pub(super) fn file_name(proposed: &str) -> String {
     let line = sanitize::line(proposed);
     let kept: String = line.chars().map(|c| if matches!(c, '/' | '\\' | '\0') { '_' } else { c }).collect();
     let kept = kept.trim().trim_start_matches('.');

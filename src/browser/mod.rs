@@ -7,6 +7,8 @@
 //!                             connection: one socket to the browser's debugging pipe; no port that others could drive
 //! ```
 //!
+//! Where none is installed, `plain` fetches pages without one and gives the same form of answer.
+//!
 //! The browser reads the workspace, so that files can be given to pages, and writes nothing in it: what it downloads is
 //! copied there by okcvm ([`Browser::call`]). All that it tells is untrusted, as are the pages.
 
@@ -19,6 +21,7 @@ mod go;
 mod look;
 mod page;
 mod pass;
+mod plain;
 mod process;
 mod program;
 mod running;
@@ -28,6 +31,7 @@ mod tabs;
 mod watch;
 
 pub use citations::{Citation, Citations};
+pub use plain::{PageTask, internal_main, parse_page};
 pub use program::{LazyProgram, Missing, Program, find};
 pub use session::{Action, Browser, Place, Seen, Surroundings};
 

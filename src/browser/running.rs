@@ -1,7 +1,6 @@
 //! A browser that runs: one call from its beginning to its end.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -55,26 +54,16 @@ pub(super) fn attach_frames() -> Value {
 
 impl Running {
     pub(super) async fn start(program: &Program, surroundings: &Surroundings) -> Result<Self, BrowserError> {
-        let folders = surroundings.folders.of_browser(program.mounted.clone());
-        let sandbox = surroundings.sandbox.for_browser(Arc::new(folders.clone()));
-        let prepared = sandbox.sandbox().clone();
-        let tmp = folders.tmp.clone();
-        let ready = tokio::task::spawn_blocking(move || {
-            let own = folders.home.parent().map(ToOwned::to_owned);
-            // What an earlier one has left: a fresh browser knows nothing.
-            if let Some(own) = own.filter(|own| own.exists()) {
-                std::fs::remove_dir_all(own)?;
-            }
-            prepared.prepare(&folders)
-        });
-        let ready = ready.await.map_err(std::io::Error::other).and_then(|ready| ready);
-        ready.map_err(|error| BrowserError::Start(format!("its folders are not ready: {error}")))?;
+        let (sandbox, folders) = surroundings.of_browser(program.mounted.clone()).await?;
         let network = sandbox.network_mode();
         let (process, connection, events) = Process::start(&sandbox, program, SIZE).await?;
         let events = pass::let_through(&connection, events, &surroundings.network).await?;
         let watch = Watch::start(connection.clone(), events, SIZE);
-        let downloads =
-            if sandbox.sandbox().remounts() { PathBuf::from(super::process::DOWNLOADS) } else { tmp.join("downloads") };
+        let downloads = if sandbox.sandbox().remounts() {
+            PathBuf::from(super::process::DOWNLOADS)
+        } else {
+            folders.tmp.join("downloads")
+        };
         let allowed = json!({"behavior": "allowAndName", "downloadPath": downloads, "eventsEnabled": true});
         connection.call::<Value>(None, "Browser.setDownloadBehavior", allowed).await?;
         connection.call::<Value>(None, "Target.setDiscoverTargets", json!({"discover": true})).await?;

@@ -7,10 +7,11 @@ use tokio::time::Instant;
 
 use super::BrowserError;
 use super::citations::Citations;
-use super::program::Program;
+use super::plain::Plain;
+use super::program::{Missing, Program};
 use super::running::Running;
 use crate::sandbox::network::Network;
-use crate::sandbox::{SandboxFolders, SandboxSession};
+use crate::sandbox::{Decoder, Mounted, SandboxFolders, SandboxSession};
 use crate::workspace::Workspace;
 
 /// How long a browser whose page has gone may take to go too.
@@ -26,6 +27,8 @@ pub struct Browser(Arc<Inner>);
 struct Inner {
     /// Held by the call that runs.
     running: Arc<tokio::sync::Mutex<Option<Running>>>,
+    /// The same where there is no program.
+    plain: tokio::sync::Mutex<Option<Plain>>,
     /// What the next call tells.
     lost: Mutex<Option<String>>,
 }
@@ -41,8 +44,33 @@ pub struct Surroundings {
     pub network: Network,
     /// Where downloads go.
     pub workspace: Workspace,
+    /// What reads pages where there is no program.
+    pub decoder: Decoder,
     /// The numbers of pages.
     pub citations: Arc<Citations>,
+}
+
+impl Surroundings {
+    /// A sandbox for what browses, its folders ready and empty; `mounted` is what it sees besides.
+    pub(super) async fn of_browser(
+        &self,
+        mounted: Vec<Mounted>,
+    ) -> Result<(SandboxSession, Arc<SandboxFolders>), BrowserError> {
+        let folders = Arc::new(self.folders.of_browser(mounted));
+        let sandbox = self.sandbox.for_browser(Arc::clone(&folders));
+        let (prepared, own) = (sandbox.sandbox().clone(), Arc::clone(&folders));
+        let ready = tokio::task::spawn_blocking(move || {
+            let place = own.home.parent().map(ToOwned::to_owned);
+            // What an earlier one has left: a fresh browser knows nothing.
+            if let Some(place) = place.filter(|place| place.exists()) {
+                std::fs::remove_dir_all(place)?;
+            }
+            prepared.prepare(&own)
+        });
+        let ready = ready.await.map_err(std::io::Error::other).and_then(|ready| ready);
+        ready.map_err(|error| BrowserError::Start(format!("its folders are not ready: {error}")))?;
+        Ok((sandbox, folders))
+    }
 }
 
 /// Which page a call is about.
@@ -112,9 +140,29 @@ impl Browser {
         Self(Arc::default())
     }
 
-    /// Does something with a page and shows what came of it. Starts the browser where none runs. One call at a time;
+    /// Does something with a page and shows what came of it: with this program, or without one. One call at a time;
     /// dropping it leaves the page as it is.
     pub async fn call(
+        &self,
+        program: Result<&Program, &Missing>,
+        surroundings: &Surroundings,
+        place: Place,
+        action: Action,
+    ) -> Result<Seen, BrowserError> {
+        let missing = match program {
+            Ok(program) => return self.call_program(program, surroundings, place, action).await,
+            Err(missing) => missing,
+        };
+        let mut plain = self.0.plain.lock().await;
+        if plain.is_none() {
+            *plain = Some(Plain::start(surroundings).await?);
+        }
+        let Some(plain) = plain.as_mut() else { return Err(BrowserError::Start("it is not there".to_owned())) };
+        plain.act(missing, surroundings, &place, &action).await
+    }
+
+    /// The same with a program. Starts it where it does not run.
+    async fn call_program(
         &self,
         program: &Program,
         surroundings: &Surroundings,
@@ -185,6 +233,9 @@ impl Browser {
     pub async fn close(&self) {
         if let Some(browser) = self.0.running.lock().await.take() {
             browser.end().await;
+        }
+        if let Some(plain) = self.0.plain.lock().await.take() {
+            plain.end().await;
         }
     }
 

@@ -6,14 +6,13 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::citations::{Citation, Citations};
 use super::page::{self, Element, View};
 use super::running::{DOWNLOAD, Running};
 use super::session::{Action, Place, Seen, Surroundings};
 use super::{BrowserError, look};
 
 /// Tabs that stay open; the one that was not used for longest goes first.
-const MOST_TABS: usize = 8;
+pub(super) const MOST_TABS: usize = 8;
 
 /// A tab that was shown.
 #[derive(Debug)]
@@ -85,9 +84,7 @@ impl Running {
         let id = match place {
             Place::Latest => match self.open.last() {
                 Some(open) => open.id,
-                None => {
-                    return Err(BrowserError::Refused("no page is open; open one with browser_visit".to_owned()));
-                }
+                None => return Err(none_open()),
             },
             Place::Id(id) => *id,
             Place::Url(url) => citations.of(url, ""),
@@ -106,34 +103,14 @@ impl Running {
         }
         let url = match place {
             Place::Url(url) => url.clone(),
-            _ => match citations.get(id) {
-                Some(known) => known.url,
-                None => return Err(BrowserError::Refused(self.unknown(id, citations))),
-            },
+            _ => citations.get(id).map(|known| known.url).ok_or_else(|| {
+                let open: Vec<u32> = self.open.iter().map(|open| open.id).collect();
+                BrowserError::Refused(citations.unknown(id, &open))
+            })?,
         };
         let target = self.new_tab().await?;
         self.open.push(Open { id, target: target.clone(), listed: Vec::new(), sessions: Vec::new() });
         Ok((target, Some(url)))
-    }
-
-    fn unknown(&self, id: u32, citations: &Citations) -> String {
-        let open: Vec<String> = self
-            .open
-            .iter()
-            .map(|open| {
-                let known = citations.get(open.id).unwrap_or_else(|| Citation {
-                    id: open.id,
-                    url: String::new(),
-                    title: String::new(),
-                });
-                format!("[{}] {} {}", known.id, known.url, known.title)
-            })
-            .collect();
-        if open.is_empty() {
-            format!("there is no page {id}, and none is open; give a url")
-        } else {
-            format!("there is no page {id}; open pages are:\n{}", open.join("\n"))
-        }
     }
 
     fn forget_closed(&mut self) {
@@ -229,14 +206,24 @@ impl Running {
     /// An element that was listed, with the session that it belongs to.
     pub(super) fn listed(&self, target: &str, index: i64) -> Result<(Element, String), BrowserError> {
         let open = self.open.iter().find(|open| open.target == target);
-        let listed = open.map(|open| open.listed.as_slice()).unwrap_or_default();
-        let element = usize::try_from(index).ok().and_then(|index| listed.get(index));
-        let session = element.and_then(|element| open?.sessions.get(element.key.part).cloned());
-        element.cloned().zip(session).ok_or_else(|| {
-            BrowserError::Refused(match listed.len() {
-                0 => format!("there is no element {index}: nothing on this page was listed yet; the list is below"),
-                count => format!("there is no element {index}; the list goes from 0 to {}", count - 1),
-            })
-        })
+        let element = listed(open.map(|open| open.listed.as_slice()).unwrap_or_default(), index);
+        let element = element.map_err(BrowserError::Refused)?;
+        let session = open.and_then(|open| open.sessions.get(element.key.part)).cloned();
+        let session = session.ok_or_else(|| BrowserError::Refused("the frame of this element is gone".to_owned()))?;
+        Ok((element.clone(), session))
     }
+}
+
+/// What is said where no page is open.
+pub(super) fn none_open() -> BrowserError {
+    BrowserError::Refused("no page is open; open one with browser_visit".to_owned())
+}
+
+/// An element that was listed, by its number. `Err` says why there is none.
+pub(super) fn listed(listed: &[Element], index: i64) -> Result<&Element, String> {
+    let element = usize::try_from(index).ok().and_then(|index| listed.get(index));
+    element.ok_or_else(|| match listed.len() {
+        0 => format!("there is no element {index}: nothing on this page was listed yet; the list is below"),
+        count => format!("there is no element {index}; the list goes from 0 to {}", count - 1),
+    })
 }

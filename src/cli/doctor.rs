@@ -145,7 +145,10 @@ fn python(options: &LoadOptions, loaded: &Loaded) -> Finding {
 fn browser(loaded: &Loaded) -> Finding {
     match bootstrap::browser(loaded).get() {
         Ok(program) => Finding::ok("browser", program.path.display().to_string()),
-        Err(Missing { reason, hint }) => Finding::new("browser", Status::Warning, reason.clone(), Some(hint.clone())),
+        Err(Missing { reason, hint }) => {
+            let told = format!("{reason}; pages are fetched without one, so without scripts and pictures");
+            Finding::new("browser", Status::Warning, told, Some(hint.clone()))
+        }
     }
 }
 

@@ -35,12 +35,7 @@ fn list(setup: &Setup, as_json: bool) -> Outcome {
     let registry = ToolRegistry::from_bundle(&bundle).map_err(|error| Failure::from_error(&error))?;
     let sandbox = setup.sandbox();
     let rows: Vec<(String, Option<String>)> = registry
-        .rows_with(&Needs {
-            sandbox: &sandbox,
-            python: &setup.python(),
-            browser: &setup.browser(),
-            online: &setup.online(),
-        })
+        .rows_with(&Needs { sandbox: &sandbox, python: &setup.python(), online: &setup.online() })
         .into_iter()
         .map(|row| match row.availability {
             Availability::Ready => (row.name, None),

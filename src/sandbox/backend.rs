@@ -206,6 +206,16 @@ impl Sandbox {
         }
     }
 
+    /// Where the browser's sandbox finds okcvm itself, to be started as one of its helpers; `None` where this program
+    /// serves none.
+    pub fn helper_inside(&self, folders: &SandboxFolders) -> Option<PathBuf> {
+        match &self.0.backend {
+            Backend::Bubblewrap { .. } => Some(PathBuf::from(policy::INIT)),
+            Backend::Landlock { program } => Some(landlock::program(&self.0.section, folders, program)),
+            Backend::Unconfined { program, .. } => program.clone(),
+        }
+    }
+
     /// Whether all sandboxes of a session share a network.
     pub(super) fn shares_network(&self) -> bool {
         matches!(self.0.backend, Backend::Bubblewrap { shares_network: true, .. })
@@ -223,10 +233,14 @@ impl Sandbox {
         let section = &self.0.section;
         let Request { argv, terminal, .. } = request;
         Ok(match &self.0.backend {
-            Backend::Landlock { .. } => {
+            Backend::Landlock { program } => {
                 let network = landlock::Network::of(mode, proxy.port());
                 let extra = shown_besides(section, &self.0.private, folders)?;
-                let extra: Vec<PathBuf> = extra.into_iter().map(|(source, _)| source).collect();
+                let mut extra: Vec<PathBuf> = extra.into_iter().map(|(source, _)| source).collect();
+                if family == Family::Browser {
+                    // With bubblewrap it is there for all.
+                    extra.push(landlock::program(section, folders, program));
+                }
                 landlock::command(section, folders, &extra, network, (argv, terminal))
             }
             Backend::Bubblewrap { .. } => wire::Command {

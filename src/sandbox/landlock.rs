@@ -21,7 +21,7 @@ use super::policy::Layout;
 use super::seccomp::{self, Filter, Internet, Sockets};
 use crate::config::schema::NetworkMode;
 
-pub(super) use place::{command, confinement, limits, places, plan};
+pub(super) use place::{command, confinement, limits, places, plan, program};
 
 /// The backend in a word.
 pub(super) const LABEL: &str = "landlock";

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::builtin::picture;
 use super::dispatch::Machine;
 use super::tool::ToolError;
+use crate::browser::{self, PageTask};
 use crate::document::{self, Kind, Limits};
 use crate::sandbox::{DecoderError, Encoded};
 use crate::support::{sanitize, truncate};
@@ -41,6 +42,8 @@ pub(super) enum Task {
         /// What its text is written in, where others than the document know it.
         encoding: Option<String>,
     },
+    /// A page of the web as its nodes.
+    Page(PageTask),
 }
 
 /// Does a task in the process that was started for it.
@@ -49,6 +52,7 @@ pub fn decode(task: &str, input: &mut dyn Read) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     input.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
     match task {
+        Task::Page(task) => browser::parse_page(&task, &bytes),
         Task::Picture => picture::shrunk(&bytes),
         Task::Pixels { width, height, grow } => picture::unpacked(&bytes, (width, height), grow),
         Task::Document { kind, extension, encoding } => {

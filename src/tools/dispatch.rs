@@ -382,7 +382,7 @@ impl Machine {
 
     /// What tools may need.
     pub(super) fn needs(&self) -> Needs<'_> {
-        Needs { sandbox: &self.sandbox, python: &self.python, browser: &self.browser_program, online: &self.online }
+        Needs { sandbox: &self.sandbox, python: &self.python, online: &self.online }
     }
 
     /// The session's sandbox, where one was made already.

@@ -9,7 +9,6 @@ use super::args::Checker;
 use super::builtin::{self, Code};
 use super::online::Online;
 use super::tool::Tool;
-use crate::browser::{LazyProgram, Missing};
 use crate::kernel::python::{self, LazyPython};
 use crate::protocol::ToolSpec;
 use crate::sandbox::LazySandbox;
@@ -40,8 +39,6 @@ pub struct Needs<'a> {
     pub sandbox: &'a LazySandbox,
     /// The Python of the notebook.
     pub python: &'a LazyPython,
-    /// The browser.
-    pub browser: &'a LazyProgram,
     /// The search and the data sources.
     pub online: &'a Online,
 }
@@ -56,7 +53,7 @@ pub(super) struct Entry {
 impl Entry {
     /// Why a tool for which there is code cannot run here.
     pub(super) fn why_not(&self, needs: &Needs<'_>) -> Option<String> {
-        let Needs { sandbox, python, browser, online } = needs;
+        let Needs { sandbox, python, online } = needs;
         let tool = self.tool.as_ref()?;
         if tool.needs_sandbox()
             && let Err(why) = sandbox.get()
@@ -65,10 +62,6 @@ impl Entry {
         }
         if let Some(why) = tool.why_not(online) {
             return Some(why);
-        }
-        if tool.needs_browser() {
-            let Missing { reason, hint } = browser.get().err()?;
-            return Some(format!("{reason}: {hint}"));
         }
         if !tool.needs_python() {
             return None;

@@ -36,11 +36,6 @@ pub trait Tool: Send + Sync {
         false
     }
 
-    /// Whether it can only run where there is a browser.
-    fn needs_browser(&self) -> bool {
-        false
-    }
-
     /// Why it cannot run with this search and these data sources, if it cannot.
     fn why_not(&self, _online: &Online) -> Option<String> {
         None

@@ -1,6 +1,7 @@
 //! The browser tools against a real browser: pages as Markdown and numbers, actions, and pages that mean harm.
 
 mod hostile;
+mod plain;
 
 use std::path::Path;
 

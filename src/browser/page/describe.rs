@@ -201,7 +201,7 @@ pub(super) fn value(tree: &Tree, at: usize, role: &str) -> Option<String> {
 }
 
 /// The options of a choice.
-pub(super) fn options(tree: &Tree, at: usize) -> impl Iterator<Item = usize> + '_ {
+pub(in crate::browser) fn options(tree: &Tree, at: usize) -> impl Iterator<Item = usize> + '_ {
     let mut next: Vec<usize> = tree.nodes[at].children.iter().rev().copied().collect();
     std::iter::from_fn(move || {
         while let Some(at) = next.pop() {
@@ -215,7 +215,7 @@ pub(super) fn options(tree: &Tree, at: usize) -> impl Iterator<Item = usize> + '
 }
 
 /// The words of an option.
-pub(super) fn option_text(tree: &Tree, at: usize) -> String {
+pub(in crate::browser) fn option_text(tree: &Tree, at: usize) -> String {
     let node = &tree.nodes[at];
     if let Some(label) = node.attribute("label") {
         return line(label, MOST_NAME);

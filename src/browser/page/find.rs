@@ -51,6 +51,19 @@ pub(in crate::browser) fn find(tree: &Tree, keyword: &str) -> Vec<Hit> {
     hits
 }
 
+/// The place that is wanted, once `skip` others are passed over, and what is said of it. `Err` says why there is none.
+pub(in crate::browser) fn pick<'a>(hits: &'a [Hit], keyword: &str, skip: usize) -> Result<(&'a Hit, String), String> {
+    let shown = line(keyword, 80);
+    let Some(hit) = hits.get(skip) else {
+        return Err(match hits.len() {
+            0 => format!("{shown:?} does not stand on this page as far as it is loaded"),
+            1 => format!("{shown:?} stands on this page once, so there is none after skipping {skip}"),
+            count => format!("{shown:?} stands on this page {count} times, so there is none after skipping {skip}"),
+        });
+    };
+    Ok((hit, format!("{shown:?}: place {} of {}: {}", skip + 1, hits.len(), hit.excerpt)))
+}
+
 /// Between blocks; no word reaches over it.
 const BREAK: char = '\u{0}';
 

@@ -7,10 +7,16 @@ mod snapshot;
 mod tree;
 mod view;
 
-pub(super) use find::find;
+pub(super) use describe::{option_text, options};
+pub(super) use find::{find, pick};
 pub(super) use snapshot::{Capture, Part, STYLES, of_parts};
-pub(super) use tree::{NodeKey, Tree};
+pub(super) use tree::{Document, Kind, Node, NodeKey, Rect, Tree};
 pub(super) use view::{Element, View, view};
+
+/// The name of a field, as a list says it.
+pub(super) fn field_name(tree: &Tree, at: usize) -> String {
+    describe::role(tree, at).map(|role| describe::name(tree, at, role)).unwrap_or_default()
+}
 
 /// Cuts a text to one line of so many characters.
 pub(super) fn line(text: &str, most: usize) -> String {

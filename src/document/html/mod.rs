@@ -4,8 +4,10 @@ mod page;
 mod pieces;
 mod tables;
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 
+use encoding_rs::Encoding;
 use html5ever::TokenizerResult;
 use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::states::RawKind;
@@ -25,6 +27,19 @@ pub(super) fn convert(bytes: &[u8], limits: &Limits) -> Converted {
     // Its own quotes do not end ours.
     let title = title.replace(['“', '”'], "\"");
     writer.finish(if title.is_empty() { title } else { format!("titled “{title}”") })
+}
+
+/// The text of a page, by what the server says of it, by what it says itself, or by a guess; and the encoding that one of
+/// both names.
+pub fn decoded<'b>(bytes: &'b [u8], server: Option<&str>) -> (Cow<'b, str>, Option<String>) {
+    let label = server.map(ToOwned::to_owned).or_else(|| declared_encoding(bytes));
+    let named = label.as_deref().and_then(|label| Encoding::for_label(label.trim().as_bytes()));
+    let text = match named {
+        // Its bytes are those of ASCII whatever they mean.
+        Some(named) if named == encoding_rs::ISO_2022_JP => named.decode(bytes).0,
+        _ => encoding::decode(bytes, label.as_deref()),
+    };
+    (text, named.map(|named| named.name().to_owned()))
 }
 
 /// Writes a page and tells its title. In the `xml` form of HTML an element may end itself. `folder` is where

@@ -20,6 +20,14 @@ pub(in crate::sandbox) fn places(section: &SandboxSection, folders: &SandboxFold
     }
 }
 
+/// okcvm itself as commands find it; see [`places`].
+pub(in crate::sandbox) fn program(section: &SandboxSection, folders: &SandboxFolders, program: &Path) -> PathBuf {
+    match tool_owner(section) {
+        Some(_) => policy::place_of_root(&folders.id).join("init"),
+        None => program.to_owned(),
+    }
+}
+
 /// What `okcvm __launch` is to do before it goes on as the runner.
 pub(in crate::sandbox) fn plan(section: &SandboxSection, folders: &SandboxFolders, program: &Path) -> Plan {
     Plan::new(section, folders, program, Role::Host)

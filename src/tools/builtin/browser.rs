@@ -41,10 +41,6 @@ impl Tool for BrowserTool {
         true
     }
 
-    fn needs_browser(&self) -> bool {
-        true
-    }
-
     fn run<'a>(&'a self, cx: ToolContext<'a>, args: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
         Box::pin(self.call(cx, args))
     }
@@ -55,9 +51,8 @@ impl BrowserTool {
         let ToolContext { machine, cancel, .. } = cx;
         let action = self.action(&args)?;
         let place = if matches!(self, Self::State) { Place::Latest } else { place(&args)? };
-        let program = machine.browser_program()?;
         let surroundings = machine.surroundings().await?;
-        let call = machine.browser.call(&program, &surroundings, place, action);
+        let call = machine.browser.call(machine.browser_program.get(), &surroundings, place, action);
         let seen = tokio::select! {
             biased;
             () = cancel.cancelled() => return Err(ToolError::Cancelled),
@@ -219,13 +214,8 @@ impl Machine {
             folders: self.folders.clone(),
             network: self.network.clone(),
             workspace: self.workspace.clone(),
+            decoder: self.decoder(),
             citations: self.state.citations.clone(),
-        })
-    }
-
-    fn browser_program(&self) -> Result<crate::browser::Program, ToolError> {
-        self.browser_program.get().cloned().map_err(|missing| {
-            ToolError::ForModel(format!("{}. The user can mend it: {}", missing.reason, missing.hint))
         })
     }
 }

@@ -42,20 +42,32 @@ pub struct Machine {
 impl Machine {
     /// Makes a session folder `<sessions>/okcvm-<number>` and the tools in it.
     pub fn create(sessions: &Path, number: u64, sandbox: &Sandbox) -> Self {
-        Self::made(sessions, number, sandbox, false, Online::default())
+        Self::made(sessions, number, sandbox, false, Online::default(), LazyProgram::new(None))
     }
 
     /// The same with somebody there to answer prompts.
     pub fn interactive(sessions: &Path, number: u64, sandbox: &Sandbox) -> Self {
-        Self::made(sessions, number, sandbox, true, Online::default())
+        Self::made(sessions, number, sandbox, true, Online::default(), LazyProgram::new(None))
     }
 
     /// The same with a search and data sources of its own.
     pub fn online(sessions: &Path, sandbox: &Sandbox, online: Online) -> Self {
-        Self::made(sessions, 1, sandbox, false, online)
+        Self::made(sessions, 1, sandbox, false, online, LazyProgram::new(None))
     }
 
-    fn made(sessions: &Path, number: u64, sandbox: &Sandbox, interactive: bool, online: Online) -> Self {
+    /// The same on a machine that has no browser.
+    pub fn without_browser(sessions: &Path, number: u64, sandbox: &Sandbox) -> Self {
+        Self::made(sessions, number, sandbox, false, Online::default(), LazyProgram::none())
+    }
+
+    fn made(
+        sessions: &Path,
+        number: u64,
+        sandbox: &Sandbox,
+        interactive: bool,
+        online: Online,
+        browser: LazyProgram,
+    ) -> Self {
         let id = format!("okcvm-{number:016x}");
         let root = sessions.join(&id);
         let mount = format!("/mnt/{id}");
@@ -84,7 +96,7 @@ impl Machine {
             redactor: Redactor::default(),
             interactive,
             python: python(),
-            browser: LazyProgram::new(None),
+            browser,
             online,
         })
         .expect("toolbox");
