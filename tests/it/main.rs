@@ -30,6 +30,7 @@ mod kernel;
 mod keys;
 mod keys_files;
 mod layers;
+mod market_data;
 mod model;
 mod model_shapes;
 mod pictures;
