@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use crate::config::schema::{BrowserMode, BrowserSection};
 use crate::sandbox::Mounted;
 
 /// Names under which they are installed, the most open first.
@@ -55,10 +56,21 @@ impl LazyProgram {
         Self(Arc::new(Lazy { configured, found: OnceLock::new() }))
     }
 
+    /// What a configuration leads to.
+    pub fn of(section: &BrowserSection) -> Self {
+        match section.mode {
+            BrowserMode::Auto => Self::new(section.path.clone()),
+            BrowserMode::Plain => Self::without("browser.mode is plain", "set it to auto"),
+        }
+    }
+
     /// None, for machines that are to have none.
     pub fn none() -> Self {
-        let reason = "there is no browser here".to_owned();
-        let none = Err(Missing { reason, hint: "give the session one".to_owned() });
+        Self::without("there is no browser here", "give the session one")
+    }
+
+    fn without(reason: &str, hint: &str) -> Self {
+        let none = Err(Missing { reason: reason.to_owned(), hint: hint.to_owned() });
         Self(Arc::new(Lazy { configured: None, found: OnceLock::from(none) }))
     }
 
@@ -174,6 +186,15 @@ mod tests {
         assert!(find(Some(&script)).expect_err("a script").reason.contains("is a script"));
         let none = find(Some(&folder.join("nothing"))).expect_err("nothing");
         assert!(none.reason.contains("browser.path") && none.hint.contains("browser.path"), "{none:?}");
+    }
+
+    #[test]
+    fn a_browser_that_is_not_wanted_is_not_looked_for() {
+        let section = BrowserSection { mode: BrowserMode::Plain, path: Some("/proc/self/exe".into()) };
+        let program = LazyProgram::of(&section);
+        assert_eq!(program.get().expect_err("none").reason, "browser.mode is plain");
+        let section = BrowserSection { mode: BrowserMode::Auto, ..section };
+        assert!(LazyProgram::of(&section).get().is_ok());
     }
 
     #[test]

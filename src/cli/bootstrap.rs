@@ -298,7 +298,7 @@ impl Setup {
 
 /// The browser that this configuration leads to, not looked for yet.
 pub fn browser(loaded: &Loaded) -> LazyProgram {
-    LazyProgram::new(loaded.config.browser.path.clone())
+    LazyProgram::of(&loaded.config.browser)
 }
 
 /// The Python of the notebook that this configuration leads to, not looked for yet.

@@ -11,6 +11,7 @@ use super::output;
 use super::report::{Failure, Outcome};
 use super::transcribe;
 use crate::browser::Missing;
+use crate::config::schema::BrowserMode;
 use crate::config::{self, LoadOptions, Loaded, NetworkMode, SandboxBackend};
 use crate::kernel::python::{self as python_parts, PACKAGES};
 use crate::sandbox::{LazySandbox, MachineFacts};
@@ -145,6 +146,9 @@ fn python(options: &LoadOptions, loaded: &Loaded) -> Finding {
 fn browser(loaded: &Loaded) -> Finding {
     match bootstrap::browser(loaded).get() {
         Ok(program) => Finding::ok("browser", program.path.display().to_string()),
+        Err(_) if loaded.config.browser.mode == BrowserMode::Plain => {
+            Finding::ok("browser", "not used: browser.mode is plain, so pages come without scripts and pictures")
+        }
         Err(Missing { reason, hint }) => {
             let told = format!("{reason}; pages are fetched without one, so without scripts and pictures");
             Finding::new("browser", Status::Warning, told, Some(hint.clone()))

@@ -83,7 +83,7 @@ impl Builder<'_> {
             data: DataSection {
                 yahoo_base_url: self.text("data.yahoo_base_url").map(|url| value::without_slash(&url)),
             },
-            browser: BrowserSection { path: self.path("browser.path") },
+            browser: BrowserSection { mode: self.choice("browser.mode"), path: self.path("browser.path") },
             python: PythonSection { path: self.path("python.path") },
             spec: SpecSection { dir: self.path("spec.dir") },
             voice: VoiceSection { recorder: self.text("voice.recorder") },
@@ -233,7 +233,7 @@ impl Builder<'_> {
 mod tests {
     use super::*;
     use crate::config::schema::{
-        ColourMode, LinkMode, NetworkMode, PictureMode, SandboxBackend, SandboxScope, SearchProvider,
+        BrowserMode, ColourMode, LinkMode, NetworkMode, PictureMode, SandboxBackend, SandboxScope, SearchProvider,
     };
 
     #[test]
@@ -256,6 +256,7 @@ mod tests {
                     "sandbox.network.mode" | "sandbox.network.shell" => {
                         serde_json::from_value::<NetworkMode>(value).is_ok()
                     }
+                    "browser.mode" => serde_json::from_value::<BrowserMode>(value).is_ok(),
                     "search.provider" => serde_json::from_value::<SearchProvider>(value).is_ok(),
                     "sandbox.scope" => serde_json::from_value::<SandboxScope>(value).is_ok(),
                     "ui.links" => serde_json::from_value::<LinkMode>(value).is_ok(),

@@ -297,6 +297,12 @@ const ROWS: &[Row] = &[
         "The python3 of notebook cells; found is the first of PATH and /usr that has ipykernel, or one made by doctor --fix.",
     ),
     (
+        "browser.mode",
+        FieldKind::Choice(&["auto", "plain"]),
+        "auto",
+        "Whether pages are shown by a browser where there is one (auto), or always fetched without: plain runs no scripts.",
+    ),
+    (
         "browser.path",
         FieldKind::Path,
         "[found]",

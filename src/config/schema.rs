@@ -312,9 +312,22 @@ pub struct PythonSection {
     pub path: Option<PathBuf>,
 }
 
+/// What shows pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BrowserMode {
+    /// A browser where there is one, else plain HTTP.
+    #[default]
+    Auto,
+    /// Plain HTTP: no scripts, no pictures, little memory.
+    Plain,
+}
+
 /// The browser of the session.
 #[derive(Debug, Clone, Default)]
 pub struct BrowserSection {
+    /// What shows pages.
+    pub mode: BrowserMode,
     /// The program; `None` looks for Chromium, Chrome or Edge.
     pub path: Option<PathBuf>,
 }

@@ -351,6 +351,10 @@ impl Toolbox {
 
     fn spec(&self, entry: &Entry) -> ToolSpec {
         let mut spec = entry.spec.clone();
+        if let Some(told) = entry.tool.as_ref().and_then(|tool| tool.told(&self.machine.browser_program)) {
+            spec.description.push_str("\n\n");
+            spec.description.push_str(&told);
+        }
         let needed = entry.tool.as_ref().is_some_and(|tool| tool.needs_sandbox());
         if needed && let Ok(sandbox) = self.machine.sandbox.get() {
             // Said here and not in the manifest, because it is true of this session only.

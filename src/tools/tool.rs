@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::capture::Capture;
 use super::dispatch::Machine;
 use super::online::Online;
+use crate::browser::LazyProgram;
 use crate::protocol::{Artifact, CallId, ImageData, TodoItem, ToolStatus};
 use crate::workspace::WorkspaceError;
 
@@ -38,6 +39,11 @@ pub trait Tool: Send + Sync {
 
     /// Why it cannot run with this search and these data sources, if it cannot.
     fn why_not(&self, _online: &Online) -> Option<String> {
+        None
+    }
+
+    /// What is true of it in this session only; it follows the manifest's description.
+    fn told(&self, _browser: &LazyProgram) -> Option<String> {
         None
     }
 

@@ -6,6 +6,7 @@ mod find;
 mod snapshot;
 mod tree;
 mod view;
+mod written;
 
 pub(super) use describe::{option_text, options};
 pub(super) use find::{find, pick};

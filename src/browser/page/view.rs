@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::tree::{Kind, NodeKey, Tree};
+use super::written::{held, mark_place, ordinal, written_as};
 use super::{describe, line};
 use crate::document::{Limits, html};
 
@@ -198,11 +199,19 @@ enum Step {
 
 /// Walks over what is seen and writes it.
 fn write(tree: &Tree, elements: &[Element], numbers: &HashMap<usize, usize>, sink: &mut html::PageSink<'_, '_>) {
+    let held = held(tree, numbers);
+    // A mark stands where the words of its element end, be that in a block within it.
+    let marks: HashMap<usize, (usize, usize)> =
+        numbers.iter().map(|(at, number)| (mark_place(tree, *at, numbers, &held), (*at, *number))).collect();
     let mut steps: Vec<Step> = tree.root().map(Step::Enter).into_iter().collect();
     while let Some(step) = steps.pop() {
         match step {
             Step::Enter(at) => {
                 let node = &tree.nodes[at];
+                // What is not seen still parts the lines and columns of what is.
+                if !held[at] && !matches!(node.tag.as_str(), "br" | "td" | "th") {
+                    continue;
+                }
                 if node.kind == Kind::Text {
                     if tree.is_seen(at) {
                         sink.text(&node.text);
@@ -228,11 +237,13 @@ fn write(tree: &Tree, elements: &[Element], numbers: &HashMap<usize, usize>, sin
                 if node.kind == Kind::Element {
                     let name = written_as(tree, at);
                     let seen = tree.is_seen(at);
-                    if tag != "img" || seen {
+                    if !matches!(tag, "img" | "hr") || seen {
                         sink.start(name, &|wanted| match wanted {
                             // Where links lead is said in the list.
                             "href" => None,
                             // Addresses of pictures are long and say little.
+                            // Items before it may be out of sight.
+                            "value" if tag == "li" => ordinal(tree, at),
                             "src" if tag == "img" => node.attribute("alt").map(|_| "image".to_owned()),
                             _ => node.attribute(wanted).map(ToOwned::to_owned),
                         });
@@ -242,10 +253,10 @@ fn write(tree: &Tree, elements: &[Element], numbers: &HashMap<usize, usize>, sin
                 steps.extend(node.children.iter().rev().map(|child| Step::Enter(*child)));
             }
             Step::Leave(at) => {
-                if let Some(number) = numbers.get(&at) {
+                if let Some((of, number)) = marks.get(&at) {
                     let element = &elements[*number];
                     // Without words of its own a name says what it is.
-                    let silent = tree.text_of(at, 10).is_empty() && !element.name.is_empty();
+                    let silent = tree.text_of(*of, 10).is_empty() && !element.name.is_empty();
                     let name = if silent { element.name.replace(['[', ']'], "") } else { String::new() };
                     sink.mark(&format!("{name}[{number}]"));
                 }
@@ -267,77 +278,4 @@ fn field(number: usize, element: &Element) -> String {
         _ => {}
     }
     text.replace('\n', " ") + "]"
-}
-
-/// Elements that are written as what they are.
-const KNOWN: &[&str] = &[
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "p",
-    "ul",
-    "ol",
-    "li",
-    "dl",
-    "dt",
-    "dd",
-    "table",
-    "caption",
-    "thead",
-    "tbody",
-    "tfoot",
-    "tr",
-    "td",
-    "th",
-    "pre",
-    "code",
-    "blockquote",
-    "b",
-    "strong",
-    "i",
-    "em",
-    "s",
-    "del",
-    "hr",
-    "br",
-    "img",
-    "kbd",
-    "samp",
-    "svg",
-    "canvas",
-];
-
-/// The element as which one is written: what the style sheet puts on lines of its own begins a line.
-fn written_as(tree: &Tree, at: usize) -> &'static str {
-    let node = &tree.nodes[at];
-    if let Some(known) = KNOWN.iter().find(|known| **known == node.tag) {
-        // A page that lays out with list items or tables beside each other still has lists and tables.
-        return known;
-    }
-    if tree.window.is_none() {
-        return match node.tag.as_str() {
-            "span" | "a" | "label" | "small" | "sub" | "sup" | "time" | "font" | "u" | "q" | "abbr" | "mark"
-            | "button" => "span",
-            _ => "div",
-        };
-    }
-    let inline = matches!(node.display.as_str(), "" | "inline" | "contents" | "inline-block" | "inline-flex");
-    if inline || stands_beside(tree, at) { "span" } else { "div" }
-}
-
-/// Whether a box stands on one line with the one before it, as those of a row do.
-fn stands_beside(tree: &Tree, at: usize) -> bool {
-    let node = &tree.nodes[at];
-    let (Some(parent), Some(rect)) = (node.parent, node.rect) else { return false };
-    let siblings = &tree.nodes[parent].children;
-    let Some(place) = siblings.iter().position(|sibling| *sibling == at) else { return false };
-    let beside = |other: &usize| {
-        let Some(other) = tree.nodes[*other].rect.filter(|other| !other.is_empty()) else { return false };
-        let common = rect.bottom().min(other.bottom()) - rect.y.max(other.y);
-        common > 0.5 * rect.height.min(other.height) && rect.height < 60.0
-    };
-    siblings[..place].iter().rev().find(|other| tree.nodes[**other].rect.is_some()).is_some_and(beside)
 }

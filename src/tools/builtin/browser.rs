@@ -7,7 +7,7 @@ use base64::prelude::BASE64_STANDARD;
 use futures::future::BoxFuture;
 use serde_json::Value;
 
-use crate::browser::{Action, BrowserError, Place, Seen, Surroundings};
+use crate::browser::{Action, BrowserError, LazyProgram, Place, Seen, Surroundings};
 use crate::protocol::{Artifact, ArtifactKind, ImageData, ToolStatus};
 use crate::support::sanitize;
 use crate::tools::args;
@@ -39,6 +39,15 @@ impl Tool for BrowserTool {
 
     fn needs_sandbox(&self) -> bool {
         true
+    }
+
+    fn told(&self, browser: &LazyProgram) -> Option<String> {
+        // The other tools need a page that this one has opened.
+        let missing = matches!(self, Self::Visit).then(|| browser.get().err()).flatten()?;
+        Some(format!(
+            "There is no browser here ({missing}): pages are fetched over plain HTTP. Links and forms work as described; scripts do \
+             not run, frames are links, and there is no picture of the page."
+        ))
     }
 
     fn run<'a>(&'a self, cx: ToolContext<'a>, args: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {

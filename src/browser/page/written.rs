@@ -1,0 +1,191 @@
+//! How a node is written as Markdown: as which element, whether at all, and where its mark goes.
+
+use std::collections::HashMap;
+
+use super::tree::{Kind, Tree};
+
+/// Elements that are written as what they are.
+const KNOWN: &[&str] = &[
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "p",
+    "ul",
+    "ol",
+    "li",
+    "dl",
+    "dt",
+    "dd",
+    "table",
+    "caption",
+    "thead",
+    "tbody",
+    "tfoot",
+    "tr",
+    "td",
+    "th",
+    "pre",
+    "code",
+    "blockquote",
+    "b",
+    "strong",
+    "i",
+    "em",
+    "s",
+    "del",
+    "hr",
+    "br",
+    "img",
+    "kbd",
+    "samp",
+    "svg",
+    "canvas",
+];
+
+/// The element as which one is written: what the style sheet puts on lines of its own begins a line.
+pub(super) fn written_as(tree: &Tree, at: usize) -> &'static str {
+    let node = &tree.nodes[at];
+    if let Some(known) = KNOWN.iter().find(|known| **known == node.tag) {
+        // A page that lays out with list items or tables beside each other still has lists and tables.
+        return known;
+    }
+    if tree.window.is_none() {
+        return match node.tag.as_str() {
+            "span" | "a" | "label" | "small" | "sub" | "sup" | "time" | "font" | "u" | "q" | "abbr" | "mark"
+            | "button" => "span",
+            _ => "div",
+        };
+    }
+    let inline = matches!(node.display.as_str(), "" | "inline" | "contents" | "inline-block" | "inline-flex");
+    if inline || stands_beside(tree, at) { "span" } else { "div" }
+}
+
+/// Whether a box stands on one line with the one before it, as those of a row do.
+fn stands_beside(tree: &Tree, at: usize) -> bool {
+    let node = &tree.nodes[at];
+    let (Some(parent), Some(rect)) = (node.parent, node.rect) else { return false };
+    let siblings = &tree.nodes[parent].children;
+    let Some(place) = siblings.iter().position(|sibling| *sibling == at) else { return false };
+    let beside = |other: &usize| {
+        let Some(other) = tree.nodes[*other].rect.filter(|other| !other.is_empty()) else { return false };
+        let common = rect.bottom().min(other.bottom()) - rect.y.max(other.y);
+        common > 0.5 * rect.height.min(other.height) && rect.height < 60.0
+    };
+    siblings[..place].iter().rev().find(|other| tree.nodes[**other].rect.is_some()).is_some_and(beside)
+}
+
+/// Which nodes are seen, or hold something that is: all others are left out, with the tables and lists that they make.
+pub(super) fn held(tree: &Tree, numbers: &HashMap<usize, usize>) -> Vec<bool> {
+    let mut held = vec![false; tree.nodes.len()];
+    for at in tree.in_order().into_iter().rev() {
+        let node = &tree.nodes[at];
+        let alone = || match node.kind {
+            Kind::Text => tree.is_seen(at),
+            Kind::Element => matches!(node.tag.as_str(), "img" | "hr") && tree.is_seen(at),
+            Kind::Document => true,
+        };
+        held[at] = held[at] || numbers.contains_key(&at) || alone();
+        if let Some(up) = node.parent.filter(|_| held[at]) {
+            held[up] = true;
+        }
+    }
+    held
+}
+
+/// Where the mark of an element is written: at its end, or at that of the last block in it.
+pub(super) fn mark_place(tree: &Tree, at: usize, numbers: &HashMap<usize, usize>, held: &[bool]) -> usize {
+    let mut place = at;
+    loop {
+        let last = tree.nodes[place].children.iter().rev().find(|child| held[**child]);
+        match last {
+            Some(last)
+                if tree.nodes[*last].kind == Kind::Element
+                    && !numbers.contains_key(last)
+                    && matches!(written_as(tree, *last), "div" | "p" | "span") =>
+            {
+                place = *last;
+            }
+            _ => return place,
+        }
+    }
+}
+
+/// The number of an item in a numbered list.
+pub(super) fn ordinal(tree: &Tree, at: usize) -> Option<String> {
+    let list = tree.nodes[at].parent.filter(|up| tree.nodes[*up].tag == "ol")?;
+    let number =
+        |at: usize, name: &str| tree.nodes[at].attribute(name).and_then(|text| text.trim().parse::<i64>().ok());
+    let mut next = number(list, "start").unwrap_or(1);
+    for item in tree.nodes[list].children.iter().filter(|item| tree.nodes[**item].tag == "li") {
+        let own = number(*item, "value").unwrap_or(next);
+        if *item == at {
+            return Some(own.to_string());
+        }
+        next = own.saturating_add(1);
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::browser::page::{Document, Node, NodeKey, Rect, view};
+
+    /// A tree of (parent, tag or text, seen), with a document around it.
+    fn tree(nodes: &[(usize, &str, bool)]) -> Tree {
+        let mut tree = Tree { window: Some((100.0, 100.0)), ..Tree::default() };
+        tree.documents.push(Document::default());
+        tree.add(Node::new(Kind::Document, NodeKey { part: 0, backend: 0 }, None));
+        for (at, (up, what, seen)) in nodes.iter().enumerate() {
+            let (tag, text) = match what.strip_prefix('=') {
+                Some(text) => ("", text),
+                None => (*what, ""),
+            };
+            let kind = if tag.is_empty() { Kind::Text } else { Kind::Element };
+            let mut node = Node::new(kind, NodeKey { part: 0, backend: at as i64 + 1 }, Some(*up));
+            (node.tag, node.text) = (tag.to_owned(), text.to_owned());
+            let block = matches!(tag, "div" | "table" | "tr" | "ol" | "li" | "p");
+            if block { "block" } else { "inline" }.clone_into(&mut node.display);
+            if tag == "a" {
+                node.attributes.push(("href".to_owned(), "/x".to_owned()));
+            }
+            let y = if *seen { 10.0 } else { 500.0 };
+            let place = Rect { x: 0.0, y, width: 50.0, height: 20.0 };
+            node.rect = Some(place);
+            node.seen = if *seen { place } else { Rect::default() };
+            tree.add(node);
+        }
+        tree
+    }
+
+    #[test]
+    fn what_is_out_of_sight_leaves_no_empty_tables_and_items_keep_their_numbers() {
+        let page = tree(&[
+            (0, "ol", true),
+            (1, "li", false),
+            (2, "=first", false),
+            (1, "li", true),
+            (4, "=second", true),
+            (0, "table", false),
+            (6, "tr", false),
+            (7, "td", false),
+            (8, "li", false),
+        ]);
+        assert_eq!(view(&page).markdown.trim(), "2. second");
+    }
+
+    #[test]
+    fn a_cell_out_of_sight_still_is_a_column() {
+        let page = tree(&[(0, "table", true), (1, "tr", true), (2, "td", false), (2, "td", true), (4, "=right", true)]);
+        assert!(view(&page).markdown.contains("|  | right |"), "{}", view(&page).markdown);
+    }
+
+    #[test]
+    fn the_mark_of_a_link_stands_with_the_words_of_the_block_in_it() {
+        let page = tree(&[(0, "a", true), (1, "div", true), (2, "=words", true)]);
+        assert_eq!(view(&page).markdown.trim(), "words[0]");
+    }
+}
