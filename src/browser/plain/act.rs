@@ -57,7 +57,7 @@ impl Plain {
                     let paths = given(surroundings, text, multiple).map_err(refused)?;
                     let paths: Vec<String> = paths.into_iter().map(|path| path.shown().to_owned()).collect();
                     let count = paths.len();
-                    let node = &mut open.page.tree.nodes[at];
+                    let node = &mut open.page.tree_mut().nodes[at];
                     node.value = Some(paths.join(", "));
                     open.page.files.insert(at, paths);
                     let noun = if count == 1 { "1 file".to_owned() } else { format!("{count} files") };

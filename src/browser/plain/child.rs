@@ -120,7 +120,7 @@ fn words(error: &reqwest::Error) -> String {
     // The outer words repeat the address; the innermost say what happened.
     let last = texts.last().cloned().unwrap_or_else(|| error.to_string());
     let said = [
-        ("unsuccessful tunnel", "the network policy does not admit it, or the host was not reached"),
+        ("tunnel error", "the network policy does not admit it, or the host was not reached"),
         ("connection refused", "nothing listens there"),
         ("dns error", "there is no host of that name, or it cannot be looked up from here"),
         ("certificate", "its certificate is not valid"),

@@ -1,6 +1,7 @@
 //! A page that was fetched: its nodes, what stands in its fields, and how far it is scrolled.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use encoding_rs::{Encoding, UTF_8};
 use url::Url;
@@ -16,7 +17,8 @@ pub(super) struct Page {
     /// What references on it are relative to.
     pub(super) base: Url,
     pub(super) status: u16,
-    pub(super) tree: Tree,
+    /// Shared with whoever looks at it while the call may be stopped.
+    pub(super) tree: Arc<Tree>,
     layout: Layout,
     scroll: f64,
     /// In which encoding forms are sent.
@@ -64,7 +66,8 @@ impl Page {
         let encoding = parsed.charset.and_then(|label| Encoding::for_label(label.as_bytes())).unwrap_or(UTF_8);
         let layout = Layout::of(&mut tree);
         let (files, encoding) = (HashMap::new(), encoding.output_encoding());
-        let mut page = Self { url, base, status, tree, layout, scroll: 0.0, encoding, owners, files, told };
+        let mut page =
+            Self { url, base, status, tree: Arc::new(tree), layout, scroll: 0.0, encoding, owners, files, told };
         page.reset(None);
         if parsed.scripts && page.layout.height < 4.0 * LINE {
             page.told.push("there is little on this page without its scripts, which nothing here runs".to_owned());
@@ -84,7 +87,7 @@ impl Page {
             }
             self.files.remove(&at);
             let text = (self.tree.nodes[at].tag == "textarea").then(|| self.words_of(at));
-            let node = &mut self.tree.nodes[at];
+            let node = &mut self.tree_mut().nodes[at];
             match node.tag.as_str() {
                 "input" => {
                     node.value = node.attribute("value").map(ToOwned::to_owned);
@@ -117,8 +120,13 @@ impl Page {
         let can = |option: &usize| self.tree.nodes[*option].attribute("disabled").is_none();
         let chosen = chosen.or_else(|| options.iter().copied().find(can));
         for option in options {
-            self.tree.nodes[option].selected = Some(option) == chosen;
+            self.tree_mut().nodes[option].selected = Some(option) == chosen;
         }
+    }
+
+    /// To change something. Copied where somebody still looks at it as it was.
+    pub(super) fn tree_mut(&mut self) -> &mut Tree {
+        Arc::make_mut(&mut self.tree)
     }
 
     /// The characters of an element that holds nothing but text.
@@ -179,7 +187,7 @@ impl Page {
     fn scroll_to(&mut self, top: f64) {
         // To a whole line, so that no line is seen in part.
         self.scroll = ((top / LINE).floor() * LINE).clamp(0.0, self.layout.lowest());
-        self.layout.scroll(&mut self.tree, self.scroll);
+        self.layout.scroll(Arc::make_mut(&mut self.tree), self.scroll);
     }
 
     /// The first pixel row that is seen, how many are, and how many there are.

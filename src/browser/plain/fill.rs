@@ -116,7 +116,7 @@ impl Page {
     }
 
     fn put(&mut self, at: usize, text: &str) -> Result<(), String> {
-        let node = &mut self.tree.nodes[at];
+        let node = &mut self.tree_mut().nodes[at];
         let most = node.attribute("maxlength").and_then(|most| most.trim().parse::<usize>().ok());
         let has = text.encode_utf16().count();
         if let Some(most) = most.filter(|most| has > *most) {
@@ -128,7 +128,7 @@ impl Page {
 
     /// Switches a box on or off and tells how it was.
     pub(super) fn check(&mut self, at: usize, on: bool) -> bool {
-        let before = std::mem::replace(&mut self.tree.nodes[at].checked, on);
+        let before = std::mem::replace(&mut self.tree_mut().nodes[at].checked, on);
         let node = &self.tree.nodes[at];
         if !on || node.word("type") != "radio" {
             return before;
@@ -143,7 +143,7 @@ impl Page {
             .filter(|other| !name.is_empty() && self.form_of(*other) == form)
             .collect();
         for other in others {
-            self.tree.nodes[other].checked = false;
+            self.tree_mut().nodes[other].checked = false;
         }
         before
     }
@@ -174,7 +174,7 @@ impl Page {
             found.push((*option, words.clone()));
         }
         for (option, _) in &options {
-            self.tree.nodes[*option].selected = found.iter().any(|(chosen, _)| chosen == option);
+            self.tree_mut().nodes[*option].selected = found.iter().any(|(chosen, _)| chosen == option);
         }
         let words: Vec<String> = found.into_iter().map(|(_, words)| words).collect();
         Ok(format!("chose {}", words.join(", ")))

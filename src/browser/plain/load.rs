@@ -126,7 +126,10 @@ impl Plain {
             if parsed.title.is_empty() && task.plain {
                 parsed.title = file_name_of(&asked.url);
             }
-            let mut page = Page::new(asked.url, status, parsed);
+            let url = asked.url.clone();
+            let page = tokio::task::spawn_blocking(move || Page::new(url, status, parsed)).await;
+            let mut page =
+                page.map_err(|error| BrowserError::NotLoaded(format!("{} could not be read: {error}", asked.url)))?;
             page.told.extend(cut.map(|why| format!("the page was cut off: {why}")));
             if let Some((seconds, address)) = refresh {
                 page.told

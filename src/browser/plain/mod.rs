@@ -174,27 +174,27 @@ impl Plain {
     async fn show(&mut self, surroundings: &Surroundings, id: u32) -> Result<Seen, BrowserError> {
         let gone = || BrowserError::Refused("the page is not open any more".to_owned());
         let at = self.open.iter().position(|open| open.id == id).ok_or_else(gone)?;
-        let mut open = self.open.remove(at);
-        let view = tokio::task::spawn_blocking(move || {
-            let view = page::view(&open.page.tree);
-            open.listed.clone_from(&view.elements);
-            (open, view)
-        });
-        let (open, view) =
-            view.await.map_err(|error| BrowserError::Refused(format!("the page could not be read: {error}")))?;
+        // As the latest of all.
+        let open = self.open.remove(at);
+        self.open.push(open);
+        let tree = self.opened(id).map(|open| Arc::clone(&open.page.tree)).ok_or_else(gone)?;
+        let view = tokio::task::spawn_blocking(move || page::view(&tree));
+        let view = view.await.map_err(|error| BrowserError::Refused(format!("the page could not be read: {error}")))?;
         let View { markdown, elements, elsewhere, mut notes } = view;
+        let lines = elements.iter().map(Element::line).collect();
+        let open = self.opened(id).ok_or_else(gone)?;
+        open.listed = elements;
         let (url, title) = (open.page.url.to_string(), open.page.title());
         surroundings.citations.moved(id, &url, &title);
         notes.splice(0..0, open.page.told.iter().cloned());
         let (status, scrolled) = (Some(open.page.status), open.page.scrolled());
-        self.open.push(open);
         Ok(Seen {
             id,
             url,
             title,
             status,
             markdown,
-            elements: elements.iter().map(Element::line).collect(),
+            elements: lines,
             elsewhere,
             scrolled,
             others: self.others(&surroundings.citations, id),

@@ -5,6 +5,7 @@ use std::path::Path;
 use okcvm::config::schema::{NetworkSection, SandboxBackend, SandboxSection};
 use okcvm::protocol::{NetworkChange, ToolStatus};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use super::{FORM, ok, wrong};
 use crate::support::machine::{self, Machine};
@@ -296,6 +297,29 @@ async fn what_is_no_page_is_kept_and_what_means_harm_is_bounded() {
     assert!(ok(&page).contains("downloads/picture"), "{}", page.output);
     let page = machine.visit(&site.url("/plain.txt")).await;
     assert!(ok(&page).contains("first\n  <b>second</b>"), "{}", page.output);
+    machine.toolbox.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_is_stopped_leaves_the_page_of_before_with_what_stands_in_it() {
+    let cancel = CancellationToken::new();
+    let stop = cancel.clone();
+    let site = Site::start(move |asked: &Asked| match asked.path.as_str() {
+        "/" => Answer::Html("<title>Before</title><form><input name=q></form><a href=/silent>wait</a>".to_owned()),
+        _ => {
+            stop.cancel();
+            Answer::Silent
+        }
+    });
+    let folder = machine::folder();
+    let Some(machine) = machine_for(&site, folder.path(), 0x537, SandboxBackend::Auto) else { return };
+    let page = machine.visit(&site.url("/")).await;
+    let page = machine.fill(&page, "textbox", "typed before").await;
+    let wait = json!({"element_index": super::index(&page, "\"wait\""), "url": "", "citation_id": 1});
+    let stopped = machine.call_until("browser_click", wait, cancel).await;
+    assert_eq!(stopped.status, ToolStatus::Cancelled, "{}", stopped.output);
+    let state = machine.call("browser_state", json!({})).await;
+    assert!(ok(&state).contains("Page [1]: Before") && state.output.contains("typed before"), "{}", state.output);
     machine.toolbox.close().await;
 }
 
