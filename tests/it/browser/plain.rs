@@ -304,12 +304,13 @@ async fn what_is_no_page_is_kept_and_what_means_harm_is_bounded() {
 async fn a_call_that_is_stopped_leaves_the_page_of_before_with_what_stands_in_it() {
     let cancel = CancellationToken::new();
     let stop = cancel.clone();
-    let site = Site::start(move |asked: &Asked| match asked.path.as_str() {
-        "/" => Answer::Html("<title>Before</title><form><input name=q></form><a href=/silent>wait</a>".to_owned()),
-        _ => {
-            stop.cancel();
-            Answer::Silent
+    let site = Site::start(move |asked: &Asked| {
+        if asked.path == "/" {
+            let page = "<title>Before</title><form><input name=q></form><a href=/silent>wait</a>";
+            return Answer::Html(page.to_owned());
         }
+        stop.cancel();
+        Answer::Silent
     });
     let folder = machine::folder();
     let Some(machine) = machine_for(&site, folder.path(), 0x537, SandboxBackend::Auto) else { return };
