@@ -111,6 +111,7 @@ impl Plain {
             "a" | "area" if node.attribute("href").is_some() => {
                 let href = node.attribute("href").unwrap_or_default().trim().to_owned();
                 let apart = node.word("target") == "_blank";
+                let by_script = node.attribute("onclick").is_some() || node.word("role") == "button";
                 let url = page
                     .base
                     .join(&href)
@@ -126,11 +127,15 @@ impl Plain {
                     ));
                 }
                 if let Some(fragment) = same_page(&page.url, &url) {
+                    // `#` alone leads nowhere: such links are there for their scripts.
+                    if fragment.is_empty() && by_script {
+                        return Err(needs(&what));
+                    }
                     if page.jump(&fragment) {
                         page.url = url;
                         return Ok(Next::Stay(Some(clicked)));
                     }
-                    return Err(if fragment == "!" || fragment.is_empty() {
+                    return Err(if fragment == "!" {
                         needs(&what)
                     } else {
                         format!(
