@@ -1,19 +1,32 @@
 // Functions that run in okcvm's own world of a page; each is called on an element and gives plain data back.
 ({
-    // Why a click at a point would not reach the element; null when it would.
+    // What lies over the element where a click would hit; nothing when the click would reach it.
     covered(hit) {
+        const reaches = {by: null};
         const above = node => node.assignedSlot || node.parentNode || node.host || null;
         const within = (node, other) => {
             for (let at = node; at; at = above(at)) if (at === other) return true;
             return false;
         };
-        if (!hit || within(hit, this) || within(this, hit)) return null;
+        if (hit && !hit.nodeName) {
+            // What the style sheet draws before or after an element is no node to a script: the one that it belongs to is.
+            const area = box => box.width * box.height;
+            const box = [...this.getClientRects()].sort((a, b) => area(b) - area(a))[0] || this.getBoundingClientRect();
+            const place = [box.x + box.width / 2, box.y + box.height / 2];
+            hit = this.ownerDocument.elementFromPoint(...place);
+            for (let root = hit && hit.shadowRoot; root; root = hit.shadowRoot) {
+                const inner = root.elementFromPoint(...place);
+                if (!inner || inner === hit) break;
+                hit = inner;
+            }
+        }
+        if (!hit || within(hit, this) || within(this, hit)) return reaches;
         const label = hit.closest && hit.closest('label');
-        if (label && label.control === this) return null;
-        if (this.labels) for (const own of this.labels) if (within(hit, own)) return null;
+        if (label && label.control === this) return reaches;
+        if (this.labels) for (const own of this.labels) if (within(hit, own)) return reaches;
         const words = (hit.innerText || hit.getAttribute && hit.getAttribute('aria-label') || '').trim().slice(0, 60);
         const id = hit.id ? '#' + hit.id : '';
-        return hit.nodeName.toLowerCase() + id + (words ? ' ' + JSON.stringify(words) : '');
+        return {by: hit.nodeName.toLowerCase() + id + (words ? ' ' + JSON.stringify(words) : '')};
     },
     // Puts a text into a field. "typed" means that the field is ready for keys.
     fill(text) {

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::BrowserError;
+use super::keys::Key;
 use super::page::{self, Element, NodeKey};
 use super::running::{Evaluated, Running};
 use super::session::{Action, Surroundings};
@@ -17,6 +18,8 @@ use crate::workspace::ConfinedPath;
 const FUNCTIONS: &str = include_str!("act.js");
 /// How long a page may take to hear of a click or a key: its scripts run meanwhile.
 const HEARD: Duration = Duration::from_secs(8);
+/// Pages that propose something for what is typed wait for a pause before they do.
+const PAUSE: Duration = Duration::from_millis(350);
 /// Up to so many characters are typed key by key, as pages that look at keys expect it.
 const KEYS: usize = 200;
 /// What is said of an element that the page has replaced.
@@ -31,9 +34,11 @@ struct Node<'a> {
     backend: i64,
 }
 
+/// What lies over an element, if something does.
 #[derive(Deserialize)]
-#[serde(transparent)]
-struct Covered(Option<String>);
+struct Covered {
+    by: Option<String>,
+}
 
 #[derive(Deserialize)]
 struct Quads {
@@ -97,7 +102,7 @@ impl Running {
                 if element.states.contains(&"disabled") {
                     return Err(BrowserError::Refused(format!("element {index} is disabled")));
                 }
-                let node = Node { session: &session, frame: &element.frame, backend: element.key.backend };
+                let node = Node { session: &session, frame: &element.frame, backend: element.pressed.backend };
                 self.click(target, &node, *index).await?;
                 Ok(Some(format!("clicked element {index}, {}", named(&element))))
             }
@@ -145,16 +150,16 @@ impl Running {
     /// Clicks the middle of an element, once it is in sight and nothing covers it.
     async fn click(&self, target: &str, node: &Node<'_>, index: i64) -> Result<(), BrowserError> {
         let (x, y) = self.point(node).await?;
-        let hit: Result<At, _> = self
-            .connection
-            .call(Some(node.session), "DOM.getNodeForLocation", json!({"x": x as i64, "y": y as i64}))
-            .await;
+        // A place in the document is asked for, and not one in the window.
+        let (right, down) = self.scrolled(target, node.session).await?;
+        let place = json!({"x": (x + right) as i64, "y": (y + down) as i64});
+        let hit: Result<At, _> = self.connection.call(Some(node.session), "DOM.getNodeForLocation", place).await;
         if let Ok(At { backend_node_id, frame_id }) = hit
             && backend_node_id != node.backend
         {
             let covered: Option<String> = if frame_id == node.frame {
                 let hit = self.object(&Node { backend: backend_node_id, ..*node }).await?;
-                let Covered(by) = self.on_node(node, "covered", vec![json!({"objectId": hit})]).await?;
+                let Covered { by } = self.on_node(node, "covered", vec![json!({"objectId": hit})]).await?;
                 by
             } else {
                 Some("a frame".to_owned())
@@ -184,6 +189,13 @@ impl Running {
             }
         }
         Ok(())
+    }
+
+    /// How far the document is scrolled that a session shows: the page, or a frame of another process.
+    async fn scrolled(&self, target: &str, session: &str) -> Result<(f64, f64), BrowserError> {
+        let frames = self.watch.tab(target, |tab| tab.frames.clone()).unwrap_or_default();
+        let frame = frames.iter().find(|(known, _)| known == session).map_or(target, |(_, frame)| frame);
+        self.evaluate_in(session, frame, "[scrollX, scrollY]", HEARD).await
     }
 
     /// Brings an element into sight and gives a point of it, in the window of its session.
@@ -254,7 +266,7 @@ impl Running {
             return Ok(format!("element {index}, {}: {done}", named(element)));
         }
         if filled.click {
-            self.click(target, node, index).await?;
+            self.click(target, &Node { backend: element.pressed.backend, ..*node }, index).await?;
             return Ok(format!("clicked element {index}, {}", named(element)));
         }
         if filled.file {
@@ -274,21 +286,20 @@ impl Running {
         };
         let session = Some(node.session);
         if typed.is_empty() {
-            self.key(session, "Delete", 46, None).await?;
+            self.key(session, &Key::DELETE).await?;
         } else if typed.chars().count() <= KEYS && !typed.contains(char::is_control) {
-            let mut buffer = [0; 4];
             for c in typed.chars() {
-                let letter: &str = c.encode_utf8(&mut buffer);
-                self.key(session, letter, 0, Some(letter)).await?;
+                self.key(session, &Key::of(c)).await?;
             }
         } else {
             let wanted = json!({"text": typed});
             self.connection.call_within::<Value>(HEARD, session, "Input.insertText", wanted).await?;
         }
         if enter {
-            self.key(session, "Enter", 13, Some("\r")).await?;
+            self.key(session, &Key::ENTER).await?;
             return Ok(format!("typed into element {index}, {}, and pressed Enter", named(element)));
         }
+        tokio::time::sleep(PAUSE).await;
         // A field that takes numbers only throws the rest away.
         let now: Result<Value, _> = self.on_node(node, "value", Vec::new()).await;
         let stands = now.ok().and_then(|now| now["value"].as_str().map(ToOwned::to_owned));
@@ -301,13 +312,8 @@ impl Running {
     }
 
     /// Presses a key and lets it go.
-    async fn key(&self, session: Option<&str>, key: &str, code: u32, text: Option<&str>) -> Result<(), BrowserError> {
-        let down = json!({
-            "type": if text.is_some() { "keyDown" } else { "rawKeyDown" },
-            "key": key, "windowsVirtualKeyCode": code, "text": text.unwrap_or_default(),
-        });
-        let up = json!({"type": "keyUp", "key": key, "windowsVirtualKeyCode": code});
-        for event in [down, up] {
+    async fn key(&self, session: Option<&str>, key: &Key) -> Result<(), BrowserError> {
+        for event in key.events() {
             match self.connection.call_within::<Value>(HEARD, session, "Input.dispatchKeyEvent", event).await {
                 Ok(_) | Err(BrowserError::Slow(_)) => {}
                 Err(error) => return Err(error),

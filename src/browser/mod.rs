@@ -18,6 +18,7 @@ mod connection;
 mod events;
 mod files;
 mod go;
+mod keys;
 mod look;
 mod page;
 mod pass;

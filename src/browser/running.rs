@@ -106,11 +106,22 @@ impl Running {
         limit: Duration,
     ) -> Result<T, BrowserError> {
         let session = self.session_of(target)?;
-        let context = self.world(&session, target).await?;
+        self.evaluate_in(&session, target, expression, limit).await
+    }
+
+    /// The same in one of its frames.
+    pub(super) async fn evaluate_in<T: DeserializeOwned>(
+        &self,
+        session: &str,
+        frame: &str,
+        expression: &str,
+        limit: Duration,
+    ) -> Result<T, BrowserError> {
+        let context = self.world(session, frame).await?;
         let wanted = json!({
             "expression": expression, "contextId": context, "awaitPromise": true, "returnByValue": true,
         });
-        let answer = self.connection.call_within::<Evaluated<T>>(limit, Some(&session), "Runtime.evaluate", wanted);
+        let answer = self.connection.call_within::<Evaluated<T>>(limit, Some(session), "Runtime.evaluate", wanted);
         answer.await?.value()
     }
 

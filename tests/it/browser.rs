@@ -1,5 +1,6 @@
 //! The browser tools against a real browser: pages as Markdown and numbers, actions, and pages that mean harm.
 
+mod controls;
 mod hostile;
 mod plain;
 

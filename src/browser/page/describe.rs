@@ -2,10 +2,14 @@
 //! (W3C Accessible Name and Description Computation), as far as a list for a model needs them.
 
 use super::line;
-use super::tree::{Kind, Tree};
+use super::tree::{Kind, Node, Tree};
 
 /// Characters of a name.
 const MOST_NAME: usize = 100;
+/// Characters of what the source of a page calls an element.
+const MOST_SOURCE: usize = 100;
+/// Characters of what stands in a field of many lines.
+const MOST_LINES: usize = 1_000;
 
 /// Roles whose elements can be acted on.
 const ROLES: &[&str] = &[
@@ -38,6 +42,12 @@ pub(super) fn role(tree: &Tree, at: usize) -> Option<&'static str> {
     let named = named.split_whitespace().next().unwrap_or_default();
     if let Some(role) = ROLES.iter().find(|role| **role == named) {
         return Some(role);
+    }
+    // The link in a tab, say, that no key reaches: what it lies in is what is meant.
+    let is_part = matches!(named, "presentation" | "none") || (node.tag == "a" && node.word("tabindex") == "-1");
+    let has_role = |up: usize| ROLES.contains(&tree.nodes[up].word("role").as_str());
+    if is_part && tree.around(at).take(3).any(has_role) {
+        return None;
     }
     match node.tag.as_str() {
         "a" | "area" if node.attribute("href").is_some() => Some("link"),
@@ -144,8 +154,26 @@ pub(super) fn name(tree: &Tree, at: usize, role: &str) -> String {
         .unwrap_or_default()
 }
 
+/// What stands in a field as long as it is empty.
+pub(super) fn placeholder(node: &Node) -> String {
+    let said = node.attribute("placeholder").or(node.attribute("aria-placeholder"));
+    line(said.unwrap_or_default(), MOST_NAME)
+}
+
+/// What the source of a page calls an element that has no name: its id, or a class of it or of the picture in it.
+pub(super) fn source(tree: &Tree, at: usize) -> String {
+    let node = &tree.nodes[at];
+    if let Some(id) = node.attribute("id").filter(|id| !id.trim().is_empty()) {
+        return format!("#{}", line(id, MOST_SOURCE));
+    }
+    let inner = node.children.iter().map(|below| &tree.nodes[*below]);
+    let classes = std::iter::once(node).chain(inner).filter_map(|node| node.attribute("class"));
+    let classes = classes.flat_map(str::split_whitespace).map(|class| format!(".{class}"));
+    line(&classes.collect::<String>(), MOST_SOURCE)
+}
+
 /// The document that a node belongs to, as the node of its root.
-fn document_of(tree: &Tree, at: usize) -> Option<usize> {
+pub(super) fn document_of(tree: &Tree, at: usize) -> Option<usize> {
     tree.around(at).find(|up| tree.nodes[*up].kind == Kind::Document)
 }
 
@@ -185,7 +213,11 @@ pub(super) fn value(tree: &Tree, at: usize, role: &str) -> Option<String> {
             }
             return Some(chosen.join(", "));
         }
-        _ if is_editable(tree, at) => tree.text_of(at, 2 * MOST_NAME),
+        _ if is_editable(tree, at) => return Some(tree.text_of(at, MOST_LINES)),
+        "combobox" if node.tag != "input" => tree.text_of(at, 2 * MOST_NAME),
+        _ if node.tag == "textarea" => {
+            return Some(line(node.value.as_deref().unwrap_or_default(), MOST_LINES));
+        }
         "slider" | "spinbutton" if node.tag != "input" => {
             let said = node.attribute("aria-valuetext").or(node.attribute("aria-valuenow"));
             said.unwrap_or_default().to_owned()

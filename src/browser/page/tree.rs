@@ -108,6 +108,13 @@ impl Node {
         self.attributes.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
+    /// Whether all that is left of it is a pixel's breadth, as of what lies in a folded menu or is meant for the ear.
+    pub(in crate::browser) fn is_folded(&self) -> bool {
+        let whole = self.rect.unwrap_or_default();
+        let is_rest = |seen: f64, whole: f64| seen < 2.0 && whole > 4.0;
+        is_rest(self.seen.width, whole.width) || is_rest(self.seen.height, whole.height)
+    }
+
     /// An attribute in small letters without space around it; empty where there is none.
     pub(in crate::browser) fn word(&self, name: &str) -> String {
         self.attribute(name).unwrap_or_default().trim().to_ascii_lowercase()
@@ -179,7 +186,7 @@ impl Tree {
     /// Whether a reader sees something of it.
     pub(in crate::browser) fn is_seen(&self, at: usize) -> bool {
         let node = &self.nodes[at];
-        self.window.is_none() || (!node.hidden && !node.transparent && !node.seen.is_empty())
+        self.window.is_none() || (!node.hidden && !node.transparent && !node.seen.is_empty() && !node.is_folded())
     }
 
     /// Whether it is there for a reader, be it outside of the window.

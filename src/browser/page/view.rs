@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use super::tree::{Kind, NodeKey, Tree};
-use super::written::{held, mark_place, ordinal, written_as};
+use super::tree::{Kind, Node, NodeKey, Tree};
+use super::write::{Marks, write};
 use super::{describe, line};
 use crate::document::{Limits, html};
 
@@ -19,11 +19,17 @@ const MOST_TEXT: usize = 40_000;
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::browser) struct Element {
     pub(in crate::browser) key: NodeKey,
+    /// What a click has to hit: itself, or the label of a box that the page does not show.
+    pub(in crate::browser) pressed: NodeKey,
     /// The browser's name for the frame that it stands in.
     pub(in crate::browser) frame: String,
     pub(in crate::browser) tag: String,
     pub(in crate::browser) role: &'static str,
     pub(in crate::browser) name: String,
+    /// Where it has no name, what its author calls it in the page's source.
+    pub(in crate::browser) source: String,
+    /// What stands in an empty field.
+    pub(in crate::browser) placeholder: String,
     pub(in crate::browser) value: Option<String>,
     pub(in crate::browser) states: Vec<&'static str>,
     /// Where a link leads.
@@ -37,6 +43,11 @@ impl Element {
         let mut text = self.role.to_owned();
         if !self.name.is_empty() {
             let _ = write!(text, " {:?}", self.name);
+        } else if !self.source.is_empty() {
+            let _ = write!(text, " ({})", self.source);
+        }
+        if !self.placeholder.is_empty() && self.placeholder != self.name {
+            let _ = write!(text, ", placeholder {:?}", self.placeholder);
         }
         if let Some(value) = self.value.as_deref().filter(|value| !value.is_empty()) {
             let _ = write!(text, ", value {value:?}");
@@ -69,13 +80,15 @@ pub(in crate::browser) struct View {
 /// Looks at a page.
 pub(in crate::browser) fn view(tree: &Tree) -> View {
     let mut view = View::default();
-    let mut numbers: HashMap<usize, usize> = HashMap::new();
-    let order = tree.in_order();
+    let mut marks = Marks::default();
+    let labels = Labels::of(tree);
     let mut more = 0_usize;
-    for at in &order {
-        let Some(role) = acts_as(tree, *at) else { continue };
-        if !is_reachable(tree, *at, role) {
-            let node = &tree.nodes[*at];
+    for at in tree.in_order() {
+        let Some(role) = acts_as(tree, at) else { continue };
+        let reachable = is_reachable(tree, at, role);
+        let label = if reachable { None } else { labels.pressed_for(tree, at) };
+        if !reachable && label.is_none() {
+            let node = &tree.nodes[at];
             if let (Some(rect), Some((_, height))) = (node.rect, tree.window)
                 && !node.hidden
                 && !rect.is_empty()
@@ -95,17 +108,59 @@ pub(in crate::browser) fn view(tree: &Tree) -> View {
             more += 1;
             continue;
         }
-        numbers.insert(*at, view.elements.len());
-        view.elements.push(element(tree, *at, role));
+        let number = view.elements.len();
+        match label {
+            Some(label) => drop(marks.labels.insert(label, number)),
+            None => drop(marks.numbers.insert(at, number)),
+        }
+        let mut element = element(tree, at, role);
+        if let Some(label) = label {
+            element.pressed = tree.nodes[label].key;
+        }
+        view.elements.push(element);
     }
     if more > 0 {
         view.notes.push(format!("{more} further elements are not listed"));
     }
     let limits = Limits { output_bytes: MOST_TEXT, ..Limits::default() };
-    let converted = html::page(&limits, |sink| write(tree, &view.elements, &numbers, sink));
+    let converted = html::page(&limits, |sink| write(tree, &view.elements, &marks, sink));
     view.markdown = converted.markdown;
     view.notes.extend(converted.notes);
     view
+}
+
+/// The labels that name their field by its id.
+struct Labels<'t>(HashMap<&'t str, Vec<usize>>);
+
+impl<'t> Labels<'t> {
+    fn of(tree: &'t Tree) -> Self {
+        let mut labels: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (at, node) in tree.nodes.iter().enumerate() {
+            if node.tag == "label"
+                && let Some(id) = node.attribute("for")
+            {
+                labels.entry(id).or_default().push(at);
+            }
+        }
+        Self(labels)
+    }
+
+    /// The label that is pressed for a box or a radio button which the page has hidden behind a drawing of its own.
+    fn pressed_for(&self, tree: &Tree, at: usize) -> Option<usize> {
+        let node = &tree.nodes[at];
+        if node.tag != "input" || !matches!(node.word("type").as_str(), "checkbox" | "radio") {
+            return None;
+        }
+        let is_seen = |label: &usize| {
+            let Node { seen, .. } = tree.nodes[*label];
+            tree.is_seen(*label) && seen.width.min(seen.height) > 1.0
+        };
+        let document = describe::document_of(tree, at);
+        let of_id = node.attribute("id").and_then(|id| self.0.get(id)).into_iter().flatten();
+        let mut named = of_id.copied().filter(|label| describe::document_of(tree, *label) == document);
+        let around = || tree.around(at).find(|up| tree.nodes[*up].tag == "label");
+        named.find(is_seen).or_else(|| around().filter(is_seen))
+    }
 }
 
 /// The role of what can be acted on, or `clickable` for what hears clicks without having one.
@@ -154,6 +209,7 @@ fn is_reachable(tree: &Tree, at: usize, role: &str) -> bool {
         && (through || !node.transparent)
         && !node.seen.is_empty()
         && node.seen.width.max(node.seen.height) > 1.0
+        && !node.is_folded()
 }
 
 fn element(tree: &Tree, at: usize, role: &'static str) -> Element {
@@ -172,12 +228,16 @@ fn element(tree: &Tree, at: usize, role: &'static str) -> Element {
     } else {
         Vec::new()
     };
+    let name = describe::name(tree, at, role);
     Element {
         key: node.key,
         frame: tree.document_of(at).map(|document| document.frame.clone()).unwrap_or_default(),
         tag: node.tag.clone(),
         role,
-        name: describe::name(tree, at, role),
+        pressed: node.key,
+        source: if name.is_empty() { describe::source(tree, at) } else { String::new() },
+        placeholder: if describe::is_field(role) { describe::placeholder(node) } else { String::new() },
+        name,
         value: describe::value(tree, at, role),
         states: describe::states(tree, at, role),
         target,
@@ -189,93 +249,4 @@ fn element(tree: &Tree, at: usize, role: &'static str) -> Element {
 fn absolute(tree: &Tree, at: usize, href: &str) -> String {
     let base = tree.document_of(at).and_then(|document| reqwest::Url::parse(&document.base_url).ok());
     base.and_then(|base| base.join(href.trim()).ok()).map_or_else(|| href.trim().to_owned(), String::from)
-}
-
-/// What is done on the way through the tree.
-enum Step {
-    Enter(usize),
-    Leave(usize),
-}
-
-/// Walks over what is seen and writes it.
-fn write(tree: &Tree, elements: &[Element], numbers: &HashMap<usize, usize>, sink: &mut html::PageSink<'_, '_>) {
-    let held = held(tree, numbers);
-    // A mark stands where the words of its element end, be that in a block within it.
-    let marks: HashMap<usize, (usize, usize)> =
-        numbers.iter().map(|(at, number)| (mark_place(tree, *at, numbers, &held), (*at, *number))).collect();
-    let mut steps: Vec<Step> = tree.root().map(Step::Enter).into_iter().collect();
-    while let Some(step) = steps.pop() {
-        match step {
-            Step::Enter(at) => {
-                let node = &tree.nodes[at];
-                // What is not seen still parts the lines and columns of what is.
-                if !held[at] && !matches!(node.tag.as_str(), "br" | "td" | "th") {
-                    continue;
-                }
-                if node.kind == Kind::Text {
-                    if tree.is_seen(at) {
-                        sink.text(&node.text);
-                    }
-                    continue;
-                }
-                let number = numbers.get(&at).copied();
-                let tag = node.tag.as_str();
-                if matches!(tag, "script" | "style" | "noscript" | "template" | "head" | "title") {
-                    continue;
-                }
-                let inner = number.and_then(|number| elements.get(number)).filter(|element| {
-                    describe::is_field(element.role) || matches!(element.tag.as_str(), "input" | "select" | "textarea")
-                });
-                if let (Some(number), Some(element)) = (number, inner) {
-                    // What stands in a field is said with its mark.
-                    sink.mark(&field(number, element));
-                    continue;
-                }
-                if matches!(tag, "input" | "select" | "textarea" | "option" | "datalist") {
-                    continue;
-                }
-                if node.kind == Kind::Element {
-                    let name = written_as(tree, at);
-                    let seen = tree.is_seen(at);
-                    if !matches!(tag, "img" | "hr") || seen {
-                        sink.start(name, &|wanted| match wanted {
-                            // Where links lead is said in the list.
-                            "href" => None,
-                            // Addresses of pictures are long and say little.
-                            // Items before it may be out of sight.
-                            "value" if tag == "li" => ordinal(tree, at),
-                            "src" if tag == "img" => node.attribute("alt").map(|_| "image".to_owned()),
-                            _ => node.attribute(wanted).map(ToOwned::to_owned),
-                        });
-                    }
-                }
-                steps.push(Step::Leave(at));
-                steps.extend(node.children.iter().rev().map(|child| Step::Enter(*child)));
-            }
-            Step::Leave(at) => {
-                if let Some((of, number)) = marks.get(&at) {
-                    let element = &elements[*number];
-                    // Without words of its own a name says what it is.
-                    let silent = tree.text_of(*of, 10).is_empty() && !element.name.is_empty();
-                    let name = if silent { element.name.replace(['[', ']'], "") } else { String::new() };
-                    sink.mark(&format!("{name}[{number}]"));
-                }
-                if tree.nodes[at].kind == Kind::Element {
-                    sink.end(written_as(tree, at));
-                }
-            }
-        }
-    }
-}
-
-/// A field as it stands in the text.
-fn field(number: usize, element: &Element) -> String {
-    let mut text = format!("[{number}: {}", element.role);
-    let checked = element.states.contains(&"checked");
-    match (element.role, &element.value) {
-        ("checkbox" | "radio" | "switch", _) => text += if checked { " ☑" } else { " ☐" },
-        (_, Some(value)) if !value.is_empty() => drop(write!(text, " {:?}", line(value, 60))),
-        _ => {}
-    }
-    text.replace('\n', " ") + "]"
 }

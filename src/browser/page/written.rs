@@ -1,8 +1,9 @@
-//! How a node is written as Markdown: as which element, whether at all, and where its mark goes.
+//! How a node is written as Markdown: as which element, beside which others, with which number.
 
-use std::collections::HashMap;
+use super::tree::Tree;
 
-use super::tree::{Kind, Tree};
+/// Pixels that a row of boxes may be high to be one line.
+const MOST_ROW: f64 = 60.0;
 
 /// Elements that are written as what they are.
 const KNOWN: &[&str] = &[
@@ -45,72 +46,42 @@ const KNOWN: &[&str] = &[
     "canvas",
 ];
 
-/// The element as which one is written: what the style sheet puts on lines of its own begins a line.
-pub(super) fn written_as(tree: &Tree, at: usize) -> &'static str {
+/// The element as which one is written, and whether there is room between it and what stands before it on its line: what
+/// the style sheet puts on lines of its own begins a line.
+pub(super) fn written_as(tree: &Tree, at: usize) -> (&'static str, bool) {
     let node = &tree.nodes[at];
     if let Some(known) = KNOWN.iter().find(|known| **known == node.tag) {
         // A page that lays out with list items or tables beside each other still has lists and tables.
-        return known;
+        return (known, false);
     }
     if tree.window.is_none() {
         return match node.tag.as_str() {
             "span" | "a" | "label" | "small" | "sub" | "sup" | "time" | "font" | "u" | "q" | "abbr" | "mark"
-            | "button" => "span",
-            _ => "div",
+            | "button" => ("span", false),
+            _ => ("div", false),
         };
     }
-    let inline = matches!(node.display.as_str(), "" | "inline" | "contents" | "inline-block" | "inline-flex");
-    if inline || stands_beside(tree, at) { "span" } else { "div" }
+    let inline = matches!(node.display.as_str(), "" | "inline" | "contents");
+    let (before, after) = if inline { (false, false) } else { beside(tree, at) };
+    let flows = inline || matches!(node.display.as_str(), "inline-block" | "inline-flex");
+    (if flows || before || after { "span" } else { "div" }, before)
 }
 
-/// Whether a box stands on one line with the one before it, as those of a row do.
-fn stands_beside(tree: &Tree, at: usize) -> bool {
+/// Whether a box stands on one line with the one before it, and with the one after it, as those of a row do.
+fn beside(tree: &Tree, at: usize) -> (bool, bool) {
     let node = &tree.nodes[at];
-    let (Some(parent), Some(rect)) = (node.parent, node.rect) else { return false };
+    let (Some(parent), Some(rect)) = (node.parent, node.rect) else { return (false, false) };
     let siblings = &tree.nodes[parent].children;
-    let Some(place) = siblings.iter().position(|sibling| *sibling == at) else { return false };
-    let beside = |other: &usize| {
-        let Some(other) = tree.nodes[*other].rect.filter(|other| !other.is_empty()) else { return false };
-        let common = rect.bottom().min(other.bottom()) - rect.y.max(other.y);
-        common > 0.5 * rect.height.min(other.height) && rect.height < 60.0
-    };
-    siblings[..place].iter().rev().find(|other| tree.nodes[**other].rect.is_some()).is_some_and(beside)
-}
-
-/// Which nodes are seen, or hold something that is: all others are left out, with the tables and lists that they make.
-pub(super) fn held(tree: &Tree, numbers: &HashMap<usize, usize>) -> Vec<bool> {
-    let mut held = vec![false; tree.nodes.len()];
-    for at in tree.in_order().into_iter().rev() {
-        let node = &tree.nodes[at];
-        let alone = || match node.kind {
-            Kind::Text => tree.is_seen(at),
-            Kind::Element => matches!(node.tag.as_str(), "img" | "hr") && tree.is_seen(at),
-            Kind::Document => true,
+    let Some(place) = siblings.iter().position(|sibling| *sibling == at) else { return (false, false) };
+    let with = |other: Option<&usize>| {
+        let Some(other) = other.and_then(|other| tree.nodes[*other].rect).filter(|other| !other.is_empty()) else {
+            return false;
         };
-        held[at] = held[at] || numbers.contains_key(&at) || alone();
-        if let Some(up) = node.parent.filter(|_| held[at]) {
-            held[up] = true;
-        }
-    }
-    held
-}
-
-/// Where the mark of an element is written: at its end, or at that of the last block in it.
-pub(super) fn mark_place(tree: &Tree, at: usize, numbers: &HashMap<usize, usize>, held: &[bool]) -> usize {
-    let mut place = at;
-    loop {
-        let last = tree.nodes[place].children.iter().rev().find(|child| held[**child]);
-        match last {
-            Some(last)
-                if tree.nodes[*last].kind == Kind::Element
-                    && !numbers.contains_key(last)
-                    && matches!(written_as(tree, *last), "div" | "p" | "span") =>
-            {
-                place = *last;
-            }
-            _ => return place,
-        }
-    }
+        let common = rect.bottom().min(other.bottom()) - rect.y.max(other.y);
+        common > 0.5 * rect.height.min(other.height) && rect.height.max(other.height) < MOST_ROW
+    };
+    let has_place = |other: &&usize| tree.nodes[**other].rect.is_some();
+    (with(siblings[..place].iter().rev().find(has_place)), with(siblings[place + 1..].iter().find(has_place)))
 }
 
 /// The number of an item in a numbered list.
@@ -132,6 +103,7 @@ pub(super) fn ordinal(tree: &Tree, at: usize) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::browser::page::tree::Kind;
     use crate::browser::page::{Document, Node, NodeKey, Rect, view};
 
     /// A tree of (parent, tag or text, seen), with a document around it.
