@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::BrowserError;
 use super::keys::Key;
-use super::page::{self, Element, NodeKey};
+use super::page::{self, Element};
 use super::running::{Evaluated, Running};
 use super::session::{Action, Surroundings};
 use crate::workspace::ConfinedPath;
@@ -17,32 +17,28 @@ use crate::workspace::ConfinedPath;
 /// The functions that run in a page.
 const FUNCTIONS: &str = include_str!("act.js");
 /// How long a page may take to hear of a click or a key: its scripts run meanwhile.
-const HEARD: Duration = Duration::from_secs(8);
+pub(super) const HEARD: Duration = Duration::from_secs(8);
 /// Pages that propose something for what is typed wait for a pause before they do.
 const PAUSE: Duration = Duration::from_millis(350);
 /// Up to so many characters are typed key by key, as pages that look at keys expect it.
 const KEYS: usize = 200;
 /// What is said of an element that the page has replaced.
-const GONE: &str = "the page has changed and has no such element any more; the list below is the present one";
+pub(super) const GONE: &str =
+    "the page has changed and has no such element any more; the list below is the present one";
 
 /// A node of a page, and how it is reached.
 #[derive(Debug, Clone, Copy)]
-struct Node<'a> {
-    session: &'a str,
-    frame: &'a str,
+pub(super) struct Node<'a> {
+    pub(super) session: &'a str,
+    pub(super) frame: &'a str,
     /// `backendNodeId`.
-    backend: i64,
+    pub(super) backend: i64,
 }
 
 /// What lies over an element, if something does.
 #[derive(Deserialize)]
 struct Covered {
     by: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Quads {
-    quads: Vec<[f64; 8]>,
 }
 
 #[derive(Deserialize)]
@@ -189,63 +185,6 @@ impl Running {
             }
         }
         Ok(())
-    }
-
-    /// How far the document is scrolled that a session shows: the page, or a frame of another process.
-    async fn scrolled(&self, target: &str, session: &str) -> Result<(f64, f64), BrowserError> {
-        let frames = self.watch.tab(target, |tab| tab.frames.clone()).unwrap_or_default();
-        let frame = frames.iter().find(|(known, _)| known == session).map_or(target, |(_, frame)| frame);
-        self.evaluate_in(session, frame, "[scrollX, scrollY]", HEARD).await
-    }
-
-    /// Brings an element into sight and gives a point of it, in the window of its session.
-    async fn point(&self, node: &Node<'_>) -> Result<(f64, f64), BrowserError> {
-        let wanted = json!({"backendNodeId": node.backend});
-        let session = Some(node.session);
-        let gone = |error: BrowserError| match error {
-            BrowserError::Refused(_) => BrowserError::Refused(GONE.to_owned()),
-            error => error,
-        };
-        self.connection.call::<Value>(session, "DOM.scrollIntoViewIfNeeded", &wanted).await.map_err(gone)?;
-        let Quads { quads } = self.connection.call(session, "DOM.getContentQuads", &wanted).await.map_err(gone)?;
-        let size = |quad: &[f64; 8]| (quad[2] - quad[0]).abs().max(1.0) * (quad[7] - quad[1]).abs().max(1.0);
-        // A link over two lines has two boxes, and nothing of it lies between them.
-        let largest = quads.iter().max_by(|a, b| size(a).total_cmp(&size(b)));
-        let quad = largest.ok_or_else(|| BrowserError::Refused("the element has no place on the page".to_owned()))?;
-        let middle = |first: usize| (quad[first] + quad[first + 2] + quad[first + 4] + quad[first + 6]) / 4.0;
-        Ok((middle(0), middle(1)))
-    }
-
-    /// Where the window of a frame of another process lies in that of the page.
-    async fn offset(&self, target: &str, node: &Node<'_>) -> Result<(f64, f64), BrowserError> {
-        #[derive(Deserialize)]
-        struct Boxed {
-            model: Model,
-        }
-        #[derive(Deserialize)]
-        struct Model {
-            content: [f64; 8],
-        }
-        let (mut left, mut top) = (0.0, 0.0);
-        let page = self.session_of(target)?;
-        let frames = self.watch.tab(target, |tab| tab.frames.clone()).unwrap_or_default();
-        let mut session = node.session.to_owned();
-        for _ in 0..8 {
-            if session == page {
-                break;
-            }
-            let Some((_, frame)) = frames.iter().find(|(known, _)| *known == session) else { break };
-            let others = frames.iter().map(|(other, _)| other).filter(|other| **other != session);
-            let sessions: Vec<String> = std::iter::once(&page).chain(others).cloned().collect();
-            let Some(NodeKey { part, backend }) = self.owner(&sessions, frame).await else { break };
-            let outer = sessions[part].clone();
-            let Boxed { model } =
-                self.connection.call(Some(&outer), "DOM.getBoxModel", json!({"backendNodeId": backend})).await?;
-            left += model.content[0];
-            top += model.content[1];
-            session = outer;
-        }
-        Ok((left, top))
     }
 
     /// Puts something into a field of any kind.

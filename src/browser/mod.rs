@@ -22,6 +22,7 @@ mod keys;
 mod look;
 mod page;
 mod pass;
+mod place;
 mod plain;
 mod process;
 mod program;

@@ -1,0 +1,73 @@
+//! Where an element lies: in its document, in its window, and in that of the page.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::BrowserError;
+use super::act::{GONE, HEARD, Node};
+use super::page::NodeKey;
+use super::running::Running;
+
+#[derive(Deserialize)]
+struct Quads {
+    quads: Vec<[f64; 8]>,
+}
+
+impl Running {
+    /// How far the document is scrolled that a session shows: the page, or a frame of another process.
+    pub(super) async fn scrolled(&self, target: &str, session: &str) -> Result<(f64, f64), BrowserError> {
+        let frames = self.watch.tab(target, |tab| tab.frames.clone()).unwrap_or_default();
+        let frame = frames.iter().find(|(known, _)| known == session).map_or(target, |(_, frame)| frame);
+        self.evaluate_in(session, frame, "[scrollX, scrollY]", HEARD).await
+    }
+
+    /// Brings an element into sight and gives a point of it, in the window of its session.
+    pub(super) async fn point(&self, node: &Node<'_>) -> Result<(f64, f64), BrowserError> {
+        let wanted = json!({"backendNodeId": node.backend});
+        let session = Some(node.session);
+        let gone = |error: BrowserError| match error {
+            BrowserError::Refused(_) => BrowserError::Refused(GONE.to_owned()),
+            error => error,
+        };
+        self.connection.call::<Value>(session, "DOM.scrollIntoViewIfNeeded", &wanted).await.map_err(gone)?;
+        let Quads { quads } = self.connection.call(session, "DOM.getContentQuads", &wanted).await.map_err(gone)?;
+        let size = |quad: &[f64; 8]| (quad[2] - quad[0]).abs().max(1.0) * (quad[7] - quad[1]).abs().max(1.0);
+        // A link over two lines has two boxes, and nothing of it lies between them.
+        let largest = quads.iter().max_by(|a, b| size(a).total_cmp(&size(b)));
+        let quad = largest.ok_or_else(|| BrowserError::Refused("the element has no place on the page".to_owned()))?;
+        let middle = |first: usize| (quad[first] + quad[first + 2] + quad[first + 4] + quad[first + 6]) / 4.0;
+        Ok((middle(0), middle(1)))
+    }
+
+    /// Where the window of a frame of another process lies in that of the page.
+    pub(super) async fn offset(&self, target: &str, node: &Node<'_>) -> Result<(f64, f64), BrowserError> {
+        #[derive(Deserialize)]
+        struct Boxed {
+            model: Model,
+        }
+        #[derive(Deserialize)]
+        struct Model {
+            content: [f64; 8],
+        }
+        let (mut left, mut top) = (0.0, 0.0);
+        let page = self.session_of(target)?;
+        let frames = self.watch.tab(target, |tab| tab.frames.clone()).unwrap_or_default();
+        let mut session = node.session.to_owned();
+        for _ in 0..8 {
+            if session == page {
+                break;
+            }
+            let Some((_, frame)) = frames.iter().find(|(known, _)| *known == session) else { break };
+            let others = frames.iter().map(|(other, _)| other).filter(|other| **other != session);
+            let sessions: Vec<String> = std::iter::once(&page).chain(others).cloned().collect();
+            let Some(NodeKey { part, backend }) = self.owner(&sessions, frame).await else { break };
+            let outer = sessions[part].clone();
+            let Boxed { model } =
+                self.connection.call(Some(&outer), "DOM.getBoxModel", json!({"backendNodeId": backend})).await?;
+            left += model.content[0];
+            top += model.content[1];
+            session = outer;
+        }
+        Ok((left, top))
+    }
+}
