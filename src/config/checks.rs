@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::fields::ENDPOINTS;
+use super::fields::{ENDPOINTS, KEYED};
 use super::paths::{Paths, expand, real};
 use super::problem::Problem;
 use super::settings::{Layer, Settings};
@@ -85,8 +85,9 @@ pub(super) fn without_endpoint(settings: &Settings) -> Vec<Problem> {
 /// Keys that would cross a network unencrypted.
 pub(super) fn keys_in_the_clear(settings: &Settings) -> Vec<Problem> {
     let mut warnings = Vec::new();
-    for endpoint in ENDPOINTS.iter().filter(|endpoint| settings.keys.contains_key(endpoint.path)) {
-        let path = format!("{}.base_url", endpoint.path);
+    let blocks = ENDPOINTS.iter().map(|endpoint| endpoint.path).chain(KEYED);
+    for block in blocks.filter(|block| settings.keys.contains_key(*block)) {
+        let path = format!("{block}.base_url");
         if settings.text(&path).is_some_and(value::in_the_clear) {
             let problem =
                 Problem::new(path.clone(), "is plain http to another machine: the key can be read on the way");

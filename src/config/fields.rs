@@ -312,13 +312,13 @@ const ROWS: &[Row] = &[
         "search.provider",
         FieldKind::Choice(&["duckduckgo", "searxng", "brave", "tavily", "serper", "bing"]),
         "duckduckgo",
-        "Who searches the web: duckduckgo needs no key and is the least reliable, searxng needs search.base_url, the others a key.",
+        "Who searches the web: duckduckgo needs no key and is the least reliable, searxng and bing need search.base_url, the others a key.",
     ),
     (
         "search.base_url",
         FieldKind::Url,
         "[the provider's own]",
-        "Address of the provider, such as that of a SearXNG instance.",
+        "Address of the provider, such as that of a SearXNG instance, or of a service that speaks as Bing's did.",
     ),
     ("search.api_key", FieldKind::Key, "[not set]", "Key of the provider; the file must then have mode 0600."),
     (

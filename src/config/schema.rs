@@ -347,7 +347,7 @@ pub enum SearchProvider {
     Tavily,
     /// Serper.
     Serper,
-    /// Bing Web Search API v7, or whoever speaks the same.
+    /// Whoever speaks as the Bing Web Search API v7 did.
     Bing,
 }
 

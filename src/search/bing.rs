@@ -1,14 +1,14 @@
-//! Bing Web Search API v7 and whoever speaks the same: `GET /v7.0/search`, the key as `Ocp-Apim-Subscription-Key`.
+//! Whoever speaks as the Bing Web Search API v7 did: `GET /v7.0/search`, the key as `Ocp-Apim-Subscription-Key`. Microsoft
+//! itself ended that service in August 2025, so that no address is known without one that is configured.
 
 use futures::future::BoxFuture;
 use serde_json::Value;
 
 use super::http::{Connection, Request};
-use super::value::{list, plain, size, text};
-use super::{Hit, Picture, Provider, SearchError};
+use super::value::{address, hit, list, size, text};
+use super::{Hit, Pages, Picture, Provider, SearchError};
 
 pub(super) const NAME: &str = "Bing";
-pub(super) const BASE: &str = "https://api.bing.microsoft.com";
 const KEY: &str = "ocp-apim-subscription-key";
 
 pub(super) struct Bing(pub(super) Connection);
@@ -18,20 +18,15 @@ impl Provider for Bing {
         NAME
     }
 
-    fn web<'a>(&'a self, query: &'a str) -> BoxFuture<'a, Result<Vec<Hit>, SearchError>> {
+    fn web<'a>(&'a self, query: &'a str) -> BoxFuture<'a, Result<Pages, SearchError>> {
         Box::pin(async move {
             let query =
                 vec![("q", query.to_owned()), ("count", "20".to_owned()), ("responseFilter", "Webpages".to_owned())];
             let answer = self.0.json(Request::get("v7.0/search", query).with_key(KEY, "")).await?;
-            let hit = |value: &Value| {
-                Some(Hit {
-                    title: plain(&text(value, "name").unwrap_or_default()),
-                    url: text(value, "url")?,
-                    snippet: plain(&text(value, "snippet").unwrap_or_default()),
-                    date: text(value, "datePublished").or_else(|| text(value, "dateLastCrawled")),
-                })
+            let page = |value: &Value| {
+                Some(Hit { date: text(value, "datePublished"), ..hit(value, "name", "url", "snippet")? })
             };
-            Ok(list(&answer, "/webPages/value").filter_map(hit).collect())
+            Ok(list(&answer, "/webPages/value").filter_map(page).collect())
         })
     }
 
@@ -41,9 +36,9 @@ impl Provider for Bing {
             let answer = self.0.json(Request::get("v7.0/images/search", query).with_key(KEY, "")).await?;
             let picture = |value: &Value| {
                 Some(Picture {
-                    title: plain(&text(value, "name").unwrap_or_default()),
-                    url: text(value, "contentUrl")?,
-                    page: text(value, "hostPageUrl"),
+                    title: text(value, "name").unwrap_or_default(),
+                    url: address(value, "contentUrl")?,
+                    page: address(value, "hostPageUrl"),
                     size: size(value, "width", "height"),
                 })
             };

@@ -4,19 +4,27 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 
 use super::http::{Connection, Request};
-use super::value::{list, plain, size, text};
-use super::{Hit, Picture, Provider, SearchError};
+use super::value::{address, hit, list, size, text};
+use super::{Hit, Pages, Picture, Provider, SearchError};
+use crate::document::html::text_of;
 
 pub(super) const NAME: &str = "Brave Search";
 pub(super) const BASE: &str = "https://api.search.brave.com";
 /// The most that one request may ask for.
 const MOST_HITS: &str = "20";
 const MOST_PICTURES: usize = 100;
+/// Words of a query; with more it is an error there too, but one that does not say why.
+const MOST_WORDS: usize = 50;
 
 pub(super) struct Brave(pub(super) Connection);
 
 impl Brave {
     async fn ask(&self, path: &'static str, query: &str, count: String) -> Result<Value, SearchError> {
+        let words = query.split_whitespace().count();
+        if words > MOST_WORDS {
+            let why = format!("a query may have {MOST_WORDS} words, and this one has {words}");
+            return Err(SearchError::Refused { provider: NAME, why });
+        }
         let query = vec![("q", query.to_owned()), ("count", count)];
         self.0.json(Request::get(path, query).with_key("x-subscription-token", "")).await
     }
@@ -27,18 +35,31 @@ impl Provider for Brave {
         NAME
     }
 
-    fn web<'a>(&'a self, query: &'a str) -> BoxFuture<'a, Result<Vec<Hit>, SearchError>> {
+    fn at_once(&self) -> usize {
+        // Some plans allow one request in a second.
+        3
+    }
+
+    fn web<'a>(&'a self, query: &'a str) -> BoxFuture<'a, Result<Pages, SearchError>> {
         Box::pin(async move {
             let answer = self.ask("res/v1/web/search", query, MOST_HITS.to_owned()).await?;
-            let hit = |value: &Value| {
-                Some(Hit {
-                    title: plain(&text(value, "title").unwrap_or_default()),
-                    url: text(value, "url")?,
-                    snippet: plain(&text(value, "description").unwrap_or_default()),
-                    date: text(value, "page_age").or_else(|| text(value, "age")),
-                })
+            let of = |title: &'static str, snippet: &'static str| {
+                move |value: &Value| {
+                    let found = hit(value, title, "url", snippet)?;
+                    Some(Hit {
+                        // What matches stands in bold.
+                        title: text_of(&found.title),
+                        snippet: text_of(&found.snippet),
+                        date: text(value, "page_age").or_else(|| text(value, "age")),
+                        ..found
+                    })
+                }
             };
-            Ok(list(&answer, "/web/results").filter_map(hit).collect())
+            let web = list(&answer, "/web/results").filter_map(of("title", "description"));
+            let news = list(&answer, "/news/results").filter_map(of("title", "description"));
+            let talk = list(&answer, "/discussions/results").filter_map(of("title", "description"));
+            let questions = list(&answer, "/faq/results").filter_map(of("question", "answer"));
+            Ok(web.chain(news).chain(talk).chain(questions).collect())
         })
     }
 
@@ -50,9 +71,9 @@ impl Provider for Brave {
                 let own = value.get("properties").unwrap_or(&Value::Null);
                 let thumbnail = value.get("thumbnail").unwrap_or(&Value::Null);
                 Some(Picture {
-                    title: plain(&text(value, "title").unwrap_or_default()),
-                    url: text(own, "url").or_else(|| text(thumbnail, "src"))?,
-                    page: text(value, "url"),
+                    title: text_of(&text(value, "title").unwrap_or_default()),
+                    url: address(own, "url").or_else(|| address(thumbnail, "src"))?,
+                    page: address(value, "url"),
                     size: size(own, "width", "height"),
                 })
             };

@@ -6,8 +6,8 @@ use reqwest::{Method, StatusCode, Url};
 use serde_json::Value;
 
 use super::http::{Answer, Body, Connection, Request};
-use super::value::{list, plain, size, text};
-use super::{Hit, Picture, Provider, SearchError};
+use super::value::{address, list, size, text, web_address};
+use super::{Hit, Pages, Picture, Provider, SearchError};
 use crate::document::html::{Piece, pieces};
 
 pub(super) const NAME: &str = "DuckDuckGo";
@@ -26,16 +26,20 @@ impl DuckDuckGo {
         Self { web, pictures }
     }
 
-    /// Whether an answer is one, or a page that asks whether one is a person.
-    fn checked(connection: &Connection, answer: &Answer) -> Result<String, SearchError> {
+    /// The text of an answer, if it is one and no page that asks whether one is a person.
+    fn page(connection: &Connection, answer: &Answer) -> Result<String, SearchError> {
         let body = String::from_utf8_lossy(&answer.body).into_owned();
-        let asks = body.contains("anomaly-modal") || body.contains("anomaly.js");
-        if asks || answer.status == StatusCode::ACCEPTED || answer.status == StatusCode::FORBIDDEN {
-            return Err(SearchError::Limited { provider: NAME, after: None });
+        if answer.status == StatusCode::ACCEPTED || is_challenge(&body) {
+            let said = "it asks whether one is a person".to_owned();
+            return Err(SearchError::Limited { provider: NAME, after: None, said });
         }
         connection.succeeded(answer)?;
         Ok(body)
     }
+}
+
+fn failed(why: &str) -> SearchError {
+    SearchError::Failed { provider: NAME, why: format!("{why}; another search.provider is more reliable") }
 }
 
 impl Provider for DuckDuckGo {
@@ -43,55 +47,84 @@ impl Provider for DuckDuckGo {
         NAME
     }
 
-    fn web<'a>(&'a self, query: &'a str) -> BoxFuture<'a, Result<Vec<Hit>, SearchError>> {
+    fn at_once(&self) -> usize {
+        // Whoever asks more at a time is no person.
+        2
+    }
+
+    fn web<'a>(&'a self, query: &'a str) -> BoxFuture<'a, Result<Pages, SearchError>> {
         Box::pin(async move {
-            let form = Body::Form(vec![("q", query.to_owned()), ("kl", "wt-wt".to_owned())]);
+            let form = vec![("q", plain_words(query)), ("b", String::new()), ("kl", "wt-wt".to_owned())];
             let request = Request {
                 method: Method::POST,
-                body: Some(form),
+                body: Some(Body::Form(form)),
                 accept: "text/html",
+                from_own_page: true,
                 ..Request::get("html/", Vec::new())
             };
             let answer = self.web.send(request).await?;
-            let body = Self::checked(&self.web, &answer)?;
-            hits(&body).ok_or_else(|| SearchError::Failed {
-                provider: NAME,
-                why: "its page has another form than is known; another search.provider is more reliable".to_owned(),
-            })
+            let page = Self::page(&self.web, &answer)?;
+            let hits = hits(&page).ok_or_else(|| failed("its page has another form than is known"))?;
+            Ok(hits.into_iter().collect())
         })
     }
 
     fn pictures<'a>(&'a self, query: &'a str, _count: usize) -> BoxFuture<'a, Result<Vec<Picture>, SearchError>> {
         Box::pin(async move {
             let connection = self.pictures.as_ref().map_err(Clone::clone)?;
-            let wanted = vec![("q", query.to_owned()), ("iax", "images".to_owned()), ("ia", "images".to_owned())];
+            let query = plain_words(query);
+            let wanted = vec![("q", query.clone()), ("iax", "images".to_owned()), ("ia", "images".to_owned())];
             let page = connection.send(Request { accept: "text/html", ..Request::get("", wanted) }).await?;
-            let page = Self::checked(connection, &page)?;
-            let token = token(&page).ok_or(SearchError::Limited { provider: NAME, after: None })?;
+            let page = Self::page(connection, &page)?;
+            let token = token(&page).ok_or_else(|| failed("its page holds no token for pictures"))?;
             let wanted = vec![
                 ("l", "wt-wt".to_owned()),
                 ("o", "json".to_owned()),
-                ("q", query.to_owned()),
+                ("q", query),
                 ("vqd", token),
                 ("p", "1".to_owned()),
             ];
-            let answer = connection.send(Request::get("i.js", wanted)).await?;
-            let body = Self::checked(connection, &answer)?;
-            let answer: Value = serde_json::from_str(&body).map_err(|error| SearchError::Failed {
-                provider: NAME,
-                why: format!("its answer is no JSON: {error}"),
-            })?;
+            let answer = connection.send(Request { from_own_page: true, ..Request::get("i.js", wanted) }).await?;
+            match answer.status {
+                StatusCode::FORBIDDEN => {
+                    let why = "it does not give pictures to programs; another search.provider does".to_owned();
+                    return Err(SearchError::Refused { provider: NAME, why });
+                }
+                StatusCode::ACCEPTED => return Err(connection.limited(&answer)),
+                _ => {}
+            }
+            let answer = connection.read(&answer)?;
             let picture = |value: &Value| {
                 Some(Picture {
-                    title: plain(&text(value, "title").unwrap_or_default()),
-                    url: text(value, "image")?,
-                    page: text(value, "url"),
+                    title: text(value, "title").unwrap_or_default(),
+                    url: address(value, "image")?,
+                    page: address(value, "url"),
                     size: size(value, "width", "height"),
                 })
             };
             Ok(list(&answer, "/results").filter_map(picture).collect())
         })
     }
+}
+
+/// A query of which it takes nothing as an order: a word that begins with `!` leads to another site, and one that begins
+/// with a backslash to the first hit.
+fn plain_words(query: &str) -> String {
+    let word = |word: &str| if word.starts_with(['!', '\\']) { format!("'{word}'") } else { word.to_owned() };
+    query.split_whitespace().map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// Whether a page is one that asks for a proof. What was searched for may hold any words, so it is attributes that count.
+fn is_challenge(body: &str) -> bool {
+    let mut found = false;
+    pieces(body, |piece| {
+        if let Piece::Start(_, attributes) = piece {
+            let classes = attributes.get("class").unwrap_or_default();
+            found |= attributes.get("id") == Some("challenge-form")
+                || classes.split_whitespace().any(|class| class.starts_with("anomaly-modal"));
+        }
+    });
+    found
 }
 
 /// The hits of a page; `None` where it is no page of hits.
@@ -102,22 +135,25 @@ fn hits(body: &str) -> Option<Vec<Hit>> {
         Snippet,
     }
     let mut hits: Vec<Hit> = Vec::new();
-    let (mut inside, mut known, mut advert) = (Inside::Nothing, false, false);
+    // `open` is whether the last hit is the one of this result: one without an address has none.
+    let (mut inside, mut known, mut advert, mut open) = (Inside::Nothing, false, false, false);
     pieces(body, |piece| match piece {
         Piece::Start(_, attributes) => {
             known |= attributes.has_class("results") || attributes.has_class("no-results");
             if attributes.has_class("result") {
-                advert = attributes.has_class("result--ad");
+                (advert, open) = (attributes.has_class("result--ad"), false);
             }
             if advert {
                 return;
             }
             if attributes.has_class("result__a") {
-                if let Some(url) = attributes.get("href").and_then(target) {
+                let url = attributes.get("href").and_then(target);
+                open = url.is_some();
+                if let Some(url) = url {
                     hits.push(Hit { url, ..Hit::default() });
                     inside = Inside::Title;
                 }
-            } else if attributes.has_class("result__snippet") {
+            } else if attributes.has_class("result__snippet") && open {
                 inside = Inside::Snippet;
             }
         }
@@ -146,11 +182,12 @@ fn hits(body: &str) -> Option<Vec<Hit>> {
 fn target(href: &str) -> Option<String> {
     let base = Url::parse(PICTURES).ok()?;
     let url = base.join(href).ok()?;
-    if url.path() == "/l/" {
-        return url.query_pairs().find(|(name, _)| name == "uddg").map(|(_, value)| value.into_owned());
+    match url.path() {
+        "/l/" => web_address(&url.query_pairs().find(|(name, _)| name == "uddg")?.1),
+        // Adverts lead over a page of its own.
+        "/y.js" => None,
+        _ => web_address(url.as_str()),
     }
-    // Adverts lead over a page of its own.
-    (url.path() != "/y.js").then(|| url.into())
 }
 
 /// The token that its requests for JSON want.
@@ -180,5 +217,24 @@ mod tests {
         assert_eq!(hits("<div class=results><div class=no-results>No results.</div></div>"), Some(Vec::new()));
         assert_eq!(hits("<html><body>Something else</body></html>"), None);
         assert_eq!(token("...vqd=\"4-12345\"&..."), Some("4-12345".to_owned()));
+    }
+
+    #[test]
+    fn the_words_of_a_result_without_an_address_go_to_no_other() {
+        let page = r#"<div class=results><div class=result><a class=result__a href="https://one.test/">One</a>
+            <a class=result__snippet>of one</a></div>
+            <div class=result><a class=result__a href="/l/?rut=1">Two</a><a class=result__snippet>of two</a></div>
+            <div class=result><a class=result__a href="javascript:x()">Three</a><a class=result__snippet>of three</a></div></div>"#;
+        let hits = hits(page).expect("a page of hits");
+        assert_eq!(hits.len(), 1, "{hits:?}");
+        assert_eq!((hits[0].title.as_str(), hits[0].snippet.as_str()), ("One", "of one"));
+    }
+
+    #[test]
+    fn orders_in_a_query_are_words_and_a_challenge_is_known_by_its_form() {
+        assert_eq!(plain_words(r"rust  !g \first"), r"rust '!g' '\first'");
+        assert!(is_challenge(r#"<form id="challenge-form" action="//duckduckgo.com/anomaly.js">"#));
+        assert!(is_challenge(r#"<div class="anomaly-modal__title">Unfortunately"#));
+        assert!(!is_challenge("<input value='anomaly.js challenge-form anomaly-modal'><p>anomaly-modal</p>"));
     }
 }

@@ -1,33 +1,60 @@
 //! The answers of several queries as one list, each thing once.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use super::{Hit, Picture};
 
-/// Takes the hits of each query in turn, so that the best of each come first, and leaves out what came before. Each hit
-/// stands with the number of its query.
+/// Takes the hits of each query in turn, so that the best of each come first. What came before comes no second time, but
+/// may bring what the first lacks. Each hit stands with the number of its query.
 pub fn merged(answers: Vec<Vec<Hit>>) -> Vec<(usize, Hit)> {
-    each_once(answers, |hit| &hit.url)
+    each_once(
+        answers,
+        |hit| &hit.url,
+        |hit, again| {
+            fill(&mut hit.title, again.title);
+            fill(&mut hit.snippet, again.snippet);
+            hit.date = hit.date.take().or(again.date);
+        },
+    )
 }
 
 /// The same for pictures, at most so many.
 pub fn merged_pictures(answers: Vec<Vec<Picture>>, most: usize) -> Vec<(usize, Picture)> {
-    let mut pictures = each_once(answers, |picture| &picture.url);
+    let mut pictures = each_once(
+        answers,
+        |picture| &picture.url,
+        |picture, again| {
+            fill(&mut picture.title, again.title);
+            picture.page = picture.page.take().or(again.page);
+            picture.size = picture.size.or(again.size);
+        },
+    );
     pictures.truncate(most);
     pictures
 }
 
-fn each_once<T>(answers: Vec<Vec<T>>, url: impl Fn(&T) -> &String) -> Vec<(usize, T)> {
-    let mut seen = HashSet::new();
-    let mut merged = Vec::new();
+fn fill(text: &mut String, other: String) {
+    if text.is_empty() {
+        *text = other;
+    }
+}
+
+fn each_once<T>(answers: Vec<Vec<T>>, url: impl Fn(&T) -> &String, complete: impl Fn(&mut T, T)) -> Vec<(usize, T)> {
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    let mut merged: Vec<(usize, T)> = Vec::new();
     let mut rows: Vec<_> = answers.into_iter().map(Vec::into_iter).collect();
     loop {
         let mut more = false;
         for (query, row) in rows.iter_mut().enumerate() {
             let Some(next) = row.next() else { continue };
             more = true;
-            if seen.insert(key(url(&next))) {
-                merged.push((query, next));
+            match seen.entry(key(url(&next))) {
+                Entry::Occupied(place) => complete(&mut merged[*place.get()].1, next),
+                Entry::Vacant(place) => {
+                    place.insert(merged.len());
+                    merged.push((query, next));
+                }
             }
         }
         if !more {
@@ -73,5 +100,17 @@ mod tests {
             (1, "https://b.test/?id=2"),
         ];
         assert_eq!(merged, expected.map(|(query, url)| (query, url.to_owned())));
+    }
+
+    #[test]
+    fn what_the_first_lacks_comes_from_the_next() {
+        let hit = |title: &str, snippet: &str, date: Option<&str>| Hit {
+            title: title.to_owned(),
+            url: "https://a.test/".to_owned(),
+            snippet: snippet.to_owned(),
+            date: date.map(ToOwned::to_owned),
+        };
+        let merged = merged(vec![vec![hit("A", "", None)], vec![hit("B", "words", Some("2024"))]]);
+        assert_eq!(merged, vec![(0, hit("A", "words", Some("2024")))]);
     }
 }

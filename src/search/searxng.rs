@@ -1,37 +1,47 @@
 //! SearXNG, and searx, which speaks the same: `GET /search?format=json` of any instance.
 
 use futures::future::BoxFuture;
+use reqwest::StatusCode;
 use serde_json::Value;
 
 use super::http::{Connection, Request};
-use super::value::{list, plain, text};
-use super::{Hit, Picture, Provider, SearchError};
+use super::value::{address, hit, list, text};
+use super::{Hit, Pages, Picture, Provider, SearchError};
 
 pub(super) const NAME: &str = "SearXNG";
+/// Pages of pictures that one query may take.
+const MOST_PAGES: usize = 3;
 
 pub(super) struct Searxng(pub(super) Connection);
 
 impl Searxng {
-    async fn ask(&self, query: &str, category: &'static str) -> Result<Value, SearchError> {
-        let query = vec![("q", query.to_owned()), ("format", "json".to_owned()), ("categories", category.to_owned())];
-        let request = Request::get("search", query).with_key("authorization", "Bearer ");
-        let answer = self.0.json(request).await?;
-        // An instance whose engines are all shut out answers with an empty list, which is no empty answer.
-        if list(&answer, "/results").next().is_none() {
-            let reasons: Vec<String> = list(&answer, "/unresponsive_engines")
-                .filter_map(|engine| {
-                    let name = engine.get(0)?.as_str()?;
-                    let reason = engine.get(1).and_then(Value::as_str).unwrap_or("no answer");
-                    Some(format!("{name}: {reason}"))
-                })
-                .collect();
-            if !reasons.is_empty() {
-                let why = format!("none of its engines answered ({})", reasons.join(", "));
-                return Err(SearchError::Failed { provider: NAME, why });
-            }
+    async fn ask(&self, query: &str, category: &'static str, page: usize) -> Result<Value, SearchError> {
+        let mut query =
+            vec![("q", query.to_owned()), ("format", "json".to_owned()), ("categories", category.to_owned())];
+        if page > 1 {
+            query.push(("pageno", page.to_string()));
         }
-        Ok(answer)
+        let answer = self.0.send(Request::get("search", query).with_key("authorization", "Bearer ")).await?;
+        if answer.status == StatusCode::FORBIDDEN {
+            let why = "status 403: an instance answers so when it gives no JSON; its settings.yml must name json under \
+                       search.formats";
+            return Err(SearchError::Refused { provider: NAME, why: why.to_owned() });
+        }
+        self.0.read(&answer)
     }
+}
+
+/// An instance whose engines are all shut out answers with nothing, which is no empty answer.
+fn shut_out(answer: &Value) -> Option<SearchError> {
+    let reasons: Vec<String> = list(answer, "/unresponsive_engines")
+        .filter_map(|engine| {
+            let name = engine.get(0)?.as_str()?;
+            let reason = engine.get(1).and_then(Value::as_str).unwrap_or("no answer");
+            Some(format!("{name}: {reason}"))
+        })
+        .collect();
+    let why = format!("none of its engines answered ({})", reasons.join(", "));
+    (!reasons.is_empty()).then_some(SearchError::Failed { provider: NAME, why })
 }
 
 impl Provider for Searxng {
@@ -39,44 +49,92 @@ impl Provider for Searxng {
         NAME
     }
 
-    fn web<'a>(&'a self, query: &'a str) -> BoxFuture<'a, Result<Vec<Hit>, SearchError>> {
+    fn web<'a>(&'a self, query: &'a str) -> BoxFuture<'a, Result<Pages, SearchError>> {
         Box::pin(async move {
-            let answer = self.ask(query, "general").await?;
-            let hit = |value: &Value| {
+            let answer = self.ask(query, "general", 1).await?;
+            let page = |value: &Value| {
+                Some(Hit { date: text(value, "publishedDate"), ..hit(value, "title", "url", "content")? })
+            };
+            // What it knows about the subject as a whole stands apart, with links of its own.
+            let about = |value: &Value| {
+                let url = list(value, "/urls").find_map(|link| address(link, "url")).or_else(|| address(value, "id"));
                 Some(Hit {
-                    title: plain(&text(value, "title").unwrap_or_default()),
-                    url: text(value, "url")?,
-                    snippet: plain(&text(value, "content").unwrap_or_default()),
-                    date: text(value, "publishedDate"),
+                    title: text(value, "infobox").unwrap_or_default(),
+                    url: url?,
+                    snippet: text(value, "content").unwrap_or_default(),
+                    date: None,
                 })
             };
-            Ok(list(&answer, "/results").filter_map(hit).collect())
+            // Old instances give bare texts.
+            let said = |value: &Value| text(value, "answer").or_else(|| value.as_str().map(ToOwned::to_owned));
+            let hits = list(&answer, "/infoboxes").filter_map(about);
+            let pages = Pages {
+                hits: hits.chain(list(&answer, "/results").filter_map(page)).collect(),
+                answers: list(&answer, "/answers").filter_map(said).collect(),
+            };
+            if pages.is_empty() { shut_out(&answer).map_or(Ok(pages), Err) } else { Ok(pages) }
         })
     }
 
-    fn pictures<'a>(&'a self, query: &'a str, _count: usize) -> BoxFuture<'a, Result<Vec<Picture>, SearchError>> {
+    fn pictures<'a>(&'a self, query: &'a str, count: usize) -> BoxFuture<'a, Result<Vec<Picture>, SearchError>> {
         Box::pin(async move {
-            let answer = self.ask(query, "images").await?;
             let picture = |value: &Value| {
-                let url = text(value, "img_src").or_else(|| text(value, "thumbnail_src"))?;
-                // Some engines leave out the scheme.
-                let url = if url.starts_with("//") { format!("https:{url}") } else { url };
                 let resolution = text(value, "resolution").or_else(|| text(value, "img_format")).unwrap_or_default();
                 Some(Picture {
-                    title: plain(&text(value, "title").unwrap_or_default()),
-                    url,
-                    page: text(value, "url"),
+                    title: text(value, "title").unwrap_or_default(),
+                    url: address(value, "img_src").or_else(|| address(value, "thumbnail_src"))?,
+                    page: address(value, "url"),
                     size: size_of(&resolution),
                 })
             };
-            Ok(list(&answer, "/results").filter_map(picture).collect())
+            let mut pictures: Vec<Picture> = Vec::new();
+            for page in 1..=MOST_PAGES {
+                let answer = match self.ask(query, "images", page).await {
+                    Ok(answer) => answer,
+                    Err(error) if page == 1 => return Err(error),
+                    // What came before is worth more.
+                    Err(_) => break,
+                };
+                let before = pictures.len();
+                for picture in list(&answer, "/results").filter_map(picture) {
+                    if pictures.iter().all(|known| known.url != picture.url) {
+                        pictures.push(picture);
+                    }
+                }
+                if pictures.is_empty() {
+                    return shut_out(&answer).map_or(Ok(pictures), Err);
+                }
+                if pictures.len() >= count || pictures.len() == before {
+                    break;
+                }
+            }
+            Ok(pictures)
         })
     }
 }
 
-/// `1024 x 768`, in the spellings that engines have.
+/// `1024 x 768`, in the spellings that engines have: the first two numbers with a cross between them.
 fn size_of(text: &str) -> Option<(u32, u32)> {
-    let mut numbers = text.split(|c: char| !c.is_ascii_digit()).filter(|part| !part.is_empty());
-    let (width, height) = (numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?);
-    (width > 0 && height > 0).then_some((width, height))
+    let number = |digits: &str| digits.parse::<u32>().ok().filter(|number| *number > 0);
+    text.char_indices().filter(|(_, c)| matches!(c, 'x' | 'X' | '×' | '*')).find_map(|(at, cross)| {
+        let (before, after) = (text[..at].trim_end(), text[at + cross.len_utf8()..].trim_start());
+        let first = before.trim_end_matches(|c: char| c.is_ascii_digit()).len();
+        let last = after.len() - after.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        Some((number(&before[first..])?, number(&after[..last])?))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_as_engines_write_them() {
+        assert_eq!(size_of("1024 x 768"), Some((1024, 768)));
+        assert_eq!(size_of("4K 3840x2160"), Some((3840, 2160)));
+        assert_eq!(size_of("800×600 px, 4x"), Some((800, 600)));
+        for none in ["", "4K", "jpeg", "0x0", "x 5", "99999999999x1"] {
+            assert_eq!(size_of(none), None, "{none}");
+        }
+    }
 }

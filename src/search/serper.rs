@@ -4,8 +4,8 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::http::{Connection, Request};
-use super::value::{list, size, text};
-use super::{Hit, Picture, Provider, SearchError};
+use super::value::{address, hit, list, size, text};
+use super::{Hit, Pages, Picture, Provider, SearchError};
 
 pub(super) const NAME: &str = "Serper";
 pub(super) const BASE: &str = "https://google.serper.dev";
@@ -17,19 +17,19 @@ impl Provider for Serper {
         NAME
     }
 
-    fn web<'a>(&'a self, query: &'a str) -> BoxFuture<'a, Result<Vec<Hit>, SearchError>> {
+    fn web<'a>(&'a self, query: &'a str) -> BoxFuture<'a, Result<Pages, SearchError>> {
         Box::pin(async move {
             let request = Request::post("search", json!({"q": query, "num": 20})).with_key("x-api-key", "");
             let answer = self.0.json(request).await?;
-            let hit = |value: &Value| {
-                Some(Hit {
-                    title: text(value, "title").unwrap_or_default(),
-                    url: text(value, "link")?,
-                    snippet: text(value, "snippet").unwrap_or_default(),
-                    date: text(value, "date"),
-                })
-            };
-            Ok(list(&answer, "/organic").filter_map(hit).collect())
+            let page =
+                |value: &Value| Some(Hit { date: text(value, "date"), ..hit(value, "title", "link", "snippet")? });
+            let shown = answer.get("answerBox").unwrap_or(&Value::Null);
+            let said = text(shown, "answer").or_else(|| text(shown, "snippet"));
+            let named =
+                answer.get("knowledgeGraph").and_then(|value| hit(value, "title", "descriptionLink", "description"));
+            let hits = page(shown).into_iter().chain(list(&answer, "/organic").filter_map(page));
+            let hits = hits.chain(named).chain(list(&answer, "/topStories").filter_map(page)).collect();
+            Ok(Pages { hits, answers: said.into_iter().collect() })
         })
     }
 
@@ -40,8 +40,8 @@ impl Provider for Serper {
             let picture = |value: &Value| {
                 Some(Picture {
                     title: text(value, "title").unwrap_or_default(),
-                    url: text(value, "imageUrl")?,
-                    page: text(value, "link"),
+                    url: address(value, "imageUrl")?,
+                    page: address(value, "link"),
                     size: size(value, "imageWidth", "imageHeight"),
                 })
             };

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use super::Hit;
+
 /// A text, if it is one and not blank.
 pub(super) fn text(value: &Value, name: &str) -> Option<String> {
     value.get(name)?.as_str().map(str::trim).filter(|text| !text.is_empty()).map(ToOwned::to_owned)
@@ -22,7 +24,24 @@ pub(super) fn size(value: &Value, width: &str, height: &str) -> Option<(u32, u32
     Some((number(width)?, number(height)?))
 }
 
-/// A text without tags, and with its entities as characters.
-pub(super) fn plain(text: &str) -> String {
-    crate::document::html::text_of(text)
+/// An address of the web.
+pub(super) fn address(value: &Value, name: &str) -> Option<String> {
+    web_address(&text(value, name)?)
+}
+
+/// A text, if it is an address of the web. Some leave out the scheme.
+pub(super) fn web_address(text: &str) -> Option<String> {
+    let text = if text.starts_with("//") { format!("https:{text}") } else { text.to_owned() };
+    let url = url::Url::parse(&text).ok()?;
+    matches!(url.scheme(), "http" | "https").then_some(text)
+}
+
+/// A hit whose title, address and snippet have these names.
+pub(super) fn hit(value: &Value, title: &str, url: &str, snippet: &str) -> Option<Hit> {
+    Some(Hit {
+        title: text(value, title).unwrap_or_default(),
+        url: address(value, url)?,
+        snippet: text(value, snippet).unwrap_or_default(),
+        date: None,
+    })
 }

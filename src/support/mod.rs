@@ -6,6 +6,7 @@ pub mod encoding;
 pub mod folder;
 pub mod host;
 pub mod host_command;
+pub mod retry_after;
 pub mod sanitize;
 pub mod secret;
 pub mod truncate;

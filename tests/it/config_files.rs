@@ -522,3 +522,15 @@ fn a_file_with_a_key_that_others_may_read_is_warned_of() {
     std::fs::write(&file, CHAT).expect("write");
     assert_eq!(home.load().warnings, []);
 }
+
+#[test]
+fn a_key_of_the_search_that_would_cross_the_network_in_clear_is_warned_of() {
+    let with = |base: &str| Home::with(&format!("{CHAT}search:\n  base_url: {base}\n  api_key: sk-of-the-search\n"));
+    let home = with("http://searx.lan");
+    let told: Vec<String> = home.load().warnings.iter().map(ToString::to_string).collect();
+    assert!(told.iter().any(|told| told.contains("search.base_url") && told.contains("is plain http")), "{told:?}");
+    for base in ["https://searx.lan", "http://127.0.0.1:8888"] {
+        let told: Vec<String> = with(base).load().warnings.iter().map(ToString::to_string).collect();
+        assert!(!told.iter().any(|told| told.contains("is plain http")), "{told:?}");
+    }
+}

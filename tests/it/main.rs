@@ -46,6 +46,7 @@ mod sandbox_nested;
 mod sandbox_network;
 mod screens;
 mod search;
+mod search_refusals;
 mod snapshot;
 mod speech;
 mod start;

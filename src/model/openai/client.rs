@@ -17,7 +17,7 @@ use super::Timing;
 use super::fault::{excerpt, refusal};
 use crate::config::schema::Endpoint;
 use crate::model::ModelError;
-use crate::model::retry::asked_wait;
+use crate::support::retry_after::asked_wait;
 use crate::support::secret::Redactor;
 
 /// The longest reply.

@@ -1,12 +1,12 @@
-//! Searches the web, for pages and for pictures. Queries of one call run side by side.
+//! Searches the web, for pages and for pictures.
 
 use std::fmt::Write as _;
 
-use futures::future::{BoxFuture, join_all};
+use futures::future::BoxFuture;
 use serde_json::Value;
 
 use crate::protocol::ToolStatus;
-use crate::search::{self, Hit, Picture, Provider, SearchError};
+use crate::search::{self, Hit, Pages, Picture, Provider, SearchError};
 use crate::support::{sanitize, truncate};
 use crate::tools::online::Online;
 use crate::tools::tool::{Tool, ToolContext, ToolError, ToolOutput};
@@ -21,6 +21,8 @@ const MOST_HITS: usize = 40;
 const MOST_PICTURES: i64 = 100;
 /// Characters of a snippet.
 const MOST_SNIPPET: usize = 300;
+/// Characters of an answer that stands for itself.
+const MOST_ANSWER: usize = 1000;
 
 /// Searches for pages.
 #[derive(Debug)]
@@ -40,16 +42,22 @@ impl Tool for WebSearch {
             let ToolContext { machine, cancel, .. } = cx;
             let queries = queries(&args)?;
             let provider = provider(&machine.online)?;
-            let asked = join_all(queries.iter().map(|query| provider.web(query)));
-            let answers = tokio::select! {
-                biased;
-                () = cancel.cancelled() => return Err(ToolError::Cancelled),
-                answers = asked => answers,
-            };
-            let (found, told, status) = sorted(&queries, answers, "page");
+            let asked = search::ask_each(provider, &queries, |query| provider.web(query));
+            let answers = cancel.run_until_cancelled(asked).await.ok_or(ToolError::Cancelled)?;
+            let mut outcome = Outcome::of(&queries, answers, "page", Pages::is_empty);
+            let pages = std::mem::take(&mut outcome.found).into_iter();
+            let (found, said): (Vec<_>, Vec<_>) = pages.map(|pages| (pages.hits, pages.answers)).unzip();
             let hits = search::merged(found);
-            let mut text = format!("{} found by {}.\n", counted(hits.len(), "page"), provider.name());
-            text.push_str(&told);
+            let mut text = match outcome.without() {
+                Some(without) => format!("{} found by {}{without}.\n", counted(hits.len(), "page"), provider.name()),
+                None => format!("The search failed: no answer from {}.\n", provider.name()),
+            };
+            text.push_str(&outcome.told);
+            for (query, answers) in queries.iter().zip(&said) {
+                for answer in answers {
+                    let _ = writeln!(text, "{} answers {query:?}: {}", provider.name(), short(answer, MOST_ANSWER));
+                }
+            }
             for (query, hit) in hits.iter().take(MOST_HITS) {
                 let id = machine.state.citations.of(&hit.url, &hit.title);
                 text.push_str(&line_of(id, hit));
@@ -60,7 +68,7 @@ impl Tool for WebSearch {
             if hits.len() > MOST_HITS {
                 let _ = writeln!(text, "\n{} more are not shown.", hits.len() - MOST_HITS);
             }
-            Ok(ToolOutput { status, ..ToolOutput::text(text.trim_end().to_owned()) })
+            Ok(ToolOutput { status: outcome.status(), ..ToolOutput::text(text.trim_end().to_owned()) })
         })
     }
 }
@@ -80,23 +88,27 @@ impl Tool for ImageSearch {
                 ToolError::ForModel(format!("total_count must be from 1 to {MOST_PICTURES}, not {count}"))
             })?;
             let provider = provider(&machine.online)?;
-            let asked = join_all(queries.iter().map(|query| provider.pictures(query, most)));
-            let answers = tokio::select! {
-                biased;
-                () = cancel.cancelled() => return Err(ToolError::Cancelled),
-                answers = asked => answers,
+            let asked = search::ask_each(provider, &queries, |query| provider.pictures(query, most));
+            let answers = cancel.run_until_cancelled(asked).await.ok_or(ToolError::Cancelled)?;
+            let mut outcome = Outcome::of(&queries, answers, "picture", Vec::is_empty);
+            let pictures = search::merged_pictures(std::mem::take(&mut outcome.found), most);
+            let mut text = match outcome.without() {
+                Some(without) => {
+                    format!("Found {} with {}{without}.\n", counted(pictures.len(), "picture"), provider.name())
+                }
+                None => format!("Found no pictures: no answer from {}.\n", provider.name()),
             };
-            let (found, told, status) = sorted(&queries, answers, "picture");
-            let pictures = search::merged_pictures(found, most);
-            let mut text = format!("Found {} with {}.\n", counted(pictures.len(), "picture"), provider.name());
-            text.push_str(&told);
+            text.push_str(&outcome.told);
+            if (1..most).contains(&pictures.len()) {
+                let _ = writeln!(text, "{most} were wanted; {} gave no more than these.", provider.name());
+            }
             for (query, picture) in &pictures {
                 text.push_str(&picture_line(picture));
                 if queries.len() > 1 {
                     let _ = writeln!(text, "(found for {:?})", queries[*query]);
                 }
             }
-            Ok(ToolOutput { status, ..ToolOutput::text(text.trim_end().to_owned()) })
+            Ok(ToolOutput { status: outcome.status(), ..ToolOutput::text(text.trim_end().to_owned()) })
         })
     }
 }
@@ -130,29 +142,56 @@ fn provider(online: &Online) -> Result<&dyn Provider, ToolError> {
     online.search().map_err(|error| ToolError::ForModel(error.to_string()))
 }
 
-/// What was found for each query, what is to be said of those without an answer, and how the call ended.
-fn sorted<T>(
-    queries: &[String],
-    answers: Vec<Result<Vec<T>, SearchError>>,
-    what: &str,
-) -> (Vec<Vec<T>>, String, ToolStatus) {
-    let (mut found, mut told, mut good) = (Vec::new(), String::new(), false);
-    for (query, answer) in queries.iter().zip(answers) {
-        match answer {
-            Ok(hits) => {
-                good = true;
-                if hits.is_empty() {
-                    let _ = writeln!(told, "For {query:?} no {what} was found.");
+/// What came of the queries of a call.
+struct Outcome<T> {
+    /// What was found for each query.
+    found: Vec<T>,
+    /// What is to be said of those that found nothing or have no answer.
+    told: String,
+    /// How many have an answer.
+    answered: usize,
+    /// How many have none.
+    open: usize,
+}
+
+impl<T: Default> Outcome<T> {
+    fn of(queries: &[String], answers: Vec<Result<T, SearchError>>, what: &str, is_empty: impl Fn(&T) -> bool) -> Self {
+        let mut outcome = Self { found: Vec::new(), told: String::new(), answered: 0, open: 0 };
+        for (query, answer) in queries.iter().zip(answers) {
+            let found = match answer {
+                Ok(found) => {
+                    outcome.answered += 1;
+                    if is_empty(&found) {
+                        let _ = writeln!(outcome.told, "For {query:?} no {what} was found.");
+                    }
+                    found
                 }
-                found.push(hits);
-            }
-            Err(error) => {
-                let _ = writeln!(told, "For {query:?} nothing is known: {}.", sanitize::line(&error.to_string()));
-                found.push(Vec::new());
-            }
+                Err(error) => {
+                    outcome.open += 1;
+                    let why = sanitize::line(&error.to_string());
+                    let _ = writeln!(outcome.told, "For {query:?} nothing is known: {why}.");
+                    T::default()
+                }
+            };
+            outcome.found.push(found);
+        }
+        outcome
+    }
+
+    /// What the first line says of queries without an answer; `None` where none has one.
+    fn without(&self) -> Option<String> {
+        let all = self.answered + self.open;
+        match self.open {
+            0 => Some(String::new()),
+            open if open == all => None,
+            1 => Some(format!("; 1 of {all} queries has no answer")),
+            open => Some(format!("; {open} of {all} queries have no answer")),
         }
     }
-    (found, told, if good { ToolStatus::Ok } else { ToolStatus::Error })
+
+    fn status(&self) -> ToolStatus {
+        if self.answered > 0 { ToolStatus::Ok } else { ToolStatus::Error }
+    }
 }
 
 fn counted(count: usize, noun: &str) -> String {
