@@ -9,8 +9,12 @@ use futures::future::BoxFuture;
 use serde_json::{Map, Value};
 
 use crate::config::schema::DataSection;
+use crate::support::truncate;
 
 pub use table::Table;
+
+/// Bytes of a text that is given.
+const MOST_TEXT: usize = 500;
 
 /// An API of a source.
 #[derive(Debug, Clone, Copy)]
@@ -41,8 +45,10 @@ pub struct Parameter {
 /// What a parameter holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Words.
+    /// A text.
     Text,
+    /// One or more words with commas between, or an array of them.
+    Words,
     /// One of these words.
     Choice(&'static [&'static str]),
     /// A day, `YYYY-MM-DD`.
@@ -54,7 +60,8 @@ pub enum Kind {
 impl Kind {
     fn words(self) -> String {
         match self {
-            Self::Text => "string".to_owned(),
+            Self::Text => format!("string of at most {MOST_TEXT} bytes"),
+            Self::Words => format!("strings with commas between, of at most {MOST_TEXT} bytes"),
             Self::Choice(words) => format!("one of {}", words.join(", ")),
             Self::Date => "date, YYYY-MM-DD".to_owned(),
             Self::Count(most) => format!("number from 1 to {most}"),
@@ -165,9 +172,16 @@ pub fn checked(source: &dyn DataSource, api: &str, params: &Map<String, Value>) 
             None | Some(Value::Null) => None,
             Some(Value::String(text)) if text.trim().is_empty() => None,
             Some(Value::String(text)) => Some(text.trim().to_owned()),
-            Some(Value::Array(list)) => {
-                let words: Vec<&str> = list.iter().filter_map(Value::as_str).map(str::trim).collect();
-                Some(words.join(","))
+            Some(Value::Array(list)) if list.is_empty() => None,
+            Some(Value::Array(list)) if parameter.kind == Kind::Words => {
+                let words = list
+                    .iter()
+                    .map(|word| word.as_str().map_or_else(|| word.to_string(), |word| word.trim().to_owned()));
+                Some(words.collect::<Vec<_>>().join(","))
+            }
+            Some(Value::Array(_) | Value::Object(_)) => {
+                wrong.push(format!("{} must be {}, one of them", parameter.name, parameter.kind.words()));
+                continue;
             }
             Some(other) => Some(other.to_string()),
         };
@@ -176,7 +190,10 @@ pub fn checked(source: &dyn DataSource, api: &str, params: &Map<String, Value>) 
             None => {}
             Some(value) => match fits(parameter.kind, &value) {
                 Ok(value) => given.0.push((parameter.name, value)),
-                Err(wanted) => wrong.push(format!("{} is {value:?}, and must be {wanted}", parameter.name)),
+                Err(wanted) => {
+                    let value = truncate::prefix(&value, 100);
+                    wrong.push(format!("{} is {value:?}, and must be {wanted}", parameter.name));
+                }
             },
         }
     }
@@ -186,7 +203,7 @@ pub fn checked(source: &dyn DataSource, api: &str, params: &Map<String, Value>) 
 /// A value as it is meant, or what it has to be.
 fn fits(kind: Kind, value: &str) -> Result<String, String> {
     let good = match kind {
-        Kind::Text => value.len() <= 500 && !value.contains(char::is_control),
+        Kind::Text | Kind::Words => value.len() <= MOST_TEXT && !value.contains(char::is_control),
         Kind::Choice(words) => {
             if let Some(word) = words.iter().find(|word| word.eq_ignore_ascii_case(value)) {
                 return Ok((*word).to_owned());

@@ -19,7 +19,7 @@ pub(super) const APIS: &[Api] = &[
     Api {
         name: "quote",
         about: "The latest price of one or more symbols with change, volume, day's and year's range, market value.",
-        parameters: &[required("symbols", Kind::Text, "One or more symbols, with commas between.")],
+        parameters: &[required("symbols", Kind::Words, "One or more symbols, with commas between.")],
         example: r#"{"symbols": "AAPL,MSFT"}"#,
     },
     Api {
@@ -27,7 +27,11 @@ pub(super) const APIS: &[Api] = &[
         about: "Prices over time: open, high, low, close, adjusted close, volume. Give range, or start and end.",
         parameters: &[
             SYMBOL,
-            optional("range", Kind::Choice(RANGES), "How far back from now; 1mo when nothing is given."),
+            optional(
+                "range",
+                Kind::Choice(RANGES),
+                "How far back from now; 1mo when nothing is given, 5d for minutes.",
+            ),
             optional("start", Kind::Date, "The first day."),
             optional("end", Kind::Date, "The last day; today when left out."),
             optional(
@@ -66,7 +70,7 @@ pub(super) const APIS: &[Api] = &[
     },
     Api {
         name: "options",
-        about: "Calls and puts of an expiration, and the list of expirations.",
+        about: "Calls and puts of an expiration around the present price, and the list of expirations.",
         parameters: &[SYMBOL, optional("expiration", Kind::Date, "The day; the next one when left out.")],
         example: r#"{"symbol": "AAPL"}"#,
     },

@@ -4,8 +4,8 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, COOKIE, SET_COOKIE, USER_AGENT};
-use reqwest::{Client, StatusCode, Url};
+use reqwest::header::{ACCEPT, COOKIE, LOCATION, SET_COOKIE, USER_AGENT};
+use reqwest::{Client, StatusCode, Url, redirect};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
@@ -15,8 +15,8 @@ use crate::support::{sanitize, truncate};
 use super::NAME;
 
 const BASE: &str = "https://query1.finance.yahoo.com";
-/// Where the cookie comes from; the page itself is of no use.
-const COOKIES: &str = "https://fc.yahoo.com";
+/// Where the cookie comes from, whatever is answered; the second where blockers of adverts shut the first out.
+const COOKIES: &[&str] = &["https://fc.yahoo.com", "https://finance.yahoo.com"];
 /// Programs without such a name are answered with 429 at once.
 const AGENT: &str =
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/128.0.0.0 Safari/537.36";
@@ -27,13 +27,13 @@ const MOST: usize = 32 << 20;
 
 pub(super) struct Connection {
     base: String,
-    cookies: String,
+    cookies: Vec<String>,
     client: Arc<OnceLock<Result<Client, String>>>,
     /// What was given to us, as soon as it is needed.
     pass: Mutex<Option<Pass>>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Pass {
     cookie: String,
     crumb: String,
@@ -42,7 +42,22 @@ struct Pass {
 struct Answer {
     status: StatusCode,
     cookies: Vec<String>,
+    location: Option<String>,
     body: Vec<u8>,
+}
+
+impl Answer {
+    /// Where it sends, as the end of a phrase.
+    fn leads_to(&self) -> String {
+        let to = self.location.as_deref().and_then(|place| Url::parse(place).ok());
+        match to.as_ref().and_then(Url::host_str) {
+            Some(host) if host.contains("consent") => {
+                format!(", it sends to {host}, which asks a person for consent")
+            }
+            Some(host) => format!(", it sends to {host}"),
+            None => String::new(),
+        }
+    }
 }
 
 impl Connection {
@@ -50,7 +65,7 @@ impl Connection {
         let whole = |text: &str| text.trim_end_matches('/').to_owned();
         Self {
             base: whole(base.unwrap_or(BASE)),
-            cookies: whole(base.unwrap_or(COOKIES)),
+            cookies: base.map_or_else(|| COOKIES.iter().map(|base| whole(base)).collect(), |base| vec![whole(base)]),
             client: Arc::default(),
             pass: Mutex::default(),
         }
@@ -58,7 +73,7 @@ impl Connection {
 
     /// Fetches JSON. The parts of the path are joined, each but the first as one piece.
     pub(super) async fn json(&self, path: &[&str], query: &[(&str, String)], crumb: bool) -> Result<Value, DataError> {
-        let mut url = Url::parse(&self.base).map_err(|error| failed(format!("data.yahoo_base_url: {error}")))?;
+        let mut url = address(&self.base)?;
         {
             let mut parts =
                 url.path_segments_mut().map_err(|()| failed("data.yahoo_base_url has no path".to_owned()))?;
@@ -77,7 +92,8 @@ impl Connection {
             let answer = self.get(asked, pass.as_ref().map(|pass| pass.cookie.as_str())).await?;
             let stale = answer.status == StatusCode::UNAUTHORIZED || answer.status == StatusCode::FORBIDDEN;
             if crumb && stale && std::mem::take(&mut again) {
-                *self.pass.lock().await = None;
+                // Another call may have a fresh one by now.
+                self.pass.lock().await.take_if(|known| pass.as_ref() == Some(&*known));
                 continue;
             }
             return read(&answer);
@@ -90,18 +106,12 @@ impl Connection {
         if let Some(pass) = &*pass {
             return Ok(pass.clone());
         }
-        let address = |text: String| Url::parse(&text).map_err(|error| failed(error.to_string()));
-        // Whatever its status, it brings the cookie.
-        let answer = self.get(address(format!("{}/", self.cookies))?, None).await?;
-        let cookie = answer.cookies.join("; ");
-        if cookie.is_empty() {
-            return Err(failed("it gave no cookie, which the request for this data needs".to_owned()));
-        }
-        let answer = self.get(address(format!("{}/v1/test/getcrumb", self.base))?, Some(&cookie)).await?;
-        if answer.status == StatusCode::TOO_MANY_REQUESTS {
+        let cookie = self.cookie().await?;
+        let answer = self.get(address(&format!("{}/v1/test/getcrumb", self.base))?, Some(&cookie)).await?;
+        let crumb = String::from_utf8_lossy(&answer.body).trim().to_owned();
+        if answer.status == StatusCode::TOO_MANY_REQUESTS || crumb.contains("Too Many Requests") {
             return Err(DataError::Limited(NAME));
         }
-        let crumb = String::from_utf8_lossy(&answer.body).trim().to_owned();
         if !answer.status.is_success() || crumb.is_empty() || crumb.len() > 100 || crumb.contains(['<', '{', ' ']) {
             return Err(failed(format!(
                 "it gave no crumb (status {}), which the request for this data needs",
@@ -113,27 +123,38 @@ impl Connection {
         Ok(fresh)
     }
 
+    /// A cookie from one of the places that give them.
+    async fn cookie(&self) -> Result<String, DataError> {
+        let mut why = failed("there is no place to get a cookie from");
+        for place in &self.cookies {
+            match self.get(address(&format!("{place}/"))?, None).await {
+                Ok(answer) if !answer.cookies.is_empty() => return Ok(answer.cookies.join("; ")),
+                Ok(answer) if answer.status == StatusCode::TOO_MANY_REQUESTS => return Err(DataError::Limited(NAME)),
+                Ok(answer) => {
+                    why = failed(format!(
+                        "{place} gave no cookie (status {}{}), which the request for this data needs",
+                        answer.status,
+                        answer.leads_to()
+                    ));
+                }
+                Err(error) => why = error,
+            }
+        }
+        Err(why)
+    }
+
     async fn get(&self, url: Url, cookie: Option<&str>) -> Result<Answer, DataError> {
+        let host = url.host_str().unwrap_or_default().to_owned();
         let client = self.client().await?;
         let mut request = client.get(url).header(ACCEPT, "*/*").header(USER_AGENT, AGENT);
         if let Some(cookie) = cookie {
             request = request.header(COOKIE, cookie);
         }
         let words = |error: reqwest::Error| {
-            use std::error::Error as _;
-            if error.is_timeout() {
-                return failed(format!("nothing came within {} s", ANSWER.as_secs()));
+            if error.is_timeout() && !error.is_connect() {
+                return failed(format!("{host}: nothing came within {} s", ANSWER.as_secs()));
             }
-            let mut text = error.without_url();
-            let mut inner = text.source();
-            let mut told = text.to_string();
-            while let Some(cause) = inner {
-                told = cause.to_string();
-                inner = cause.source();
-            }
-            text = text.without_url();
-            drop(text);
-            failed(told)
+            failed(format!("{host}: {}", innermost(&error.without_url())))
         };
         let mut answer = request.send().await.map_err(words)?;
         let cookies = answer.headers().get_all(SET_COOKIE).iter().filter_map(|value| {
@@ -141,6 +162,7 @@ impl Connection {
             pair.contains('=').then(|| pair.to_owned())
         });
         let (cookies, status) = (cookies.collect(), answer.status());
+        let location = answer.headers().get(LOCATION).and_then(|place| place.to_str().ok()).map(ToOwned::to_owned);
         let mut body = Vec::new();
         while let Some(part) = answer.chunk().await.map_err(words)? {
             if body.len() + part.len() > MOST {
@@ -148,7 +170,7 @@ impl Connection {
             }
             body.extend_from_slice(&part);
         }
-        Ok(Answer { status, cookies, body })
+        Ok(Answer { status, cookies, location, body })
     }
 
     async fn client(&self) -> Result<Client, DataError> {
@@ -157,13 +179,28 @@ impl Connection {
             cell.get_or_init(|| {
                 // Only the first in this process is kept, and all are the same.
                 drop(rustls::crypto::ring::default_provider().install_default());
-                let client = Client::builder().connect_timeout(CONNECT).timeout(ANSWER).build();
+                // Cookies of other places are none of Yahoo's.
+                let none = redirect::Policy::none();
+                let client = Client::builder().connect_timeout(CONNECT).timeout(ANSWER).redirect(none).build();
                 client.map_err(|error| error.to_string())
             })
             .clone()
         });
         made.await.map_err(|error| failed(error.to_string()))?.map_err(failed)
     }
+}
+
+fn address(text: &str) -> Result<Url, DataError> {
+    Url::parse(text).map_err(|error| failed(format!("data.yahoo_base_url: {error}")))
+}
+
+/// What an error comes from in the end: the outer words say only that a request failed.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
 }
 
 fn failed(why: impl std::fmt::Display) -> DataError {
@@ -174,6 +211,9 @@ fn failed(why: impl std::fmt::Display) -> DataError {
 fn read(answer: &Answer) -> Result<Value, DataError> {
     if answer.status == StatusCode::TOO_MANY_REQUESTS {
         return Err(DataError::Limited(NAME));
+    }
+    if answer.status.is_redirection() {
+        return Err(failed(format!("status {}{}", answer.status, answer.leads_to())));
     }
     let value: Result<Value, _> = serde_json::from_slice(&answer.body);
     let Ok(value) = value else {
@@ -191,7 +231,9 @@ fn read(answer: &Answer) -> Result<Value, DataError> {
             "Yahoo Finance has nothing under that symbol; the API search finds symbols".to_owned()
         }))),
         (status, None) if status.is_success() => Ok(value),
-        (status, Some(said)) => Err(if status.is_success() { DataError::Nothing(said) } else { failed(said) }),
-        (status, None) => Err(failed(format!("status {status}"))),
+        (status, Some(said)) if status.is_success() => Err(DataError::Nothing(said)),
+        (StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY, Some(said)) => Err(DataError::Call(said)),
+        (_, Some(said)) => Err(failed(said)),
+        (status, None) => Err(failed(format!("status {status}{}", answer.leads_to()))),
     }
 }

@@ -6,9 +6,9 @@ mod connection;
 mod read;
 
 use futures::future::BoxFuture;
+use jiff::ToSpan as _;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{ToSpan as _, Zoned};
 use serde_json::Value;
 
 use super::{Api, Data, DataError, DataSource, Given};
@@ -46,14 +46,15 @@ impl Yahoo {
             }
             "history" => {
                 let interval = given.get("interval").unwrap_or("1d").to_owned();
+                let days = Days::of(given, if interval.ends_with('m') { "5d" } else { "1mo" })?;
                 let mut query = vec![("interval", interval.clone()), ("events", "div,split".to_owned())];
-                query.extend(period(given)?);
+                query.extend(days.query()?);
                 let answer = self.of_symbol("v8/finance/chart", &symbol, &query, false).await?;
-                read::history(&answer, &symbol, &interval)
+                read::history(&answer, &symbol, &interval, &days)
             }
             "dividends_and_splits" => {
-                let range = given.get("range").unwrap_or("10y").to_owned();
-                let query = [("interval", "1d".to_owned()), ("events", "div,split".to_owned()), ("range", range)];
+                let mut query = vec![("interval", "1d".to_owned()), ("events", "div,split".to_owned())];
+                query.extend(Days::of(given, "10y")?.query()?);
                 let answer = self.of_symbol("v8/finance/chart", &symbol, &query, false).await?;
                 read::events(&answer, &symbol)
             }
@@ -79,12 +80,13 @@ impl Yahoo {
                 read::statements(&answer, &symbol, statement, period)
             }
             "options" => {
+                let wanted = given.get("expiration");
                 let mut query = Vec::new();
-                if let Some(date) = given.get("expiration") {
-                    query.push(("date", seconds(date, 0)?.to_string()));
+                if let Some(date) = wanted {
+                    query.push(("date", midnight(day(date)?)?.to_string()));
                 }
                 let answer = self.of_symbol("v7/finance/options", &symbol, &query, true).await?;
-                read::options(&answer, &symbol)
+                read::options(&answer, &symbol, wanted)
             }
             "news" | "search" => {
                 let count = given.get("count").unwrap_or("10").to_owned();
@@ -119,33 +121,70 @@ impl DataSource for Yahoo {
     }
 }
 
-/// The time that a history is wanted for: a range, or days from and to.
-fn period(given: &Given) -> Result<Vec<(&'static str, String)>, DataError> {
-    match (given.get("range"), given.get("start"), given.get("end")) {
-        (Some(_), Some(_), _) | (Some(_), _, Some(_)) => {
-            Err(DataError::Call("give either range, or start and end".to_owned()))
-        }
-        (range, None, None) => Ok(vec![("range", range.unwrap_or("1mo").to_owned())]),
-        (None, None, Some(_)) => Err(DataError::Call("start is missing: end alone says nothing".to_owned())),
-        (None, Some(start), end) => {
-            let from = seconds(start, 0)?;
-            // The last day is meant to be part of it.
-            let to = match end {
-                Some(end) => seconds(end, 1)?,
-                None => jiff::Timestamp::now().as_second(),
-            };
-            if from >= to {
-                return Err(DataError::Call(format!("start {start} is not before the end")));
+/// The time that prices are wanted for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Days {
+    /// Back from now, in Yahoo's words.
+    Range(String),
+    /// All that there are.
+    All,
+    /// From a day on, to another one or to today, as the exchange counts them.
+    From(Date, Option<Date>),
+}
+
+impl Days {
+    fn of(given: &Given, unless_given: &str) -> Result<Self, DataError> {
+        let (start, end) = (given.get("start").map(day).transpose()?, given.get("end").map(day).transpose()?);
+        match (given.get("range"), start, end) {
+            (Some(_), Some(_), _) | (Some(_), _, Some(_)) => {
+                Err(DataError::Call("give either range, or start and end".to_owned()))
             }
-            Ok(vec![("period1", from.to_string()), ("period2", to.to_string())])
+            // Asked for as a range, Yahoo makes months of all days.
+            (Some("max"), None, None) => Ok(Self::All),
+            (range, None, None) => Ok(Self::Range(range.unwrap_or(unless_given).to_owned())),
+            (None, None, Some(_)) => Err(DataError::Call("start is missing: end alone says nothing".to_owned())),
+            (None, Some(start), Some(end)) if start > end => {
+                Err(DataError::Call(format!("start {start} is after the end {end}")))
+            }
+            (None, Some(start), end) => Ok(Self::From(start, end)),
+        }
+    }
+
+    /// The same for a request. Yahoo counts in UTC, and its days begin up to 14 hours before and 12 after those.
+    fn query(&self) -> Result<Vec<(&'static str, String)>, DataError> {
+        let now = jiff::Timestamp::now().as_second();
+        let (from, to) = match self {
+            Self::Range(range) => return Ok(vec![("range", range.clone())]),
+            Self::All => (midnight(jiff::civil::date(1900, 1, 1))?, now),
+            Self::From(start, end) => {
+                let end = end.map(|end| midnight(end.saturating_add(2.days()))).transpose()?;
+                (midnight(start.saturating_sub(2.days()))?, end.unwrap_or(now).min(now))
+            }
+        };
+        if from >= to {
+            return Err(DataError::Call("start has not come yet".to_owned()));
+        }
+        Ok(vec![("period1", from.to_string()), ("period2", to.to_string())])
+    }
+
+    /// Whether a day of the exchange is wanted.
+    fn holds(&self, day: Date) -> bool {
+        match self {
+            Self::Range(_) | Self::All => true,
+            Self::From(start, end) => *start <= day && end.is_none_or(|end| day <= end),
         }
     }
 }
 
-/// Midnight (UTC) of a day, or so many days later, in seconds since 1970.
-fn seconds(date: &str, days_later: i32) -> Result<i64, DataError> {
-    let wrong = |_| DataError::Call(format!("{date:?} is no day, YYYY-MM-DD"));
-    let day: Date = date.parse().map_err(wrong)?;
-    let midnight: Zoned = day.checked_add(days_later.days()).map_err(wrong)?.to_zoned(TimeZone::UTC).map_err(wrong)?;
-    Ok(midnight.timestamp().as_second())
+fn day(text: &str) -> Result<Date, DataError> {
+    text.parse().map_err(|_| DataError::Call(format!("{text:?} is no day, YYYY-MM-DD")))
 }
+
+/// Midnight (UTC) of a day in seconds since 1970.
+fn midnight(day: Date) -> Result<i64, DataError> {
+    let wrong = |_| DataError::Call(format!("{day} is no day that prices can be of"));
+    Ok(day.to_zoned(TimeZone::UTC).map_err(wrong)?.timestamp().as_second())
+}
+
+#[cfg(test)]
+mod tests;

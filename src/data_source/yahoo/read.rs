@@ -1,9 +1,11 @@
 //! From Yahoo's JSON to tables. What is missing is an empty cell.
 
-use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use serde_json::Value;
+use jiff::{Timestamp, ToSpan as _, Zoned};
+use serde_json::{Number, Value};
 
+use super::Days;
 use crate::data_source::{Data, DataError, Table};
 
 /// The lines of the statements, as the time series name them.
@@ -80,11 +82,19 @@ fn nothing(what: &str) -> DataError {
 /// A value as a cell: figures as they are, dates and texts too; `raw` of what is given twice.
 fn cell(value: Option<&Value>) -> String {
     match value {
-        Some(Value::Number(number)) => number.to_string(),
+        Some(Value::Number(number)) => figure(number),
         Some(Value::String(text)) => text.trim().to_owned(),
         Some(Value::Bool(flag)) => flag.to_string(),
         Some(Value::Object(object)) => cell(object.get("raw").or_else(|| object.get("fmt"))),
         _ => String::new(),
+    }
+}
+
+/// A number in the shortest form: prices come as figures of single precision that were written with twice the digits.
+fn figure(number: &serde_json::Number) -> String {
+    match number.as_f64() {
+        Some(value) if number.is_f64() && f64::from(value as f32) == value => (value as f32).to_string(),
+        _ => number.to_string(),
     }
 }
 
@@ -97,8 +107,13 @@ fn moment(value: Option<&Value>) -> String {
     time(value).map_or_else(String::new, |time| time.strftime("%Y-%m-%d %H:%M UTC").to_string())
 }
 
-fn day(value: Option<&Value>) -> String {
-    time(value).map_or_else(String::new, |time| time.strftime("%Y-%m-%d").to_string())
+/// The day of a moment where it happened.
+fn day(value: Option<&Value>, zone: &TimeZone) -> Option<Date> {
+    Some(time(value)?.to_zoned(zone.clone()).date())
+}
+
+fn day_text(value: Option<&Value>, zone: &TimeZone) -> String {
+    day(value, zone).map_or_else(String::new, |day| day.to_string())
 }
 
 fn list<'v>(value: &'v Value, place: &str) -> &'v [Value] {
@@ -164,10 +179,18 @@ fn chart<'v>(answer: &'v Value, symbol: &str) -> Result<&'v Value, DataError> {
     answer.pointer("/chart/result/0").ok_or_else(|| nothing(&format!("no prices of {symbol}")))
 }
 
-pub(super) fn history(answer: &Value, symbol: &str, interval: &str) -> Result<Data, DataError> {
+/// The time zone of the exchange, and its name.
+fn zone_of(chart: &Value) -> (TimeZone, String) {
+    let name = chart.pointer("/meta/exchangeTimezoneName").and_then(Value::as_str).unwrap_or("UTC");
+    match TimeZone::get(name) {
+        Ok(zone) => (zone, name.to_owned()),
+        Err(_) => (TimeZone::UTC, format!("UTC, as {name} is not known on this machine")),
+    }
+}
+
+pub(super) fn history(answer: &Value, symbol: &str, interval: &str, days: &Days) -> Result<Data, DataError> {
     let chart = chart(answer, symbol)?;
-    let zone = chart.pointer("/meta/exchangeTimezoneName").and_then(Value::as_str).unwrap_or("UTC");
-    let zone_known = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
+    let (zone, zone_name) = zone_of(chart);
     let within_day = interval.ends_with('m') || interval.ends_with('h');
     let series = |name: &str| list(chart, &format!("/indicators/quote/0/{name}"));
     let adjusted = list(chart, "/indicators/adjclose/0/adjclose");
@@ -177,39 +200,107 @@ pub(super) fn history(answer: &Value, symbol: &str, interval: &str) -> Result<Da
     if !adjusted.is_empty() {
         table.columns.push("adjusted_close".to_owned());
     }
+    let mut bars: Vec<Bar> = Vec::new();
     for (at, stamp) in list(chart, "/timestamp").iter().enumerate() {
         let Some(time) = time(Some(stamp)) else { continue };
-        let local = time.to_zoned(zone_known.clone());
-        let mut row = vec![local.strftime(if within_day { "%Y-%m-%d %H:%M" } else { "%Y-%m-%d" }).to_string()];
-        row.extend(names.map(|name| cell(series(name).get(at))));
+        let time = time.to_zoned(zone.clone());
+        let mut figures: Vec<Option<Number>> =
+            names.iter().map(|name| series(name).get(at).and_then(Value::as_number).cloned()).collect();
         if !adjusted.is_empty() {
-            row.push(cell(adjusted.get(at)));
+            figures.push(adjusted.get(at).and_then(Value::as_number).cloned());
         }
         // A day on which nothing was traded has no figures.
-        if row[1..].iter().any(|cell| !cell.is_empty()) {
-            table.rows.push(row);
+        if days.holds(time.date()) && figures.iter().any(Option::is_some) {
+            bars.push(Bar { time, figures });
         }
     }
+    join_running(&mut bars, interval);
+    table.rows.extend(bars.into_iter().map(|Bar { time, figures }| {
+        let first = time.strftime(if within_day { "%Y-%m-%d %H:%M%:z" } else { "%Y-%m-%d" }).to_string();
+        let figures = figures.iter().map(|number| number.as_ref().map_or_else(String::new, figure));
+        std::iter::once(first).chain(figures).collect()
+    }));
     if table.rows.is_empty() {
         return Err(nothing(&format!("no prices of {symbol} in that time")));
     }
     let currency = cell(chart.pointer("/meta/currency"));
-    let facts = vec![("currency".to_owned(), currency), ("time zone".to_owned(), zone.to_owned())];
+    let facts = vec![("currency".to_owned(), currency), ("time zone".to_owned(), zone_name)];
     let mut tables = vec![("history".to_owned(), table)];
-    tables.extend(events_of(chart).into_iter().filter(|(_, table)| !table.rows.is_empty()));
-    Ok(Data { title: format!("Prices of {symbol}"), facts, tables, notes: Vec::new() })
+    tables.extend(events_of(chart, days).into_iter().filter(|(_, table)| !table.rows.is_empty()));
+    let given = chart.pointer("/meta/dataGranularity").and_then(Value::as_str).unwrap_or(interval);
+    let same = given == interval || matches!((given, interval), ("1h", "60m") | ("60m", "1h"));
+    let notes = if same {
+        Vec::new()
+    } else {
+        vec![format!("each row is {given} and not {interval}: for that time Yahoo gives no other; ask for less of it")]
+    };
+    Ok(Data { title: format!("Prices of {symbol}"), facts, tables, notes })
 }
 
-fn events_of(chart: &Value) -> Vec<(String, Table)> {
+/// The prices of a time that begins then: open, high, low, close, volume, adjusted close.
+struct Bar {
+    time: Zoned,
+    figures: Vec<Option<Number>>,
+}
+
+/// The latest price comes as a row of its own, though it belongs to the day, week or month of the row before.
+fn join_running(bars: &mut Vec<Bar>, interval: &str) {
+    let [.., before, last] = bars.as_slice() else { return };
+    let (first, then) = (before.time.date(), last.time.date());
+    let one = match interval {
+        "1d" => first == then,
+        "5d" => then < first.saturating_add(5.days()),
+        "1wk" => then < first.saturating_add(1.week()),
+        "1mo" => (first.year(), first.month()) == (then.year(), then.month()),
+        "3mo" => then < first.saturating_add(3.months()),
+        _ => false,
+    };
+    if !one {
+        return;
+    }
+    let Some(last) = bars.pop() else { return };
+    let Some(before) = bars.last_mut() else { return };
+    if interval == "1d" {
+        // The same day once more, and newer.
+        before.figures = last.figures;
+        return;
+    }
+    let chosen = |mine: &Option<Number>, new: Option<Number>, greater: bool| {
+        let value = |number: &Option<Number>| number.as_ref().and_then(Number::as_f64);
+        match (value(mine), value(&new)) {
+            (Some(old), Some(fresh)) if (fresh > old) == greater => new,
+            (None, _) => new,
+            _ => mine.clone(),
+        }
+    };
+    for (at, new) in last.figures.into_iter().enumerate() {
+        let Some(mine) = before.figures.get_mut(at) else { break };
+        let joined = match at {
+            0 => mine.clone().or(new),
+            1 => chosen(mine, new, true),
+            2 => chosen(mine, new, false),
+            4 => match (mine.as_ref().and_then(Number::as_u64), new.as_ref().and_then(Number::as_u64)) {
+                (Some(before), Some(today)) => Some(before.saturating_add(today).into()),
+                _ => new.or(mine.clone()),
+            },
+            _ => new.or(mine.clone()),
+        };
+        *mine = joined;
+    }
+}
+
+fn events_of(chart: &Value, days: &Days) -> Vec<(String, Table)> {
+    let (zone, _) = zone_of(chart);
     let each = |kind: &str| -> Vec<&Value> {
         let found = chart.pointer(&format!("/events/{kind}")).and_then(Value::as_object);
         let mut found: Vec<&Value> = found.map(|found| found.values().collect()).unwrap_or_default();
+        found.retain(|event| day(event.get("date"), &zone).is_some_and(|day| days.holds(day)));
         found.sort_by_key(|event| event.get("date").and_then(Value::as_i64));
         found
     };
     let mut dividends = Table::new(&["date", "amount"]);
-    dividends.rows =
-        each("dividends").into_iter().map(|event| vec![day(event.get("date")), cell(event.get("amount"))]).collect();
+    let row = |event: &Value, figure: String| vec![day_text(event.get("date"), &zone), figure];
+    dividends.rows = each("dividends").into_iter().map(|event| row(event, cell(event.get("amount")))).collect();
     let mut splits = Table::new(&["date", "ratio"]);
     let ratio = |event: &Value| {
         let told = cell(event.get("splitRatio"));
@@ -219,13 +310,14 @@ fn events_of(chart: &Value) -> Vec<(String, Table)> {
             told
         }
     };
-    splits.rows = each("splits").into_iter().map(|event| vec![day(event.get("date")), ratio(event)]).collect();
+    splits.rows = each("splits").into_iter().map(|event| row(event, ratio(event))).collect();
     vec![("dividends".to_owned(), dividends), ("splits".to_owned(), splits)]
 }
 
 pub(super) fn events(answer: &Value, symbol: &str) -> Result<Data, DataError> {
     let chart = chart(answer, symbol)?;
-    let (tables, empty): (Vec<_>, Vec<_>) = events_of(chart).into_iter().partition(|(_, table)| !table.rows.is_empty());
+    let (tables, empty): (Vec<_>, Vec<_>) =
+        events_of(chart, &Days::All).into_iter().partition(|(_, table)| !table.rows.is_empty());
     let notes = empty.iter().map(|(name, _)| format!("there were no {name} in that time")).collect();
     let facts = vec![("currency".to_owned(), cell(chart.pointer("/meta/currency")))];
     Ok(Data { title: format!("Dividends and splits of {symbol}"), facts, tables, notes })
@@ -321,7 +413,7 @@ pub(super) fn statements(answer: &Value, symbol: &str, statement: &str, period: 
     Ok(Data { title: format!("{statement} statement of {symbol}"), facts, tables, notes: Vec::new() })
 }
 
-pub(super) fn options(answer: &Value, symbol: &str) -> Result<Data, DataError> {
+pub(super) fn options(answer: &Value, symbol: &str, wanted: Option<&str>) -> Result<Data, DataError> {
     const COLUMNS: Columns<'_> = &[
         ("contract", "contractSymbol"),
         ("strike", "strike"),
@@ -335,21 +427,33 @@ pub(super) fn options(answer: &Value, symbol: &str) -> Result<Data, DataError> {
         ("in_the_money", "inTheMoney"),
     ];
     let chain = answer.pointer("/optionChain/result/0").ok_or_else(|| nothing(&format!("no options of {symbol}")))?;
-    let expirations: Vec<String> = list(chain, "/expirationDates").iter().map(|date| day(Some(date))).collect();
+    let expirations: Vec<String> =
+        list(chain, "/expirationDates").iter().map(|date| day_text(Some(date), &TimeZone::UTC)).collect();
     let shown = chain.pointer("/options/0");
+    let expiration = day_text(shown.and_then(|shown| shown.get("expirationDate")), &TimeZone::UTC);
+    if let Some(wanted) = wanted.filter(|wanted| *wanted != expiration && !expirations.is_empty()) {
+        let all = expirations.join(", ");
+        return Err(DataError::Call(format!("no options of {symbol} end on {wanted}; there are: {all}")));
+    }
+    let price = chain.pointer("/quote/regularMarketPrice");
     let mut tables = Vec::new();
     for kind in ["calls", "puts"] {
         let mut table = named(COLUMNS);
         let rows = shown.map(|shown| list(shown, &format!("/{kind}"))).unwrap_or_default();
         table.rows = rows.iter().map(|contract| row(contract, COLUMNS)).collect();
+        // Strikes far from the price are of little use.
+        table.around = price.and_then(Value::as_f64).map(|price| {
+            let below = |contract: &&Value| contract.get("strike").and_then(Value::as_f64).is_some_and(|at| at < price);
+            rows.iter().filter(below).count()
+        });
         tables.push((kind.to_owned(), table));
     }
     if expirations.is_empty() && tables.iter().all(|(_, table)| table.rows.is_empty()) {
         return Err(nothing(&format!("no options of {symbol}")));
     }
     let facts = vec![
-        ("price of the underlying".to_owned(), cell(chain.pointer("/quote/regularMarketPrice"))),
-        ("expiration".to_owned(), day(shown.and_then(|shown| shown.get("expirationDate")))),
+        ("price of the underlying".to_owned(), cell(price)),
+        ("expiration".to_owned(), expiration),
         ("expirations".to_owned(), expirations.join(", ")),
     ];
     Ok(Data { title: format!("Options of {symbol}"), facts, tables, notes: Vec::new() })

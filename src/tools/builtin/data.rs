@@ -61,11 +61,8 @@ impl Tool for Ask {
                 ToolError::ForModel(format!("{error}{hint}"))
             };
             let given = data_source::checked(source, api, params).map_err(told)?;
-            let data = tokio::select! {
-                biased;
-                () = cancel.cancelled() => return Err(ToolError::Cancelled),
-                data = source.call(api, &given) => data.map_err(told)?,
-            };
+            let asked = cancel.run_until_cancelled(source.call(api, &given)).await;
+            let data = asked.ok_or(ToolError::Cancelled)?.map_err(told)?;
             let subject = given.get("symbol").or_else(|| given.get("symbols")).or_else(|| given.get("query"));
             shown(machine, api, subject.unwrap_or_default(), data).await
         })
@@ -86,7 +83,8 @@ async fn shown(machine: &Machine, api: &str, subject: &str, data: Data) -> Resul
     let now = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC");
     let mut text = format!("{} (asked {now})\n", sanitize::line(&data.title));
     for (name, value) in data.facts.iter().filter(|(_, value)| !value.is_empty()) {
-        let _ = writeln!(text, "{name}: {}", sanitize::line(truncate::prefix(value, MOST_FACT)));
+        let cut = truncate::prefix(value, MOST_FACT);
+        let _ = writeln!(text, "{name}: {}{}", sanitize::line(cut), if cut.len() < value.len() { "…" } else { "" });
     }
     for note in &data.notes {
         let _ = writeln!(text, "Note: {}", sanitize::line(note));
@@ -94,16 +92,18 @@ async fn shown(machine: &Machine, api: &str, subject: &str, data: Data) -> Resul
     let mut artifacts = Vec::new();
     for (name, table) in data.tables {
         let rows = table.rows.len();
-        let _ = writeln!(
-            text,
-            "\n{} ({rows} rows):\n{}",
-            sanitize::line(&name),
-            sanitize::text(&table.to_markdown(MOST_ROWS))
-        );
+        let _ = writeln!(text, "\n{} ({rows} rows):\n{}", sanitize::line(&name), table.to_markdown(MOST_ROWS));
         if rows > MOST_ROWS {
             let wanted = file_name(&[subject, api, &name]);
             let workspace = machine.workspace.clone();
-            let path = blocking(move || keep(&workspace, &wanted, &table)).await?;
+            let path = match blocking(move || keep(&workspace, &wanted, &table)).await {
+                Ok(path) => path,
+                Err(ToolError::ForModel(why)) => {
+                    let _ = writeln!(text, "Note: not all rows are here, and the table could not be saved: {why}");
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             let _ = writeln!(text, "All {rows} rows are in {path}.");
             let place = machine.workspace.resolve(&path).ok();
             let host_path = place.map(|place| machine.workspace.host_path().join(place.relative()));
