@@ -32,6 +32,17 @@ pub struct Citation {
     pub title: String,
 }
 
+impl List {
+    fn add(&mut self, url: &str, title: &str) -> u32 {
+        self.last += 1;
+        self.known.push(Citation { id: self.last, url: url.to_owned(), title: title.to_owned() });
+        if self.known.len() > MOST {
+            self.known.remove(0);
+        }
+        self.last
+    }
+}
+
 impl Citations {
     /// The number of an address: the one that it has, or else a new one.
     pub fn of(&self, url: &str, title: &str) -> u32 {
@@ -42,13 +53,12 @@ impl Citations {
             }
             return known.id;
         }
-        list.last += 1;
-        let id = list.last;
-        list.known.push(Citation { id, url: url.to_owned(), title: title.to_owned() });
-        if list.known.len() > MOST {
-            list.known.remove(0);
-        }
-        id
+        list.add(url, title)
+    }
+
+    /// A new number for a page whose address may have one already.
+    pub(super) fn fresh(&self, url: &str) -> u32 {
+        self.lock().add(url, "")
     }
 
     /// What a number means.
@@ -60,7 +70,7 @@ impl Citations {
     pub(super) fn unknown(&self, id: u32, open: &[u32]) -> String {
         let line = |id: &u32| {
             let known = self.get(*id).unwrap_or_else(|| Citation { id: *id, url: String::new(), title: String::new() });
-            format!("[{}] {} {}", known.id, known.url, known.title)
+            format!("[{}] {} {}", known.id, super::page::line(&known.url, 300), known.title)
         };
         let open: Vec<String> = open.iter().map(line).collect();
         if open.is_empty() {

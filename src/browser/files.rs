@@ -32,11 +32,12 @@ impl Running {
         let (mut files, mut told) = (Vec::new(), Vec::new());
         for download in ended {
             let name = file_name(&download.name);
+            let place = downloads_folder(surroundings).join(&download.guid);
             if download.state == DownloadState::Failed {
+                let _ = std::fs::remove_file(&place);
                 told.push(format!("the download of {name} from {} failed or was too large", download.url));
                 continue;
             }
-            let place = downloads_folder(surroundings).join(&download.guid);
             let workspace = surroundings.workspace.clone();
             let moved = tokio::task::spawn_blocking(move || take(&workspace, &place, &name)).await;
             match moved.map_err(|error| error.to_string()).and_then(|moved| moved) {
@@ -72,9 +73,9 @@ fn take(workspace: &Workspace, place: &Path, name: &str) -> Result<String, Strin
     if !facts.is_file() {
         return Err("it is no regular file".to_owned());
     }
-    let kept = keep(workspace, &mut file, name)?;
+    let kept = keep(workspace, &mut file, name);
     let _ = std::fs::remove_file(place);
-    Ok(kept)
+    kept
 }
 
 /// Writes a download into the workspace under a name that is free, and tells its path.

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::BrowserError;
 use super::running::Running;
-use super::state::Load;
+use super::state::{Download, Load, State};
 
 /// How long a server may take to answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
@@ -44,6 +44,8 @@ enum Came {
 #[serde(rename_all = "camelCase")]
 struct Navigation {
     error_text: Option<String>,
+    /// None where the page stays and only its fragment is another one.
+    loader_id: Option<String>,
 }
 
 impl Running {
@@ -63,24 +65,32 @@ impl Running {
     /// Asks for an address, until its page comes; or until something else has.
     async fn navigate(&self, target: &str, url: &str) -> Result<Came, BrowserError> {
         let session = self.session_of(target)?;
-        let before = self.watch.lock().downloads.len();
+        let began = Instant::now();
+        let own = |state: &mut State| {
+            let own = |download: &Download| download.began >= began && download.frame.as_deref() == Some(target);
+            state.downloads.iter().any(own).then_some(())
+        };
         let call = self.connection.call_within::<Navigation>(
             ANSWER_LIMIT,
             Some(&session),
             "Page.navigate",
             json!({"url": url}),
         );
-        let download = self.watch.until(|state| (state.downloads.len() > before).then_some(()));
+        let download = self.watch.until(own);
         let navigation = tokio::select! {
             navigation = call => navigation,
             Some(()) = download => return Ok(Came::Download),
         };
         match navigation {
-            Ok(Navigation { error_text: None }) => Ok(Came::Page),
-            Ok(Navigation { error_text: Some(error) }) => {
+            Ok(Navigation { error_text: None, loader_id: Some(_) }) => Ok(Came::Page),
+            Ok(Navigation { error_text: None, loader_id: None }) => {
+                self.connection.call::<Value>(Some(&session), "Page.reload", json!({})).await?;
+                Ok(Came::Page)
+            }
+            Ok(Navigation { error_text: Some(error), .. }) => {
                 if error == "net::ERR_ABORTED" {
                     // A download is announced a moment later.
-                    let announced = self.watch.until(|state| (state.downloads.len() > before).then_some(()));
+                    let announced = self.watch.until(own);
                     if let Ok(Some(())) = tokio::time::timeout(Duration::from_millis(500), announced).await {
                         return Ok(Came::Download);
                     }
@@ -198,6 +208,9 @@ fn explained(error: &str) -> String {
         "net::ERR_TUNNEL_CONNECTION_FAILED" => "the network policy does not admit it, or the host was not reached",
         "net::ERR_TOO_MANY_REDIRECTS" => "it leads in a circle of redirects",
         "net::ERR_ABORTED" => "the server gave no page to show",
+        "net::ERR_INVALID_AUTH_CREDENTIALS" => {
+            "the server asks for a name and a password; an address can hold them: https://name:password@host/"
+        }
         "net::ERR_INVALID_URL" => "the address is not valid",
         _ if error.starts_with("net::ERR_CERT") || error.starts_with("net::ERR_SSL") => {
             "its certificate or encryption is not valid"

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::BrowserError;
 use super::page::{self, Capture, NodeKey, Part, STYLES, Tree};
@@ -11,6 +12,8 @@ use super::running::Running;
 
 /// How long a picture of the window may take.
 const PICTURE_LIMIT: Duration = Duration::from_secs(4);
+/// How long frames of other processes may take, all together.
+const FRAMES_LIMIT: Duration = Duration::from_secs(3);
 /// Frames of other processes that are looked into.
 const MOST_FRAMES: usize = 20;
 
@@ -52,11 +55,18 @@ impl Running {
         };
         let mut parts = vec![Part { capture, owner: None }];
         let mut blind = frames.len().saturating_sub(MOST_FRAMES);
-        for (frame_session, frame) in frames.into_iter().take(MOST_FRAMES) {
-            // A frame that goes while it is looked at, or that hangs, is left out.
-            let owner = self.owner(&sessions, &frame).await;
-            match (owner, self.capture(&frame_session).await) {
-                (Some(owner), Ok(capture)) => {
+        // A frame that goes while it is looked at, or that hangs, is left out; all have the same moment.
+        let end = Instant::now() + FRAMES_LIMIT;
+        let captures =
+            frames.iter().take(MOST_FRAMES).map(|(session, _)| tokio::time::timeout_at(end, self.capture(session)));
+        let captures = futures::future::join_all(captures).await;
+        for ((frame_session, frame), capture) in frames.into_iter().zip(captures) {
+            let Ok(Ok(capture)) = capture else {
+                blind += 1;
+                continue;
+            };
+            match tokio::time::timeout(FRAMES_LIMIT, self.owner(&sessions, &frame)).await {
+                Ok(Some(owner)) => {
                     parts.push(Part { capture, owner: Some(owner) });
                     sessions.push(frame_session);
                 }
@@ -71,7 +81,8 @@ impl Running {
     }
 
     async fn capture(&self, session: &str) -> Result<Capture, BrowserError> {
-        let wanted = json!({"computedStyles": STYLES, "includeDOMRects": true});
+        // Rectangles of the DOM's own would take it a time that grows with the square of the page.
+        let wanted = json!({"computedStyles": STYLES});
         self.connection.call(Some(session), "DOMSnapshot.captureSnapshot", wanted).await
     }
 

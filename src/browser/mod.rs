@@ -37,6 +37,18 @@ pub use plain::{PageTask, internal_main, parse_page};
 pub use program::{LazyProgram, Missing, Program, find};
 pub use session::{Action, Browser, Place, Seen, Surroundings};
 
+/// Whether an answer is the session's proxy's own, by its `Proxy-Status`. That of others is taken off what comes through the
+/// proxy in the clear; what is encrypted, and servers of the session's own, may say what they like.
+fn is_of_proxy(url: &reqwest::Url, status: &str) -> bool {
+    let near = match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback() || address.is_link_local(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback() || address.is_unicast_link_local(),
+        None => true,
+    };
+    url.scheme() == "http" && !near && status.starts_with("okcvm;")
+}
+
 /// Why a call to the browser gave nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BrowserError {
@@ -55,4 +67,21 @@ pub enum BrowserError {
     /// The call cannot be done on this page.
     #[error("{0}")]
     Refused(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_of_proxy;
+
+    #[test]
+    fn only_what_came_through_the_proxy_in_the_clear_can_be_its_own() {
+        let own = |url: &str| is_of_proxy(&url.parse().expect("an address"), "okcvm; error=http_request_denied");
+        assert!(own("http://example.com/") && own("http://10.0.0.1/x"));
+        for other in
+            ["https://example.com/", "http://localhost:1/", "http://a.localhost/", "http://127.0.0.2/", "http://[::1]/"]
+        {
+            assert!(!own(other), "{other}");
+        }
+        assert!(!is_of_proxy(&"http://example.com/".parse().expect("an address"), "other; okcvm;"));
+    }
 }

@@ -11,7 +11,7 @@ use super::BrowserError;
 use super::connection::{Connection, Event};
 use super::program::Program;
 use crate::config::schema::LimitSection;
-use crate::sandbox::{Child, SandboxSession, Step};
+use crate::sandbox::{Child, Disk, DiskTrouble, SandboxSession, Step};
 
 /// How long it may take to come up.
 const START_LIMIT: Duration = Duration::from_secs(40);
@@ -36,7 +36,7 @@ exec "$@" --user-data-dir="$TMPDIR/profile" ${proxy:+"--proxy-server=http://$pro
 const PREFERENCES: &str = r#"{"browser":{"enable_spellchecking":false},"spellcheck":{"dictionaries":[],"use_spelling_service":false},
 "credentials_enable_service":false,"profile":{"password_manager_enabled":false,"password_manager_leak_detection":false},
 "safebrowsing":{"enabled":false},"search":{"suggest_enabled":false},"translate":{"enabled":false},"signin":{"allowed":false},
-"alternate_error_pages":{"enabled":false},"net":{"network_prediction_options":2}}"#;
+"plugins":{"always_open_pdf_externally":true},"alternate_error_pages":{"enabled":false},"net":{"network_prediction_options":2}}"#;
 
 /// The browser's own switches.
 const SWITCHES: &[&str] = &[
@@ -166,7 +166,7 @@ impl Process {
         let most = session.sandbox().limits().map(LimitSection::total_memory_mb);
         let (orders, taken) = mpsc::unbounded_channel();
         let (tell, ended) = watch::channel(None);
-        tokio::spawn(live(child, taken, tell, words, most));
+        tokio::spawn(live(child, taken, tell, words, most, session.disk()));
         Ok((Self { orders, ended, bare }, connection, events))
     }
 
@@ -219,9 +219,13 @@ async fn live(
     tell: watch::Sender<Option<Arc<str>>>,
     mut words: Words,
     most_mb: Option<u64>,
+    disk: Disk,
 ) {
     let mut why: Option<String> = None;
     let mut end_at: Option<Instant> = None;
+    let trouble = disk.until_trouble();
+    tokio::pin!(trouble);
+    let mut watched = true;
     loop {
         let late = async {
             match end_at {
@@ -246,6 +250,15 @@ async fn live(
                 Step::Gone => break,
                 _ => {}
             },
+            what = &mut trouble, if watched => {
+                watched = false;
+                why = Some(match what {
+                    DiskTrouble::Full => "the disk is nearly full, so the browser was ended".to_owned(),
+                    DiskTrouble::TooLarge => "the browser's files became too large, so it was ended".to_owned(),
+                });
+                child.kill();
+                end_at.get_or_insert(Instant::now() + END_LIMIT);
+            }
             order = orders.recv() => match order {
                 Some(Order::Works(busy)) => child.works(busy),
                 Some(Order::Freeze) => drop(child.freeze()),

@@ -25,7 +25,7 @@ const SIZE: (u32, u32) = (1280, 1200);
 /// How long a call waits for downloads that it began.
 pub(super) const DOWNLOAD: Duration = Duration::from_secs(5);
 /// How long a browser whose page has gone may take to go too.
-const END: Duration = Duration::from_millis(500);
+pub(super) const END: Duration = Duration::from_millis(500);
 
 /// A browser that runs.
 #[derive(Debug)]
@@ -145,17 +145,20 @@ impl Running {
         action: Action,
     ) -> Result<Seen, BrowserError> {
         let since = Instant::now();
+        // What opened since the last call.
+        self.adopt(surroundings);
         let known: Vec<String> = self.watch.lock().tabs.iter().map(|tab| tab.target.clone()).collect();
         let mut rest = Rest::Quiet;
         let (mut target, fresh) = self.page(surroundings, &place, &action).await?;
         self.watch.tab(&target, super::state::Tab::begin);
-        let loading = Loading::of(self);
+        let mut loading = Loading::of(self, &target);
         self.connection.post(None, "Target.activateTarget", json!({"targetId": target}));
         if let Some(url) = fresh {
             let mut gone = self.go(&target, &url).await;
             if matches!(gone, Err(BrowserError::Gone(_))) && !self.process.ends_within(END).await {
                 // A page that crashed may do so by chance, on a machine with much to do above all.
                 target = self.fresh_tab(&target).await?;
+                loading.target.clone_from(&target);
                 gone = self.go(&target, &url).await;
             }
             match gone {
@@ -170,6 +173,7 @@ impl Running {
             }
         }
         let (mut refused, mut done) = (None, None);
+        let url = self.url_of(&target);
         match self.perform(surroundings, &target, &action).await {
             Ok(said) => done = said,
             Err(BrowserError::Refused(why) | BrowserError::Slow(why)) => refused = Some(why),
@@ -177,6 +181,10 @@ impl Running {
         }
         if !matches!(action, Action::Visit | Action::Look) {
             rest = self.rest(&target, since).await?;
+            if self.url_of(&target) != url {
+                // It is no longer what was asked for.
+                self.open.iter_mut().filter(|open| open.target == target).for_each(|open| open.asked.clear());
+            }
         }
         // What it opened is what the model wants to see.
         let opened = {
@@ -187,10 +195,16 @@ impl Running {
             state.tabs.iter().rev().find(by_this).map(|tab| tab.target.clone())
         };
         let mut told: Vec<String> = self.watch.tab(&target, |tab| std::mem::take(&mut tab.notices)).unwrap_or_default();
+        self.adopt(surroundings);
         if let Some(opened) = opened {
-            target = opened;
-            rest = self.rest(&target, since).await?;
-        } else if rest == Rest::Closed {
+            let shown = self.rest(&opened, since).await?;
+            if shown == Rest::Closed {
+                told.push("the tab that it opened has closed itself again".to_owned());
+            } else {
+                (target, rest) = (opened, shown);
+            }
+        }
+        if rest == Rest::Closed {
             told.push("the page closed itself".to_owned());
             let left = self.open.iter().rev().map(|open| open.target.clone()).find(|open| *open != target);
             target =
@@ -216,12 +230,14 @@ impl Running {
 struct Loading {
     connection: Connection,
     watch: Watch,
+    target: String,
     goes_on: bool,
 }
 
 impl Loading {
-    fn of(running: &Running) -> Self {
-        Self { connection: running.connection.clone(), watch: running.watch.clone(), goes_on: false }
+    fn of(running: &Running, target: &str) -> Self {
+        let (connection, watch) = (running.connection.clone(), running.watch.clone());
+        Self { connection, watch, target: target.to_owned(), goes_on: false }
     }
 
     /// The call came to its end.
@@ -235,8 +251,10 @@ impl Drop for Loading {
         if self.goes_on {
             return;
         }
-        for tab in self.watch.lock().tabs.iter().filter(|tab| !tab.load.loaded || tab.heading.is_some()) {
-            self.connection.post(Some(&tab.session), "Page.stopLoading", json!({}));
+        let loads =
+            |tab: &mut super::state::Tab| (!tab.load.loaded || tab.heading.is_some()).then(|| tab.session.clone());
+        if let Some(session) = self.watch.tab(&self.target, loads).flatten() {
+            self.connection.post(Some(&session), "Page.stopLoading", json!({}));
         }
     }
 }

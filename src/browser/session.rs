@@ -14,8 +14,8 @@ use crate::sandbox::network::Network;
 use crate::sandbox::{Decoder, Mounted, SandboxFolders, SandboxSession};
 use crate::workspace::Workspace;
 
-/// How long a browser whose page has gone may take to go too.
-const END: Duration = Duration::from_millis(500);
+/// How long one call may take, whatever its page does.
+const CALL_LIMIT: Duration = Duration::from_secs(120);
 /// Without a call for so long, the browser stands still until the next one.
 const IDLE: Duration = Duration::from_secs(30);
 
@@ -141,7 +141,7 @@ impl Browser {
     }
 
     /// Does something with a page and shows what came of it: with this program, or without one. One call at a time;
-    /// dropping it leaves the page as it is.
+    /// dropping it leaves the page as it is, but for what it still loads.
     pub async fn call(
         &self,
         program: Result<&Program, &Missing>,
@@ -187,12 +187,18 @@ impl Browser {
         let Some(browser) = running.as_mut() else { return Err(BrowserError::Start("it is not there".to_owned())) };
         browser.process.thaw();
         let works = browser.process.works();
-        let outcome = browser.act(surroundings, place, action).await;
+        // Also where this call is dropped.
+        let _rests = RestsLater(self);
+        let outcome = tokio::time::timeout(CALL_LIMIT, browser.act(surroundings, place, action)).await;
+        let outcome = outcome.unwrap_or_else(|_| {
+            let seconds = CALL_LIMIT.as_secs();
+            Err(BrowserError::Slow(format!("the page kept the browser busy for {seconds} s; the call was given up")))
+        });
         drop(works);
         browser.last_call = Instant::now();
         if matches!(outcome, Err(BrowserError::Gone(_))) {
             // Its pages end before it does.
-            browser.process.ends_within(END).await;
+            browser.process.ends_within(super::running::END).await;
         }
         let ended = browser.ended();
         if let Some(why) = ended {
@@ -201,7 +207,6 @@ impl Browser {
             return Err(BrowserError::Gone(format!("{why}; the next call starts a fresh one")));
         }
         drop(running);
-        self.rest_later();
         let mut seen = outcome?;
         notices.append(&mut seen.notices);
         seen.notices = notices;
@@ -216,15 +221,19 @@ impl Browser {
     fn rest_later(&self) {
         let running = Arc::downgrade(&self.0.running);
         tokio::spawn(async move {
-            tokio::time::sleep(IDLE).await;
-            let Some(running) = running.upgrade() else { return };
-            // A call that runs now lets it rest later.
-            let Ok(running) = running.try_lock() else { return };
-            if let Some(browser) = running.as_ref()
-                && browser.last_call.elapsed() >= IDLE
-                && !browser.watch.downloads()
-            {
-                browser.process.freeze();
+            loop {
+                tokio::time::sleep(IDLE).await;
+                let Some(running) = running.upgrade() else { return };
+                // A call that runs now lets it rest later.
+                let Ok(running) = running.try_lock() else { return };
+                let Some(browser) = running.as_ref() else { return };
+                if browser.last_call.elapsed() < IDLE {
+                    return;
+                }
+                if !browser.watch.downloads() {
+                    browser.process.freeze();
+                    return;
+                }
             }
         });
     }
@@ -249,6 +258,15 @@ impl Browser {
                 ended.end().await;
             }
         });
+    }
+}
+
+/// A call is over, be it that it was dropped.
+struct RestsLater<'a>(&'a Browser);
+
+impl Drop for RestsLater<'_> {
+    fn drop(&mut self) {
+        self.0.rest_later();
     }
 }
 

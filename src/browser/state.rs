@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use reqwest::Url;
 use serde::Deserialize;
 use tokio::time::Instant;
 
@@ -45,8 +46,8 @@ pub(super) struct Tab {
     /// What the next call tells.
     pub(super) notices: Vec<String>,
     pub(super) dialogs: u32,
-    /// Dialogs came without end, and so its scripts were stopped.
-    pub(super) stopped: bool,
+    /// A call has given it a number.
+    pub(super) adopted: bool,
 }
 
 /// A request of a page that is under way.
@@ -75,7 +76,7 @@ pub(super) struct Response {
     #[serde(default)]
     pub(super) status: u16,
     #[serde(default)]
-    pub(super) mime_type: String,
+    url: String,
     #[serde(default)]
     headers: Headers,
 }
@@ -89,7 +90,8 @@ struct Headers {
 impl Response {
     /// Whether the session's proxy answered instead of the server.
     pub(super) fn is_of_proxy(&self) -> bool {
-        self.headers.proxy_status.as_deref().is_some_and(|status| status.starts_with("okcvm;"))
+        let said = self.headers.proxy_status.as_deref();
+        said.is_some_and(|said| Url::parse(&self.url).is_ok_and(|url| super::is_of_proxy(&url, said)))
     }
 }
 
@@ -100,6 +102,8 @@ pub(super) type Left = (Load, Option<Response>);
 #[derive(Debug, Clone)]
 pub(super) struct Download {
     pub(super) guid: String,
+    /// The frame that asked for it.
+    pub(super) frame: Option<String>,
     pub(super) url: String,
     /// The name that the server proposes.
     pub(super) name: String,
@@ -134,7 +138,7 @@ impl Tab {
             crashed: false,
             notices: Vec::new(),
             dialogs: 0,
-            stopped: false,
+            adopted: false,
         }
     }
 
@@ -174,10 +178,9 @@ impl Tab {
         self.stirred = Instant::now();
     }
 
-    /// A call begins: what was told is forgotten, dialogs are counted anew.
+    /// A call begins: dialogs are counted anew.
     pub(super) fn begin(&mut self) {
         self.dialogs = 0;
-        self.stopped = false;
     }
 
     /// The page is about to be left for another. Gives what is to be put back where it stays after all.
@@ -199,6 +202,14 @@ impl Tab {
 
     pub(super) fn notice(&mut self, notice: String) {
         if self.notices.len() < MOST_NOTICES && self.notices.last() != Some(&notice) {
+            self.notices.push(notice);
+        }
+    }
+
+    /// Told however much there is to tell.
+    pub(super) fn warn(&mut self, notice: String) {
+        if !self.notices.contains(&notice) {
+            self.notices.truncate(MOST_NOTICES);
             self.notices.push(notice);
         }
     }

@@ -22,9 +22,9 @@ const MOST_DIALOGS: u32 = 20;
 const MOST_REQUESTS: usize = 2_000;
 /// Tabs that pages may open by themselves and keep.
 const MOST_POPUPS: usize = 8;
-/// Downloads that are known.
-const MOST_DOWNLOADS: usize = 50;
-/// Bytes of one download.
+/// Downloads that no call has taken yet.
+const MOST_DOWNLOADS: usize = 20;
+/// Bytes of all of them.
 const MOST_DOWNLOAD: f64 = (1_u64 << 30) as f64;
 
 /// What is known, shared by the task and by calls.
@@ -274,13 +274,13 @@ impl Task {
                 if state.tabs.iter().any(|tab| tab.target == info.target_id) {
                     return;
                 }
-                let popups = state.tabs.iter().filter(|tab| tab.opener.is_some()).count();
+                let popups = state.tabs.iter().filter(|tab| tab.opener.is_some() && !tab.adopted).count();
                 if let Some(opener) = &info.opener_id {
                     let opener = state.tabs.iter_mut().find(|tab| tab.target == *opener);
                     let shut = popups >= MOST_POPUPS;
                     if let Some(opener) = opener {
                         opener.notice(if shut {
-                            format!("the page opened more than {MOST_POPUPS} tabs; further ones are closed at once")
+                            format!("the page opened more than {MOST_POPUPS} tabs at once; further ones are closed")
                         } else {
                             "the page opened a new tab".to_owned()
                         });
@@ -340,10 +340,9 @@ impl Task {
         tab.dialogs += 1;
         let answer = json!({"accept": true, "promptText": dialog.default_prompt.clone().unwrap_or_default()});
         if tab.dialogs > MOST_DIALOGS {
-            tab.stopped = true;
             self.connection.post(Some(session), "Runtime.terminateExecution", json!({}));
             self.connection.post(Some(session), "Page.handleJavaScriptDialog", json!({"accept": false}));
-            tab.notice(format!("the page showed more than {MOST_DIALOGS} dialogs, so its script was stopped"));
+            tab.warn(format!("the page showed more than {MOST_DIALOGS} dialogs, so its script was stopped"));
             return;
         }
         self.connection.post(Some(session), "Page.handleJavaScriptDialog", answer);
@@ -365,9 +364,7 @@ impl Task {
         if let Some(frame) = &frame_id {
             state.tabs.iter_mut().for_each(|tab| tab.stays(frame));
         }
-        if state.downloads.len() >= MOST_DOWNLOADS {
-            state.downloads.retain(|download| download.state == DownloadState::Running);
-        }
+        // What no call has taken yet counts with all that it may become.
         if state.downloads.len() >= MOST_DOWNLOADS {
             self.connection.post(None, "Browser.cancelDownload", json!({"guid": guid}));
             return;
@@ -375,7 +372,8 @@ impl Task {
         let running = DownloadState::Running;
         state.downloads.push(Download {
             guid,
-            url,
+            frame: frame_id,
+            url: line(&url, 300),
             name,
             received: 0.0,
             total: 0.0,
@@ -385,13 +383,14 @@ impl Task {
     }
 
     fn download_goes_on(&self, state: &mut State, progress: &DownloadProgress) {
+        let all: f64 = state.downloads.iter().map(|download| download.received).sum();
         let Some(download) = state.downloads.iter_mut().find(|download| download.guid == progress.guid) else { return };
         download.received = progress.received_bytes;
         download.total = progress.total_bytes;
         match progress.state.as_str() {
             "completed" => download.state = DownloadState::Done,
             "canceled" => download.state = DownloadState::Failed,
-            _ if download.received.max(download.total) > MOST_DOWNLOAD => {
+            _ if download.received.max(download.total) > MOST_DOWNLOAD || all > MOST_DOWNLOAD => {
                 download.state = DownloadState::Failed;
                 self.connection.post(None, "Browser.cancelDownload", json!({"guid": progress.guid}));
             }

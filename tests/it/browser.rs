@@ -2,6 +2,7 @@
 
 mod controls;
 mod hostile;
+mod pages;
 mod plain;
 
 use std::path::Path;
@@ -59,7 +60,7 @@ impl Machine {
 /// The number of an element in the newest list.
 fn index(page: &Finished, words: &str) -> usize {
     let list = page.output.split_once("\nElements:\n").map(|(_, list)| list).unwrap_or_default();
-    let line = list.lines().find(|line| line.contains(words));
+    let line = list.lines().take_while(|line| line.starts_with('[')).find(|line| line.contains(words));
     let line = line.unwrap_or_else(|| panic!("no element {words:?} in\n{}", page.output));
     line[1..].split(']').next().and_then(|number| number.parse().ok()).expect("a number")
 }

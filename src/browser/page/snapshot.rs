@@ -4,13 +4,29 @@
 use serde::Deserialize;
 
 use super::tree::{Document, Kind, Node, NodeKey, Rect, Tree};
+use crate::support::truncate;
 
 /// The styles that are asked for, in this order.
-pub(in crate::browser) const STYLES: [&str; 6] =
-    ["display", "visibility", "opacity", "cursor", "overflow-x", "overflow-y"];
+pub(in crate::browser) const STYLES: [&str; 9] = [
+    "display",
+    "visibility",
+    "opacity",
+    "cursor",
+    "overflow-x",
+    "overflow-y",
+    "position",
+    "border-left-width",
+    "border-top-width",
+];
 
 /// Nodes of a page that are looked at.
 const MOST_NODES: usize = 200_000;
+/// Bytes of a tag or of an attribute's name.
+const MOST_NAME: usize = 200;
+/// Bytes of an attribute; of what is longer nobody reads more.
+const MOST_ATTRIBUTE: usize = 8 << 10;
+/// Bytes of all texts and attributes. A capture names each text once, however often it stands on the page.
+const MOST_BYTES: usize = 48 << 20;
 /// Frames in frames.
 const MOST_DEPTH: usize = 8;
 
@@ -93,8 +109,6 @@ struct Layout {
     node_index: Vec<usize>,
     styles: Vec<Vec<i64>>,
     bounds: Vec<Vec<f64>>,
-    #[serde(default)]
-    client_rects: Vec<Vec<f64>>,
 }
 
 /// What a box lets through of what lies in it.
@@ -108,6 +122,7 @@ struct Frame {
 /// Makes the tree of a page from its parts, in a window of this size.
 pub(in crate::browser) fn of_parts(parts: &[Part], window: (f64, f64)) -> Tree {
     let mut tree = Tree { window: Some(window), ..Tree::default() };
+    let mut left = MOST_BYTES;
     for (part, Part { capture, owner }) in parts.iter().enumerate() {
         let whole = Rect { x: 0.0, y: 0.0, width: window.0, height: window.1 };
         let (parent, frame) = match owner {
@@ -119,7 +134,7 @@ pub(in crate::browser) fn of_parts(parts: &[Part], window: (f64, f64)) -> Tree {
                 (Some(at), Frame { clip: node.seen, offset: (rect.x, rect.y) })
             }
         };
-        add(&mut tree, capture, part, 0, parent, frame, 0);
+        add(&mut tree, &mut left, (capture, part), 0, parent, frame, 0);
     }
     tree
 }
@@ -134,8 +149,8 @@ fn rect(values: Option<&Vec<f64>>) -> Option<Rect> {
 /// Adds one document of a capture, and those of the frames in it.
 fn add(
     tree: &mut Tree,
-    capture: &Capture,
-    part: usize,
+    left: &mut usize,
+    (capture, part): (&Capture, usize),
     index: usize,
     parent: Option<usize>,
     frame: Frame,
@@ -179,18 +194,26 @@ fn add(
             }
         };
         if tree.nodes.len() >= MOST_NODES {
+            tree.cut = true;
             places.push(None);
             continue;
         }
         let key = NodeKey { part, backend: nodes.backend_node_id.get(at).copied().unwrap_or_default() };
         let mut node = Node::new(kind, key, up);
+        let mut taken = |at: i64, most: usize| {
+            let whole = string(at).map(String::as_str).unwrap_or_default();
+            let kept = truncate::prefix(whole, most.min(*left));
+            *left -= kept.len();
+            tree.cut |= kept.len() < whole.len().min(most);
+            kept.to_owned()
+        };
         match kind {
-            Kind::Text => node.text = text(nodes.node_value.get(at).copied().unwrap_or(-1)),
-            _ => node.tag = text(nodes.node_name.get(at).copied().unwrap_or(-1)).to_ascii_lowercase(),
+            Kind::Text => node.text = taken(nodes.node_value.get(at).copied().unwrap_or(-1), usize::MAX),
+            _ => node.tag = taken(nodes.node_name.get(at).copied().unwrap_or(-1), MOST_NAME).to_ascii_lowercase(),
         }
         if let Some(attributes) = nodes.attributes.get(at) {
-            node.attributes =
-                attributes.chunks_exact(2).map(|pair| (text(pair[0]).to_ascii_lowercase(), text(pair[1]))).collect();
+            let pair = |pair: &[i64]| (taken(pair[0], MOST_NAME).to_ascii_lowercase(), taken(pair[1], MOST_ATTRIBUTE));
+            node.attributes = attributes.chunks_exact(2).map(pair).collect();
         }
         let mut inner = clip;
         if let Some(layout) = boxes[at] {
@@ -201,6 +224,9 @@ fn add(
             node.transparent = style(2) == "0";
             node.pointer = style(3) == "pointer";
             let place = rect(document.layout.bounds.get(layout)).map(|rect| rect.moved(offset.0, offset.1));
+            // What is fixed to the window is cut off by nothing around it.
+            let clip = if style(6) == "fixed" { frame.clip } else { clip };
+            inner = clip;
             node.rect = place;
             node.seen = place.map(|place| place.within(clip)).unwrap_or_default();
             let cuts = |value: &str| !matches!(value, "" | "visible");
@@ -221,7 +247,10 @@ fn add(
     let mut mark = |rare: &Rare<i64>, set: fn(&mut Node, String)| {
         for (order, at) in rare.index.iter().enumerate() {
             if let Some(Some((place, _))) = places.get(*at) {
-                set(&mut tree.nodes[*place], rare.value.get(order).map(|at| text(*at)).unwrap_or_default());
+                let value = rare.value.get(order).and_then(|at| string(*at)).map(String::as_str).unwrap_or_default();
+                let kept = truncate::prefix(value, *left);
+                *left -= kept.len();
+                set(&mut tree.nodes[*place], kept.to_owned());
             }
         }
     };
@@ -252,9 +281,19 @@ fn add(
         let Some(Some((place, _))) = places.get(*at) else { continue };
         let node = &tree.nodes[*place];
         let outer = node.rect.unwrap_or_default();
-        let border = boxes[*at].and_then(|layout| rect(document.layout.client_rects.get(layout))).unwrap_or_default();
-        let content = Rect { width: border.width, height: border.height, ..outer.moved(border.x, border.y) };
+        let styles = boxes[*at].and_then(|layout| document.layout.styles.get(layout));
+        let pixels = |at: usize| {
+            let width = styles.and_then(|styles| string(*styles.get(at)?))?;
+            width.strip_suffix("px")?.parse::<f64>().ok().filter(|width| width.is_finite())
+        };
+        // Frames have the same border all around, if they have one.
+        let (left_border, top_border) = (pixels(7).unwrap_or_default(), pixels(8).unwrap_or_default());
+        let content = Rect {
+            width: (outer.width - 2.0 * left_border).max(0.0),
+            height: (outer.height - 2.0 * top_border).max(0.0),
+            ..outer.moved(left_border, top_border)
+        };
         let frame = Frame { clip: content.within(node.seen), offset: (content.x, content.y) };
-        add(tree, capture, part, *inner, Some(*place), frame, depth + 1);
+        add(tree, left, (capture, part), *inner, Some(*place), frame, depth + 1);
     }
 }

@@ -144,6 +144,8 @@ pub(in crate::browser) struct Tree {
     pub(in crate::browser) documents: Vec<Document>,
     /// Width and height of the window; `None` where nothing is laid out, and so everything counts as seen.
     pub(in crate::browser) window: Option<(f64, f64)>,
+    /// There was more than is looked at.
+    pub(in crate::browser) cut: bool,
 }
 
 impl Tree {
@@ -161,7 +163,7 @@ impl Tree {
         self.documents.first().map(|document| document.root)
     }
 
-    /// All nodes from the root on, in the order of the page, each with its depth. No recursion: pages may be deep.
+    /// All nodes from the root on, in the order of the page. No recursion: pages may be deep.
     pub(in crate::browser) fn in_order(&self) -> Vec<usize> {
         let mut order = Vec::with_capacity(self.nodes.len());
         let mut next: Vec<usize> = self.root().into_iter().collect();

@@ -164,7 +164,7 @@ impl Plain {
         }
         sent.headers.extend(self.cookies.header(&asked.url, Timestamp::now()).map(|cookies| ("cookie", cookies)));
         let answered = fetcher.fetch(&sent).await?;
-        if answered.header("proxy-status").is_some_and(|status| status.starts_with("okcvm;")) {
+        if answered.header("proxy-status").is_some_and(|status| super::super::is_of_proxy(&asked.url, status)) {
             // The session's proxy answered instead of the server, and says why.
             let why = page::line(&String::from_utf8_lossy(&answered.body), 500);
             return Err(BrowserError::NotLoaded(format!("{} did not load: {why}", asked.url)));

@@ -9,13 +9,19 @@ use serde_json::Value;
 
 use crate::browser::{Action, BrowserError, LazyProgram, Place, Seen, Surroundings};
 use crate::protocol::{Artifact, ArtifactKind, ImageData, ToolStatus};
-use crate::support::sanitize;
+use crate::support::{sanitize, truncate};
 use crate::tools::args;
 use crate::tools::dispatch::Machine;
 use crate::tools::tool::{Tool, ToolContext, ToolEffect, ToolError, ToolOutput};
 
 /// Characters of an address.
 const MOST_URL: usize = 8_000;
+/// Bytes of a page's words that are told.
+const MOST_TEXT: usize = 16_000;
+/// Bytes of the list of elements.
+const MOST_LIST: usize = 12_000;
+/// What stands before the words of a page.
+const WORDS_OF_PAGE: &str = "From here on, what the page itself shows:";
 /// Pixels of one scroll.
 const MOST_SCROLL: i64 = 1_000_000;
 
@@ -62,11 +68,7 @@ impl BrowserTool {
         let place = if matches!(self, Self::State) { Place::Latest } else { place(&args)? };
         let surroundings = machine.surroundings().await?;
         let call = machine.browser.call(machine.browser_program.get(), &surroundings, place, action);
-        let seen = tokio::select! {
-            biased;
-            () = cancel.cancelled() => return Err(ToolError::Cancelled),
-            seen = call => seen,
-        };
+        let seen = cancel.run_until_cancelled(call).await.ok_or(ToolError::Cancelled)?;
         let seen = seen.map_err(|error| match error {
             BrowserError::Start(_) => {
                 let hint = "ask the user to run `okcvm doctor`, which tells what is wrong with it";
@@ -153,6 +155,13 @@ fn is_near(text: &str) -> bool {
     loopback || host.eq_ignore_ascii_case("localhost") || host.to_ascii_lowercase().ends_with(".localhost")
 }
 
+/// An address as a part of one line: pages make them as long as they like.
+fn short(url: &str) -> String {
+    let line = sanitize::line(url);
+    let cut = truncate::prefix(&line, 1_000);
+    if cut.len() < line.len() { format!("{cut}…") } else { line }
+}
+
 /// The state of a page as the model reads it.
 fn output(seen: Seen, machine: &Machine) -> ToolOutput {
     let mut text = String::new();
@@ -170,7 +179,7 @@ fn output(seen: Seen, machine: &Machine) -> ToolOutput {
         text.push('\n');
     }
     let title = if seen.title.is_empty() { "(without a title)".to_owned() } else { sanitize::line(&seen.title) };
-    let _ = writeln!(text, "Page [{}]: {title}\n{}", seen.id, sanitize::line(&seen.url));
+    let _ = writeln!(text, "Page [{}]: {title}\n{}", seen.id, short(&seen.url));
     if let Some(status) = seen.status.filter(|status| *status >= 400) {
         let _ = writeln!(text, "The server answered with status {status}.");
     }
@@ -179,12 +188,17 @@ fn output(seen: Seen, machine: &Machine) -> ToolOutput {
         let end = (top + window).min(whole);
         let _ = writeln!(text, "Pixels {top:.0} to {end:.0} of {whole:.0} are seen.");
     }
-    let _ = write!(text, "\n{}\n", sanitize::text(seen.markdown.trim_end()));
     if seen.elements.is_empty() {
         text.push_str("\nNothing here can be clicked or filled in.\n");
     } else {
         text.push_str("\nElements:\n");
+        let end = text.len() + MOST_LIST;
         for (index, element) in seen.elements.iter().enumerate() {
+            if text.len() > end {
+                let left = seen.elements.len() - index;
+                let _ = writeln!(text, "({left} more; scroll, or find words near the one that you want)");
+                break;
+            }
             let _ = writeln!(text, "[{index}] {}", sanitize::line(element));
         }
     }
@@ -198,7 +212,16 @@ fn output(seen: Seen, machine: &Machine) -> ToolOutput {
     if !seen.others.is_empty() {
         text.push_str("\nOther open pages:\n");
         for (id, url, title) in &seen.others {
-            let _ = writeln!(text, "[{id}] {} {}", sanitize::line(url), sanitize::line(title));
+            let _ = writeln!(text, "[{id}] {} {}", short(url), sanitize::line(title));
+        }
+    }
+    // Last, and so nothing of the page can pass for one of the lines above.
+    let shown = sanitize::text(seen.markdown.trim_end());
+    let cut = truncate::prefix(&shown, MOST_TEXT);
+    if !cut.trim().is_empty() {
+        let _ = write!(text, "\n{WORDS_OF_PAGE}\n{cut}\n");
+        if cut.len() < shown.len() {
+            text.push_str("(more is in the window than is told here; find words, or scroll by less)\n");
         }
     }
     let images =
@@ -211,6 +234,7 @@ fn output(seen: Seen, machine: &Machine) -> ToolOutput {
         status: if refused.is_some() { ToolStatus::Error } else { ToolStatus::Ok },
         images: images.filter(|image| BASE64_STANDARD.decode(&image.base64).is_ok()).collect(),
         artifacts: files.collect(),
+        bounded: true,
         ..ToolOutput::text(text.trim_end().to_owned())
     }
 }

@@ -15,6 +15,8 @@ enum Part {
     Text(&'static str),
     /// A command: its first line, as one thinks of it who stands in the mount.
     Command(&'static str),
+    /// The one, or where that says nothing the other.
+    Either(&'static Self, &'static Self),
     /// A number after a word.
     Number(&'static str, &'static str),
     /// The number of things in a list.
@@ -27,7 +29,7 @@ enum Part {
     Switch(&'static str, &'static str),
 }
 
-use Part::{Command, Count, Lines, List, Number, Path, Switch, Text};
+use Part::{Command, Count, Either, Lines, List, Number, Path, Switch, Text};
 
 const TABLE: &[(&str, &[Part])] = &[
     ("todo_read", &[]),
@@ -37,7 +39,7 @@ const TABLE: &[(&str, &[Part])] = &[
     ("edit_file", &[Path("file_path"), Switch("replace_all", "all")]),
     ("write_file", &[Path("file_path"), Lines("content"), Switch("append", "append")]),
     ("shell", &[Command("command")]),
-    ("browser_visit", &[Text("url"), Number("page", "citation_id")]),
+    ("browser_visit", &[Either(&Text("url"), &Number("page", "citation_id"))]),
     ("browser_state", &[]),
     ("browser_click", &[Number("element", "element_index"), Text("url")]),
     ("browser_find", &[Text("keyword"), Text("url")]),
@@ -101,6 +103,7 @@ impl Part {
                 Value::Number(number) => Some(format!("{word} {number}")),
                 _ => None,
             },
+            Either(first, second) => first.text(fields).or_else(|| second.text(fields)),
             Count(name, thing) => {
                 let count = fields.get(*name)?.as_array()?.len();
                 Some(if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") })
