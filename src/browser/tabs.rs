@@ -191,13 +191,11 @@ impl Running {
             self.connection.call(None, "Target.createTarget", json!({"url": "about:blank"})).await?;
         let there =
             self.watch.until(|state| state.tabs.iter().any(|tab| tab.target == target_id && tab.ready).then_some(()));
-        match tokio::time::timeout(Duration::from_secs(10), there).await {
-            Ok(Some(())) => Ok(target_id),
-            _ => {
-                self.connection.post(None, "Target.closeTarget", json!({"targetId": target_id}));
-                Err(BrowserError::Slow("the browser did not open a tab".to_owned()))
-            }
+        if let Ok(Some(())) = tokio::time::timeout(Duration::from_secs(10), there).await {
+            return Ok(target_id);
         }
+        self.connection.post(None, "Target.closeTarget", json!({"targetId": target_id}));
+        Err(BrowserError::Slow("the browser did not open a tab".to_owned()))
     }
 
     /// A fresh tab in the place of one whose page has crashed.
@@ -238,7 +236,7 @@ impl Running {
         let status = response.map(|response| response.status);
         let url = if url.is_empty() { document.url.clone() } else { url };
         let title = page::line(if document.title.is_empty() { &title } else { &document.title }, 200);
-        let id = self.to_front(surroundings, target, &url, &title);
+        let id = self.brought_to_front(surroundings, target, &url, &title);
         if blind > 0 {
             notices.push(format!("{blind} frames of the page could not be read"));
         }
@@ -268,7 +266,7 @@ impl Running {
     }
 
     /// Makes a tab the latest one, which shows this address now. Gives its number.
-    fn to_front(&mut self, surroundings: &Surroundings, target: &str, url: &str, title: &str) -> u32 {
+    fn brought_to_front(&mut self, surroundings: &Surroundings, target: &str, url: &str, title: &str) -> u32 {
         let citations = &surroundings.citations;
         let open = match self.open.iter().position(|open| open.target == target) {
             Some(at) => {
@@ -289,7 +287,7 @@ impl Running {
             self.watch.tab(target, |tab| (tab.url.clone(), tab.title.clone(), std::mem::take(&mut tab.notices)));
         let (url, title, notices) = facts.unwrap_or_default();
         let title = page::line(&title, 200);
-        let id = self.to_front(surroundings, target, &url, &title);
+        let id = self.brought_to_front(surroundings, target, &url, &title);
         if let Some(open) = self.open.last_mut() {
             open.listed.clear();
         }

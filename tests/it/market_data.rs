@@ -47,7 +47,8 @@ fn yahoo(asked: &Asked) -> Answer {
         }
         "/v8/finance/chart/SHORT" => {
             let why = "1m data not available for startTime=0";
-            let refused = json!({"chart": {"result": null, "error": {"code": "Unprocessable Entity", "description": why}}});
+            let refused =
+                json!({"chart": {"result": null, "error": {"code": "Unprocessable Entity", "description": why}}});
             return Answer::Full("422 Unprocessable Entity", Vec::new(), refused.to_string().into_bytes());
         }
         "/v8/finance/chart/MOVED" => {
@@ -158,9 +159,8 @@ async fn a_crumb_that_is_no_longer_taken_is_fetched_once_more_and_limits_are_tol
         let limited = || Answer::Full("429 Too Many Requests", Vec::new(), b"Edge: Too Many Requests".to_vec());
         match (path, at.load(Ordering::SeqCst)) {
             ("/", 2) => Answer::Full("200 OK", Vec::new(), Vec::new()),
-            ("/", 3) => limited(),
+            ("/", 3) | ("/v1/test/getcrumb", 4) => limited(),
             ("/", _) => Answer::Full("200 OK", cookie, Vec::new()),
-            ("/v1/test/getcrumb", 4) => limited(),
             ("/v1/test/getcrumb", 5) => Answer::Full("200 OK", Vec::new(), b"Too Many Requests".to_vec()),
             ("/v1/test/getcrumb", _) => {
                 let number = crumbs.fetch_add(1, Ordering::SeqCst) + 1;

@@ -93,7 +93,9 @@ fn cell(value: Option<&Value>) -> String {
 /// A number in the shortest form: prices come as figures of single precision that were written with twice the digits.
 fn figure(number: &serde_json::Number) -> String {
     match number.as_f64() {
-        Some(value) if number.is_f64() && f64::from(value as f32) == value => (value as f32).to_string(),
+        Some(value) if number.is_f64() && f64::from(value as f32).to_bits() == value.to_bits() => {
+            (value as f32).to_string()
+        }
         _ => number.to_string(),
     }
 }

@@ -5,12 +5,12 @@ use serde_json::json;
 use super::*;
 use crate::data_source::{Data, checked};
 
-fn given(api: &str, params: Value) -> Result<Given, DataError> {
+fn given(api: &str, params: &Value) -> Result<Given, DataError> {
     let yahoo = Yahoo::new(None);
     checked(&yahoo, api, params.as_object().expect("an object"))
 }
 
-fn days(params: Value) -> Days {
+fn days(params: &Value) -> Days {
     Days::of(&given("history", params).expect("given"), "1mo").expect("days")
 }
 
@@ -41,7 +41,7 @@ fn rows<'d>(data: &'d Data, name: &str) -> Vec<Vec<&'d str>> {
 
 #[test]
 fn days_are_those_of_the_exchange() {
-    let wanted = days(json!({"symbol": "BHP.AX", "start": "2024-01-02", "end": "2024-01-31"}));
+    let wanted = days(&json!({"symbol": "BHP.AX", "start": "2024-01-02", "end": "2024-01-31"}));
     let query = wanted.query().expect("query");
     let second = |name: &str| query.iter().find(|(known, _)| *known == name).map(|(_, value)| value.parse::<i64>());
     // What Sydney calls a day begins thirteen or fourteen hours before that of Greenwich.
@@ -65,22 +65,22 @@ fn days_are_those_of_the_exchange() {
 
 #[test]
 fn all_days_are_asked_for_by_time_and_rows_of_another_length_are_told() {
-    let all = days(json!({"symbol": "A", "range": "max"}));
+    let all = days(&json!({"symbol": "A", "range": "max"}));
     let query = all.query().expect("query");
     assert!(query[0] == ("period1", "-2208988800".to_owned()) && query[1].0 == "period2", "{query:?}");
     let stamps = ["2024-01-01T14:30:00Z", "2024-02-01T14:30:00Z"].map(at);
     let data = read::history(&chart("America/New_York", "1mo", &stamps, &Value::Null), "A", "1d", &all).expect("data");
     assert!(data.notes[0].starts_with("each row is 1mo and not 1d"), "{:?}", data.notes);
-    assert_eq!(days(json!({"symbol": "A"})), Days::Range("1mo".to_owned()));
+    assert_eq!(days(&json!({"symbol": "A"})), Days::Range("1mo".to_owned()));
     for wrong in [
         json!({"symbol": "A", "end": "2024-01-01"}),
         json!({"symbol": "A", "range": "1y", "start": "2024-01-01"}),
         json!({"symbol": "A", "start": "2024-01-02", "end": "2024-01-01"}),
     ] {
-        let wrong = given("history", wrong).expect("given");
+        let wrong = given("history", &wrong).expect("given");
         assert!(matches!(Days::of(&wrong, "1mo"), Err(DataError::Call(_))), "{wrong:?}");
     }
-    let later = days(json!({"symbol": "A", "start": "2999-01-01"}));
+    let later = days(&json!({"symbol": "A", "start": "2999-01-01"}));
     assert!(matches!(later.query(), Err(DataError::Call(_))));
 }
 
@@ -128,16 +128,16 @@ fn options_are_of_the_day_that_was_asked_for() {
 #[test]
 fn parameters_are_what_they_have_to_be() {
     assert_eq!(
-        given("quote", json!({"symbols": ["AAPL", " MSFT "]})).expect("given").get("symbols"),
+        given("quote", &json!({"symbols": ["AAPL", " MSFT "]})).expect("given").get("symbols"),
         Some("AAPL,MSFT")
     );
     for wrong in [json!({"symbols": []}), json!({}), json!({"symbols": ""})] {
-        let wrong = given("quote", wrong);
+        let wrong = given("quote", &wrong);
         assert!(matches!(&wrong, Err(DataError::Call(why)) if why.starts_with("symbols is missing")), "{wrong:?}");
     }
-    let two = given("history", json!({"symbol": ["A", "B"]}));
+    let two = given("history", &json!({"symbol": ["A", "B"]}));
     assert!(matches!(&two, Err(DataError::Call(why)) if why.starts_with("symbol must be string")), "{two:?}");
-    let long = given("news", json!({"query": "x".repeat(501)}));
+    let long = given("news", &json!({"query": "x".repeat(501)}));
     assert!(
         matches!(&long, Err(DataError::Call(why)) if why.contains("at most 500 bytes") && why.len() < 300),
         "{long:?}"
