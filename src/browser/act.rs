@@ -16,6 +16,8 @@ use crate::workspace::ConfinedPath;
 
 /// The functions that run in a page.
 const FUNCTIONS: &str = include_str!("act.js");
+/// How long typing may take, all in all.
+const TYPING: Duration = Duration::from_secs(20);
 /// How long a page may take to hear of a click or a key: its scripts run meanwhile.
 pub(super) const HEARD: Duration = Duration::from_secs(8);
 /// Pages that propose something for what is typed wait for a pause before they do.
@@ -43,9 +45,9 @@ struct Covered {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct At {
-    backend_node_id: i64,
-    frame_id: String,
+pub(super) struct At {
+    pub(super) backend_node_id: i64,
+    pub(super) frame_id: String,
 }
 
 #[derive(Deserialize)]
@@ -145,14 +147,18 @@ impl Running {
 
     /// Clicks the middle of an element, once it is in sight and nothing covers it.
     async fn click(&self, target: &str, node: &Node<'_>, index: i64) -> Result<(), BrowserError> {
-        let (x, y) = self.point(node).await?;
+        let (x, y) = self.point(target, node).await?;
         // A place in the document is asked for, and not one in the window.
         let (right, down) = self.scrolled(target, node.session).await?;
         let place = json!({"x": (x + right) as i64, "y": (y + down) as i64});
         let hit: Result<At, _> = self.connection.call(Some(node.session), "DOM.getNodeForLocation", place).await;
-        if let Ok(At { backend_node_id, frame_id }) = hit
-            && backend_node_id != node.backend
-        {
+        let At { backend_node_id, frame_id } = hit.map_err(|error| match error {
+            BrowserError::Refused(_) => BrowserError::Refused(format!(
+                "nothing of element {index} lies where it could be clicked; scroll first"
+            )),
+            error => error,
+        })?;
+        if backend_node_id != node.backend {
             let covered: Option<String> = if frame_id == node.frame {
                 let hit = self.object(&Node { backend: backend_node_id, ..*node }).await?;
                 let Covered { by } = self.on_node(node, "covered", vec![json!({"objectId": hit})]).await?;
@@ -168,6 +174,8 @@ impl Running {
         let (left, top) = self.offset(target, node).await?;
         let (x, y) = (x + left, y + top);
         let session = self.session_of(target)?;
+        self.reaches_frame(target, node, (x, y), index).await?;
+        let mut pressed = false;
         for (kind, button, buttons) in
             [("mouseMoved", "none", 0), ("mousePressed", "left", 1), ("mouseReleased", "left", 0)]
         {
@@ -178,9 +186,20 @@ impl Running {
             let sent =
                 self.connection.call_within::<Value>(HEARD, Some(&session), "Input.dispatchMouseEvent", event).await;
             match sent {
-                Ok(_) => {}
+                Ok(_) => pressed |= kind == "mousePressed",
                 // The page is busy with the click, or gone by it: what came of it is seen below.
-                Err(BrowserError::Slow(_) | BrowserError::Refused(_)) => break,
+                Err(BrowserError::Slow(_) | BrowserError::Refused(_)) if pressed => break,
+                Err(BrowserError::Slow(_)) if kind == "mousePressed" => {
+                    let seconds = HEARD.as_secs();
+                    let why = format!(
+                        "the page has been busy for {seconds} s with the press on element {index}; what comes of it is not known"
+                    );
+                    return Err(BrowserError::Slow(why));
+                }
+                Err(BrowserError::Slow(_) | BrowserError::Refused(_)) => {
+                    let why = format!("the page is busy, so element {index} was not clicked; try again later");
+                    return Err(BrowserError::Slow(why));
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -224,18 +243,35 @@ impl Running {
             _ => (text, false),
         };
         let session = Some(node.session);
+        let until = tokio::time::Instant::now() + TYPING;
+        let busy = |count: usize| {
+            let whole = typed.chars().count();
+            BrowserError::Slow(format!(
+                "the page is busy: {count} of {whole} characters were typed into element {index}"
+            ))
+        };
         if typed.is_empty() {
             self.key(session, &Key::DELETE).await?;
         } else if typed.chars().count() <= KEYS && !typed.contains(char::is_control) {
-            for c in typed.chars() {
-                self.key(session, &Key::of(c)).await?;
+            for (count, c) in typed.chars().enumerate() {
+                if tokio::time::Instant::now() > until {
+                    return Err(busy(count));
+                }
+                self.key(session, &Key::of(c)).await.map_err(|error| match error {
+                    BrowserError::Slow(_) => busy(count),
+                    error => error,
+                })?;
             }
         } else {
             let wanted = json!({"text": typed});
             self.connection.call_within::<Value>(HEARD, session, "Input.insertText", wanted).await?;
         }
         if enter {
-            self.key(session, &Key::ENTER).await?;
+            match self.key(session, &Key::ENTER).await {
+                // Busy with what it does.
+                Ok(()) | Err(BrowserError::Slow(_)) => {}
+                Err(error) => return Err(error),
+            }
             return Ok(format!("typed into element {index}, {}, and pressed Enter", named(element)));
         }
         tokio::time::sleep(PAUSE).await;
@@ -253,10 +289,7 @@ impl Running {
     /// Presses a key and lets it go.
     async fn key(&self, session: Option<&str>, key: &Key) -> Result<(), BrowserError> {
         for event in key.events() {
-            match self.connection.call_within::<Value>(HEARD, session, "Input.dispatchKeyEvent", event).await {
-                Ok(_) | Err(BrowserError::Slow(_)) => {}
-                Err(error) => return Err(error),
-            }
+            self.connection.call_within::<Value>(HEARD, session, "Input.dispatchKeyEvent", event).await?;
         }
         Ok(())
     }
@@ -265,9 +298,9 @@ impl Running {
     async fn find(&self, target: &str, keyword: &str, skip: usize) -> Result<String, BrowserError> {
         let looked = self.look(target).await?;
         let (sessions, wanted) = (looked.sessions, keyword.to_owned());
-        let hits = tokio::task::spawn_blocking(move || page::find(&looked.tree, &wanted)).await;
+        let hits = tokio::task::spawn_blocking(move || page::find(&looked.tree, &wanted, skip)).await;
         let hits = hits.map_err(|error| BrowserError::Refused(format!("the page could not be read: {error}")))?;
-        let (hit, said) = page::pick(&hits, keyword, skip).map_err(BrowserError::Refused)?;
+        let (hit, said) = page::pick(hits, keyword, skip).map_err(BrowserError::Refused)?;
         let session = sessions.get(hit.from.0.part).ok_or_else(|| BrowserError::Refused(GONE.to_owned()))?;
         let node = Node { session, frame: &hit.frame, backend: hit.from.0.backend };
         let mut arguments = vec![json!({"value": hit.from.1})];
@@ -278,7 +311,7 @@ impl Running {
         self.on_node::<Value>(&node, "reveal", arguments).await?;
         if *session != self.session_of(target)? {
             // Within a frame of another process the page around it has to be scrolled too.
-            self.point(&node).await.ok();
+            self.point(target, &node).await.ok();
         }
         Ok(said)
     }

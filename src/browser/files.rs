@@ -5,10 +5,14 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
+use serde_json::json;
+use tokio::time::Instant;
 
+use super::connection::Connection;
+use super::events::{DownloadBegin, DownloadProgress};
 use super::running::Running;
 use super::session::Surroundings;
-use super::state::{Download, DownloadState};
+use super::state::{Download, DownloadState, State};
 use crate::support::sanitize;
 use crate::workspace::{ConfinedPath, Workspace};
 
@@ -16,6 +20,10 @@ use crate::workspace::{ConfinedPath, Workspace};
 const FOLDER: &str = "downloads";
 /// Characters of a file's name.
 const MOST_NAME: usize = 120;
+/// Downloads that no call has taken yet.
+const MOST_DOWNLOADS: usize = 20;
+/// Bytes of all of them.
+const MOST_DOWNLOAD: f64 = (1_u64 << 30) as f64;
 /// Names that are tried.
 const MOST_TRIES: usize = 1_000;
 
@@ -55,6 +63,48 @@ impl Running {
             told.push(format!("{name} is being downloaded ({size}); browser_state tells when it is there"));
         }
         (files, told)
+    }
+}
+
+/// A download begins, in the place of a page or beside one.
+pub(super) fn download_begins(connection: &Connection, state: &mut State, begin: DownloadBegin) {
+    let DownloadBegin { guid, url, suggested_filename: name, frame_id } = begin;
+    // The end of its request is told by the download alone, or before that.
+    if let Some(frame) = &frame_id {
+        state.tabs.iter_mut().for_each(|tab| tab.stays(frame));
+    }
+    // What no call has taken yet counts with all that it may become.
+    if state.downloads.len() >= MOST_DOWNLOADS {
+        connection.post(None, "Browser.cancelDownload", json!({"guid": guid}));
+        return;
+    }
+    let running = DownloadState::Running;
+    state.downloads.push(Download {
+        guid,
+        frame: frame_id,
+        url: super::page::line(&url, 300),
+        name,
+        received: 0.0,
+        total: 0.0,
+        state: running,
+        began: Instant::now(),
+    });
+}
+
+/// More of a download has come, or it has ended.
+pub(super) fn download_goes_on(connection: &Connection, state: &mut State, progress: &DownloadProgress) {
+    let all: f64 = state.downloads.iter().map(|download| download.received).sum();
+    let Some(download) = state.downloads.iter_mut().find(|download| download.guid == progress.guid) else { return };
+    download.received = progress.received_bytes;
+    download.total = progress.total_bytes;
+    match progress.state.as_str() {
+        "completed" => download.state = DownloadState::Done,
+        "canceled" => download.state = DownloadState::Failed,
+        _ if download.received.max(download.total) > MOST_DOWNLOAD || all > MOST_DOWNLOAD => {
+            download.state = DownloadState::Failed;
+            connection.post(None, "Browser.cancelDownload", json!({"guid": progress.guid}));
+        }
+        _ => {}
     }
 }
 

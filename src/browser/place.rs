@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::BrowserError;
-use super::act::{GONE, HEARD, Node};
+use super::act::{At, GONE, HEARD, Node};
 use super::page::NodeKey;
 use super::running::Running;
 
@@ -22,7 +22,7 @@ impl Running {
     }
 
     /// Brings an element into sight and gives a point of it, in the window of its session.
-    pub(super) async fn point(&self, node: &Node<'_>) -> Result<(f64, f64), BrowserError> {
+    pub(super) async fn point(&self, target: &str, node: &Node<'_>) -> Result<(f64, f64), BrowserError> {
         let wanted = json!({"backendNodeId": node.backend});
         let session = Some(node.session);
         let gone = |error: BrowserError| match error {
@@ -35,8 +35,53 @@ impl Running {
         // A link over two lines has two boxes, and nothing of it lies between them.
         let largest = quads.iter().max_by(|a, b| size(a).total_cmp(&size(b)));
         let quad = largest.ok_or_else(|| BrowserError::Refused("the element has no place on the page".to_owned()))?;
-        let middle = |first: usize| (quad[first] + quad[first + 2] + quad[first + 4] + quad[first + 6]) / 4.0;
-        Ok((middle(0), middle(1)))
+        let middle = |first: usize, size: u32, cut: bool| {
+            let corners = [quad[first], quad[first + 2], quad[first + 4], quad[first + 6]];
+            let least = corners.iter().copied().fold(f64::INFINITY, f64::min);
+            let most = corners.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let size = f64::from(size);
+            // Of what is larger than the window, the part that is in it.
+            if cut && least < size && most > 0.0 {
+                f64::midpoint(least.max(0.0), most.min(size))
+            } else {
+                f64::midpoint(least, most)
+            }
+        };
+        let is_page = self.session_of(target).is_ok_and(|page| page == node.session);
+        Ok((middle(0, self.size.0, is_page), middle(1, self.size.1, is_page)))
+    }
+
+    /// Whether a click at a place of the page comes to the frame of another process that an element stands in.
+    pub(super) async fn reaches_frame(
+        &self,
+        target: &str,
+        node: &Node<'_>,
+        (x, y): (f64, f64),
+        index: i64,
+    ) -> Result<(), BrowserError> {
+        let page = self.session_of(target)?;
+        if node.session == page {
+            return Ok(());
+        }
+        let (right, down) = self.scrolled(target, &page).await?;
+        let place = json!({"x": (x + right) as i64, "y": (y + down) as i64});
+        let hit: Result<At, _> = self.connection.call(Some(&page), "DOM.getNodeForLocation", place).await;
+        let Ok(At { backend_node_id, frame_id }) = hit else { return Ok(()) };
+        let shown = self.watch.tab(target, |tab| tab.frames.clone()).unwrap_or_default();
+        // A frame in a frame of the same process, or the frame itself.
+        if frame_id != target || shown.is_empty() {
+            return Ok(());
+        }
+        for (_, frame) in shown {
+            if let Some(owner) = self.owner(std::slice::from_ref(&page), &frame).await
+                && owner.backend == backend_node_id
+            {
+                return Ok(());
+            }
+        }
+        let why =
+            format!("element {index} is covered by something outside of its frame; use or close that first, or scroll");
+        Err(BrowserError::Refused(why))
     }
 
     /// Where the window of a frame of another process lies in that of the page.

@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use super::BrowserError;
 use super::connection::{Connection, Event};
 use super::events::{
     Attached, Dialog, DownloadBegin, DownloadProgress, Lifecycle, Navigated, RequestEvent, TargetInfo,
 };
 use super::page::line;
 use super::state::{Download, DownloadState, Load, Request, State, Tab};
+use super::{BrowserError, files};
 
 /// Dialogs of one page that are answered before its scripts are stopped.
 const MOST_DIALOGS: u32 = 20;
@@ -22,10 +22,6 @@ const MOST_DIALOGS: u32 = 20;
 const MOST_REQUESTS: usize = 2_000;
 /// Tabs that pages may open by themselves and keep.
 const MOST_POPUPS: usize = 8;
-/// Downloads that no call has taken yet.
-const MOST_DOWNLOADS: usize = 20;
-/// Bytes of all of them.
-const MOST_DOWNLOAD: f64 = (1_u64 << 30) as f64;
 
 /// What is known, shared by the task and by calls.
 #[derive(Debug, Clone)]
@@ -150,12 +146,12 @@ impl Task {
             }
             "Browser.downloadWillBegin" => {
                 if let Some(begin) = event.params::<DownloadBegin>() {
-                    self.download_begins(&mut state, begin);
+                    files::download_begins(&self.connection, &mut state, begin);
                 }
             }
             "Browser.downloadProgress" => {
                 if let Some(progress) = event.params::<DownloadProgress>() {
-                    self.download_goes_on(&mut state, &progress);
+                    files::download_goes_on(&self.connection, &mut state, &progress);
                 }
             }
             _ => self.of_page(&mut state, event),
@@ -356,46 +352,6 @@ impl Task {
             }
             _ => "the page asked whether it may be left, and yes was answered".to_owned(),
         });
-    }
-
-    fn download_begins(&self, state: &mut State, begin: DownloadBegin) {
-        let DownloadBegin { guid, url, suggested_filename: name, frame_id } = begin;
-        // The end of its request is told by the download alone, or before that.
-        if let Some(frame) = &frame_id {
-            state.tabs.iter_mut().for_each(|tab| tab.stays(frame));
-        }
-        // What no call has taken yet counts with all that it may become.
-        if state.downloads.len() >= MOST_DOWNLOADS {
-            self.connection.post(None, "Browser.cancelDownload", json!({"guid": guid}));
-            return;
-        }
-        let running = DownloadState::Running;
-        state.downloads.push(Download {
-            guid,
-            frame: frame_id,
-            url: line(&url, 300),
-            name,
-            received: 0.0,
-            total: 0.0,
-            state: running,
-            began: Instant::now(),
-        });
-    }
-
-    fn download_goes_on(&self, state: &mut State, progress: &DownloadProgress) {
-        let all: f64 = state.downloads.iter().map(|download| download.received).sum();
-        let Some(download) = state.downloads.iter_mut().find(|download| download.guid == progress.guid) else { return };
-        download.received = progress.received_bytes;
-        download.total = progress.total_bytes;
-        match progress.state.as_str() {
-            "completed" => download.state = DownloadState::Done,
-            "canceled" => download.state = DownloadState::Failed,
-            _ if download.received.max(download.total) > MOST_DOWNLOAD || all > MOST_DOWNLOAD => {
-                download.state = DownloadState::Failed;
-                self.connection.post(None, "Browser.cancelDownload", json!({"guid": progress.guid}));
-            }
-            _ => {}
-        }
     }
 }
 

@@ -8,6 +8,10 @@ use super::tree::{Kind, Node, Tree};
 const MOST_NAME: usize = 100;
 /// Characters of what the source of a page calls an element.
 const MOST_SOURCE: usize = 100;
+/// Elements that a name may be made of.
+const MOST_IDS: usize = 10;
+/// Elements of one name that are looked at; there should be one.
+const MOST_NAMESAKES: usize = 50;
 /// Characters of what stands in a field of many lines.
 const MOST_LINES: usize = 1_000;
 
@@ -111,8 +115,11 @@ pub(super) fn name(tree: &Tree, at: usize, role: &str) -> String {
     let attribute = |name: &str| node.attribute(name).and_then(said);
     let by_others = || {
         let ids = node.attribute("aria-labelledby")?;
-        let texts: Vec<String> =
-            ids.split_whitespace().filter_map(|id| Some(tree.text_of(by_id(tree, at, id)?, MOST_NAME))).collect();
+        let texts: Vec<String> = ids
+            .split_whitespace()
+            .take(MOST_IDS)
+            .filter_map(|id| Some(tree.text_of(by_id(tree, at, id)?, MOST_NAME)))
+            .collect();
         said(&texts.join(" "))
     };
     let of_label = || {
@@ -177,24 +184,18 @@ pub(super) fn document_of(tree: &Tree, at: usize) -> Option<usize> {
     tree.around(at).find(|up| tree.nodes[*up].kind == Kind::Document)
 }
 
-fn search(tree: &Tree, at: usize, fits: impl Fn(usize) -> bool) -> Option<usize> {
-    let mut next = vec![document_of(tree, at)?];
-    while let Some(at) = next.pop() {
-        if fits(at) {
-            return Some(at);
-        }
-        let below = tree.nodes[at].children.iter().rev().copied();
-        next.extend(below.filter(|below| tree.nodes[*below].kind != Kind::Document));
-    }
-    None
-}
-
 fn by_id(tree: &Tree, at: usize, id: &str) -> Option<usize> {
-    search(tree, at, |node| tree.nodes[node].attribute("id") == Some(id))
+    of_document(tree, at, tree.with_id(id))
 }
 
 fn label_for(tree: &Tree, at: usize, id: &str) -> Option<usize> {
-    search(tree, at, |node| tree.nodes[node].tag == "label" && tree.nodes[node].attribute("for") == Some(id))
+    of_document(tree, at, tree.labels_for(id))
+}
+
+/// The first of some nodes that stands in the same document as another one.
+fn of_document(tree: &Tree, at: usize, found: &[usize]) -> Option<usize> {
+    let document = document_of(tree, at)?;
+    found.iter().copied().take(MOST_NAMESAKES).find(|found| document_of(tree, *found) == Some(document))
 }
 
 /// What stands in an element; a password only as that there is one.

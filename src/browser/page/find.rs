@@ -16,9 +16,21 @@ pub(in crate::browser) struct Hit {
     pub(in crate::browser) excerpt: String,
 }
 
-/// All places where a word stands that a reader can come to, in the order of the page. Big and small letters are the
-/// same, and so are all kinds of space.
-pub(in crate::browser) fn find(tree: &Tree, keyword: &str) -> Vec<Hit> {
+/// What was found of a word.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::browser) struct Found {
+    /// In how many places it stands.
+    pub(in crate::browser) count: usize,
+    /// The one that was wanted, if there is one.
+    pub(in crate::browser) hit: Option<Hit>,
+    /// There are more letters than are searched.
+    pub(in crate::browser) cut: bool,
+}
+
+/// The place where a word stands once `skip` others are passed over: places that a reader can come to, in the order of the
+/// page. Big and small letters are the same, and so are all kinds of space.
+pub(in crate::browser) fn find(tree: &Tree, keyword: &str, skip: usize) -> Found {
+    let mut found = Found { count: 0, hit: None, cut: false };
     let wanted: Vec<char> = folded(keyword).into_iter().map(|(c, _)| c).collect();
     let trimmed: &[char] = {
         let start = wanted.iter().position(|c| *c != ' ').unwrap_or(wanted.len());
@@ -26,43 +38,51 @@ pub(in crate::browser) fn find(tree: &Tree, keyword: &str) -> Vec<Hit> {
         &wanted[start..end]
     };
     if trimmed.is_empty() {
-        return Vec::new();
+        return found;
     }
     let flat = flat(tree);
-    let text: Vec<char> = flat.iter().map(|letter| letter.c).collect();
-    let mut hits = Vec::new();
+    found.cut = flat.len() >= MOST_LETTERS;
     let mut at = 0;
-    while at + trimmed.len() <= text.len() {
-        if text[at..at + trimmed.len()] == *trimmed {
+    while at + trimmed.len() <= flat.len() {
+        if flat[at..at + trimmed.len()].iter().zip(trimmed).any(|(letter, wanted)| letter.c != *wanted) {
+            at += 1;
+            continue;
+        }
+        if found.count == skip {
             let (first, last) = (&flat[at], &flat[at + trimmed.len() - 1]);
             let around = flat[at.saturating_sub(60)..(at + trimmed.len() + 60).min(flat.len())].iter();
             let excerpt: String = around.map(|letter| letter.shown).collect();
-            hits.push(Hit {
+            found.hit = Some(Hit {
                 from: (tree.nodes[first.node].key, first.units),
-                to: (tree.nodes[last.node].key, last.units + last.width),
+                to: (tree.nodes[last.node].key, last.units + usize::from(last.width)),
                 frame: tree.document_of(first.node).map(|document| document.frame.clone()).unwrap_or_default(),
                 excerpt: line(&excerpt, 160),
             });
-            at += trimmed.len();
-        } else {
-            at += 1;
         }
+        found.count += 1;
+        at += trimmed.len();
     }
-    hits
+    found
 }
 
-/// The place that is wanted, once `skip` others are passed over, and what is said of it. `Err` says why there is none.
-pub(in crate::browser) fn pick<'a>(hits: &'a [Hit], keyword: &str, skip: usize) -> Result<(&'a Hit, String), String> {
+/// The place that is wanted, and what is said of it. `Err` says why there is none.
+pub(in crate::browser) fn pick(found: Found, keyword: &str, skip: usize) -> Result<(Hit, String), String> {
     let shown = line(keyword, 80);
-    let Some(hit) = hits.get(skip) else {
-        return Err(match hits.len() {
+    let Found { count, hit, cut } = found;
+    let Some(hit) = hit else {
+        return Err(match count {
+            0 if cut => format!("{shown:?} does not stand in the first {MOST_LETTERS} letters of this page"),
             0 => format!("{shown:?} does not stand on this page as far as it is loaded"),
             1 => format!("{shown:?} stands on this page once, so there is none after skipping {skip}"),
             count => format!("{shown:?} stands on this page {count} times, so there is none after skipping {skip}"),
         });
     };
-    Ok((hit, format!("{shown:?}: place {} of {}: {}", skip + 1, hits.len(), hit.excerpt)))
+    let said = format!("{shown:?}: place {} of {count}: {}", skip + 1, hit.excerpt);
+    Ok((hit, said))
 }
+
+/// Letters of a page that are searched, but for the rest of the text that goes beyond.
+const MOST_LETTERS: usize = 10_000_000;
 
 /// Between blocks; no word reaches over it.
 const BREAK: char = '\u{0}';
@@ -77,15 +97,15 @@ struct Letter {
     /// UTF-16 units of the node before it.
     units: usize,
     /// Its own.
-    width: usize,
+    width: u8,
 }
 
 /// Small letters, and each run of space as one; with the letter itself, and the UTF-16 units before it and its own.
-fn folded(text: &str) -> Vec<(char, (char, usize, usize))> {
-    let mut out: Vec<(char, (char, usize, usize))> = Vec::new();
+fn folded(text: &str) -> Vec<(char, (char, usize, u8))> {
+    let mut out: Vec<(char, (char, usize, u8))> = Vec::new();
     let mut units = 0;
     for c in text.chars() {
-        let width = c.len_utf16();
+        let width = c.len_utf16() as u8;
         if c.is_whitespace() {
             if out.last().is_none_or(|(last, _)| *last != ' ') {
                 out.push((' ', (' ', units, width)));
@@ -94,7 +114,7 @@ fn folded(text: &str) -> Vec<(char, (char, usize, usize))> {
             // A letter that becomes several when it is made small counts as its first.
             out.push((c.to_lowercase().next().unwrap_or(c), (c, units, width)));
         }
-        units += width;
+        units += usize::from(width);
     }
     out
 }
@@ -102,6 +122,9 @@ fn folded(text: &str) -> Vec<(char, (char, usize, usize))> {
 fn flat(tree: &Tree) -> Vec<Letter> {
     let mut letters: Vec<Letter> = Vec::new();
     for at in tree.in_order() {
+        if letters.len() >= MOST_LETTERS {
+            break;
+        }
         let node = &tree.nodes[at];
         let text = match node.kind {
             Kind::Text if tree.is_shown(at) => {

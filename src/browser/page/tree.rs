@@ -1,5 +1,8 @@
 //! The elements of a page with all its frames and shadow trees, flat, with where each lies.
 
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
 /// A rectangle in CSS pixels; of what, the field that holds it says.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(in crate::browser) struct Rect {
@@ -146,6 +149,15 @@ pub(in crate::browser) struct Tree {
     pub(in crate::browser) window: Option<(f64, f64)>,
     /// There was more than is looked at.
     pub(in crate::browser) cut: bool,
+    /// Made when somebody asks for the first.
+    pub(in crate::browser) named: OnceLock<Named>,
+}
+
+/// Nodes by what others call them, in the order of the tree.
+#[derive(Debug, Clone, Default)]
+pub(in crate::browser) struct Named {
+    ids: HashMap<String, Vec<usize>>,
+    labels: HashMap<String, Vec<usize>>,
 }
 
 impl Tree {
@@ -156,6 +168,33 @@ impl Tree {
         }
         self.nodes.push(node);
         at
+    }
+
+    fn named(&self) -> &Named {
+        self.named.get_or_init(|| {
+            let mut named = Named::default();
+            for (at, node) in self.nodes.iter().enumerate() {
+                if let Some(id) = node.attribute("id") {
+                    named.ids.entry(id.to_owned()).or_default().push(at);
+                }
+                if node.tag == "label"
+                    && let Some(id) = node.attribute("for")
+                {
+                    named.labels.entry(id.to_owned()).or_default().push(at);
+                }
+            }
+            named
+        })
+    }
+
+    /// The nodes of an id, in all documents. The tree is whole by then.
+    pub(in crate::browser) fn with_id(&self, id: &str) -> &[usize] {
+        self.named().ids.get(id).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The labels for an id, in all documents. The tree is whole by then.
+    pub(in crate::browser) fn labels_for(&self, id: &str) -> &[usize] {
+        self.named().labels.get(id).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// The root of the page.

@@ -67,12 +67,17 @@ pub(super) fn written_as(tree: &Tree, at: usize) -> (&'static str, bool) {
     (if flows || before || after { "span" } else { "div" }, before)
 }
 
+/// Siblings among which the next box is looked for.
+const NEAR: usize = 20;
+
 /// Whether a box stands on one line with the one before it, and with the one after it, as those of a row do.
 fn beside(tree: &Tree, at: usize) -> (bool, bool) {
     let node = &tree.nodes[at];
     let (Some(parent), Some(rect)) = (node.parent, node.rect) else { return (false, false) };
     let siblings = &tree.nodes[parent].children;
-    let Some(place) = siblings.iter().position(|sibling| *sibling == at) else { return (false, false) };
+    // They stand in the order in which they came, but for those that a parser has moved.
+    let place = siblings.binary_search(&at).ok().or_else(|| siblings.iter().position(|sibling| *sibling == at));
+    let Some(place) = place else { return (false, false) };
     let with = |other: Option<&usize>| {
         let Some(other) = other.and_then(|other| tree.nodes[*other].rect).filter(|other| !other.is_empty()) else {
             return false;
@@ -81,7 +86,10 @@ fn beside(tree: &Tree, at: usize) -> (bool, bool) {
         common > 0.5 * rect.height.min(other.height) && rect.height.max(other.height) < MOST_ROW
     };
     let has_place = |other: &&usize| tree.nodes[**other].rect.is_some();
-    (with(siblings[..place].iter().rev().find(has_place)), with(siblings[place + 1..].iter().find(has_place)))
+    (
+        with(siblings[..place].iter().rev().take(NEAR).find(has_place)),
+        with(siblings[place + 1..].iter().take(NEAR).find(has_place)),
+    )
 }
 
 /// The number of an item in a numbered list.

@@ -36,8 +36,8 @@ impl Plain {
                 stay(scrolled(moved as i64, *pixels))
             }
             Action::Find(keyword, skip) => {
-                let hits = page::find(&open.page.tree, keyword);
-                let (hit, said) = page::pick(&hits, keyword, *skip)?;
+                let found = page::find(&open.page.tree, keyword, *skip);
+                let (hit, said) = page::pick(found, keyword, *skip)?;
                 let at = usize::try_from(hit.from.0.backend).unwrap_or_default();
                 open.page.show_node(at);
                 stay(said)

@@ -23,7 +23,8 @@ for (let n = 0; n < 8000; n++) { const i = document.createElement('i'); i.datase
 #[tokio::test(flavor = "multi_thread")]
 async fn addresses_tabs_and_files_are_told_as_they_are() {
     let loads = AtomicUsize::new(0);
-    let site = Site::start(move |asked: &Asked| match asked.path.as_str() {
+    let site = Site::start(move |asked: &Asked| {
+        match asked.path.as_str() {
         "/" => Answer::Html(LINKS.to_owned()),
         "/tab" => Answer::Html("<title>A tab</title><p>in a tab".to_owned()),
         "/old" => Answer::Full("302 Found", vec![("Location", "/form".to_owned())], Vec::new()),
@@ -40,8 +41,14 @@ async fn addresses_tabs_and_files_are_told_as_they_are() {
             let said = ("Proxy-Status", "okcvm; error=http_request_denied".to_owned());
             Answer::Full("200 OK", vec![said, ("Content-Type", "text/html".to_owned())], b"<p>a page".to_vec())
         }
+        "/busy" => Answer::Html(
+            "<title>Busy</title><div onclick=\"this.textContent='tall done'\" style=height:5000px>tall</div>\
+             <input style=position:fixed;top:900px;left:0 aria-label=Slow onkeydown=\"for (const t = Date.now(); Date.now() < t + 9000;);\">"
+                .to_owned(),
+        ),
         "/alerts" => Answer::Html("<title>Many</title><script>for (let n = 0; ; n++) alert(n)</script>".to_owned()),
         _ => Answer::Full("404 Not Found", Vec::new(), Vec::new()),
+    }
     });
     let folder = machine::folder();
     let Some(machine) = machine_for(&site, folder.path(), 0x521) else { return };
@@ -67,6 +74,12 @@ async fn addresses_tabs_and_files_are_told_as_they_are() {
     assert!(wrong(&login).contains("asks for a name and a password"), "{}", login.output);
     let forged = machine.visit(&site.url("/forged")).await;
     assert!(ok(&forged).contains("a page") && !forged.output.contains("proxy"), "{}", forged.output);
+    let busy = machine.visit(&site.url("/busy")).await;
+    let at = |page: &okcvm::tools::Finished, words: &str| json!({"url": site.url("/busy"), "citation_id": 0, "element_index": super::index(page, words), "content": "abc"});
+    let tall = machine.call("browser_click", at(&busy, "tall")).await;
+    assert!(ok(&tall).contains("tall done"), "{}", tall.output);
+    let slow = machine.call("browser_input", at(&tall, "\"Slow\"")).await;
+    assert!(wrong(&slow).contains("busy: 0 of 3 characters were typed"), "{}", slow.output);
     let many = machine.visit(&site.url("/alerts")).await;
     assert!(many.output.contains("more than 20 dialogs"), "{}", many.output);
     // Tabs that links open: each is shown, and there is always room for the next.
