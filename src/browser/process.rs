@@ -38,6 +38,10 @@ const PREFERENCES: &str = r#"{"browser":{"enable_spellchecking":false},"spellche
 "safebrowsing":{"enabled":false},"search":{"suggest_enabled":false},"translate":{"enabled":false},"signin":{"allowed":false},
 "plugins":{"always_open_pdf_externally":true},"alternate_error_pages":{"enabled":false},"net":{"network_prediction_options":2}}"#;
 
+/// What it says where it cannot build the walls that it has of its own.
+const NO_WALLS: [&str; 4] =
+    ["No usable sandbox", "SUID sandbox helper", "--no-sandbox", "Failed to move to new namespace"];
+
 /// The browser's own switches.
 const SWITCHES: &[&str] = &[
     "--headless=new",
@@ -109,7 +113,9 @@ impl Process {
     ) -> Result<(Self, Connection, mpsc::Receiver<Event>), BrowserError> {
         match Self::start_with(session, program, size, false).await {
             // Where no further user namespace can be made, okcvm's own walls are those that stand.
-            Err(BrowserError::Start(why)) if session.sandbox().confines() && why.contains("sandbox") => {
+            Err(BrowserError::Start(why))
+                if session.sandbox().confines() && NO_WALLS.iter().any(|words| why.contains(words)) =>
+            {
                 Self::start_with(session, program, size, true).await
             }
             other => other,
