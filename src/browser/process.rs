@@ -231,7 +231,8 @@ async fn live(
     let mut end_at: Option<Instant> = None;
     let trouble = disk.until_trouble();
     tokio::pin!(trouble);
-    let mut watched = true;
+    // What stands still writes nothing.
+    let (mut watched, mut still) = (true, false);
     loop {
         let late = async {
             match end_at {
@@ -256,7 +257,7 @@ async fn live(
                 Step::Gone => break,
                 _ => {}
             },
-            what = &mut trouble, if watched => {
+            what = &mut trouble, if watched && !still => {
                 watched = false;
                 why = Some(match what {
                     DiskTrouble::Full => "the disk is nearly full, so the browser was ended".to_owned(),
@@ -267,8 +268,11 @@ async fn live(
             }
             order = orders.recv() => match order {
                 Some(Order::Works(busy)) => child.works(busy),
-                Some(Order::Freeze) => drop(child.freeze()),
-                Some(Order::Thaw) => child.thaw(),
+                Some(Order::Freeze) => still = child.freeze(),
+                Some(Order::Thaw) => {
+                    child.thaw();
+                    still = false;
+                }
                 // Nobody holds it any more, or somebody says so.
                 Some(Order::End) | None => {
                     why.get_or_insert_with(|| "the browser was ended".to_owned());
