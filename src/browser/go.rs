@@ -16,8 +16,10 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 const LOAD_LIMIT: Duration = Duration::from_secs(15);
 /// How long requests may go on after a page has loaded.
 const PATIENCE: Duration = Duration::from_secs(4);
-/// Without a request and without a change for so long, a page counts as being at rest.
+/// Without a request for so long, a page counts as being at rest.
 const QUIET: Duration = Duration::from_millis(60);
+/// Without a change for so long, too; both are watched at once.
+const STILL: Duration = Duration::from_millis(90);
 /// How long changes of the page are waited for.
 const CHANGES: Duration = Duration::from_millis(1_500);
 
@@ -133,27 +135,24 @@ impl Running {
                 } else if loaded_at.is_none() {
                     loaded_at = Some(now);
                 }
-                let quiet_at = stirred + QUIET;
-                let quiet = requests == 0 && now >= quiet_at;
+                // Whether anything further comes is seen while the page is watched for changes.
+                let quiet = requests == 0;
                 let long = loaded_at.is_some_and(|at| now > at + PATIENCE);
                 if !leaving && (long || (quiet && loaded) || (quiet && parsed && now > stirred + 4 * QUIET)) {
                     break;
                 }
-                let look = if requests == 0 && now < quiet_at { quiet_at } else { now + QUIET };
-                self.watch.stir(look.min(began + LOAD_LIMIT)).await;
+                self.watch.stir((now + QUIET).min(began + LOAD_LIMIT)).await;
             }
             let before = self.watch.tab(target, |tab| tab.load.loader.clone());
             match self.changes(target).await {
                 Ok(quiet) => {
                     let known = self.watch.tab(target, |tab| {
-                        (
-                            Some(tab.load.loader.clone()) != before || tab.is_leaving_since(since),
-                            tab.requests_since(since),
-                        )
+                        let left = Some(tab.load.loader.clone()) != before || tab.is_leaving_since(since);
+                        (left, tab.requests_since(since) == 0 && tab.stirred.elapsed() >= QUIET)
                     });
-                    let Some((left, requests)) = known else { return Ok(Rest::Closed) };
+                    let Some((left, silent)) = known else { return Ok(Rest::Closed) };
                     // Otherwise another page came meanwhile, or the page went on asking.
-                    if !left && (requests == 0 || began.elapsed() >= PATIENCE) {
+                    if !left && (silent || began.elapsed() >= PATIENCE) {
                         return Ok(if quiet { Rest::Quiet } else { Rest::Restless });
                     }
                 }
@@ -168,7 +167,7 @@ impl Running {
 
     /// Waits until nothing in the page has changed for a moment; false when it goes on and on.
     async fn changes(&self, target: &str) -> Result<bool, BrowserError> {
-        let (quiet, most) = (QUIET.as_millis(), CHANGES.as_millis());
+        let (quiet, most) = (STILL.as_millis(), CHANGES.as_millis());
         let script = format!(
             "new Promise(done => {{
                 let last = performance.now(), began = last;

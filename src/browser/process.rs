@@ -250,7 +250,11 @@ async fn live(
                         end_at.get_or_insert(Instant::now() + END_LIMIT);
                     }
                 }
-                Step::Ended { .. } => {
+                Step::Ended { exit, .. } => {
+                    // Nothing that it wrote says so.
+                    if exit.signal == Some(rustix::process::Signal::KILL.as_raw()) {
+                        why.get_or_insert_with(|| "the browser was killed from outside".to_owned());
+                    }
                     child.kill();
                     end_at.get_or_insert(Instant::now() + END_LIMIT);
                 }

@@ -14,7 +14,7 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use crate::protocol::{Attachment, CallId, Event, Message, ToolCall, ToolReply, TurnId, TurnOutcome};
+use crate::protocol::{Attachment, CallId, Event, ImageData, Message, ToolCall, ToolReply, TurnId, TurnOutcome};
 use crate::session::{Record, SpillRef};
 use crate::support::truncate;
 
@@ -93,6 +93,7 @@ impl History {
                 let slot = steps.flat_map(|step| step.calls.iter_mut()).find(|(call, _)| call.id == reply.call);
                 if let Some((_, slot @ None)) = slot {
                     *slot = Some(reply.clone());
+                    self.forget_old_pictures();
                 }
             }
             Fact::PicturesRefused => {
@@ -215,8 +216,20 @@ impl History {
                 }
             }
         }
-        leave_old_pictures_out(&mut out);
+        out.iter_mut().for_each(leave_forgotten_out);
         out
+    }
+
+    /// Forgets the oldest pictures that are no files, where there are many: `PICTURES` at a time, so that what was sent
+    /// before stays the same for as many further pictures.
+    fn forget_old_pictures(&mut self) {
+        let steps = self.entries.iter_mut().flat_map(|entry| &mut entry.steps);
+        let replies = steps.flat_map(|step| &mut step.calls).filter_map(|(_, reply)| reply.as_mut());
+        let kept = |image: &&mut ImageData| image.path.is_none() && !image.base64.is_empty();
+        let mut pictures: Vec<&mut ImageData> = replies.flat_map(|reply| &mut reply.images).filter(kept).collect();
+        if pictures.len() >= 2 * PICTURES {
+            pictures.iter_mut().take(PICTURES).for_each(|image| image.base64 = String::new());
+        }
     }
 }
 
@@ -283,26 +296,13 @@ impl Entry {
     }
 }
 
-/// Takes the oldest pictures that are no files out, where there are many: `PICTURES` at a time, so that what was sent
-/// before stays the same for as many further pictures.
-fn leave_old_pictures_out(messages: &mut [Message]) {
-    let replies = messages.iter().filter_map(|message| match message {
-        Message::Tool(reply) => Some(reply),
-        _ => None,
-    });
-    let count = replies.flat_map(|reply| &reply.images).filter(|image| image.path.is_none()).count();
-    let mut old = (count.saturating_sub(PICTURES) / PICTURES) * PICTURES;
-    for message in messages {
-        let Message::Tool(reply) = message else { continue };
-        let before = reply.images.len();
-        reply.images.retain(|image| {
-            let goes = old > 0 && image.path.is_none();
-            old -= usize::from(goes);
-            !goes
-        });
-        if reply.images.len() < before {
-            reply.output.push_str("\n[The picture of then is left out by now.]");
-        }
+/// Says of the pictures that are forgotten that there were some.
+fn leave_forgotten_out(message: &mut Message) {
+    let Message::Tool(reply) = message else { return };
+    let before = reply.images.len();
+    reply.images.retain(|image| !image.base64.is_empty());
+    if reply.images.len() < before {
+        reply.output.push_str("\n[The picture of then is left out by now.]");
     }
 }
 
