@@ -2,6 +2,7 @@
 
 mod controls;
 mod hostile;
+mod others;
 mod pages;
 mod plain;
 

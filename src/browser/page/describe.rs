@@ -6,6 +6,8 @@ use super::tree::{Kind, Node, Tree};
 
 /// Characters of a name.
 const MOST_NAME: usize = 100;
+/// Nodes of a row that are looked at for the name of a box.
+const MOST_ROW: usize = 100;
 /// Characters of what the source of a page calls an element.
 const MOST_SOURCE: usize = 100;
 /// Elements that a name may be made of.
@@ -157,8 +159,29 @@ pub(super) fn name(tree: &Tree, at: usize, role: &str) -> String {
         .or_else(|| attribute("placeholder"))
         .or_else(|| attribute("title"))
         .or_else(|| if is_field(role) { None } else { icon() })
+        .or_else(|| said(&row(tree, at, role)?))
         .or_else(|| if is_field(role) { attribute("name") } else { None })
         .unwrap_or_default()
+}
+
+/// What stands beside a box that nothing names: the words of its row, as long as it is the only box there.
+fn row(tree: &Tree, at: usize, role: &str) -> Option<String> {
+    let is_box = |role: &str| matches!(role, "checkbox" | "radio" | "switch");
+    if !is_box(role) {
+        return None;
+    }
+    let is_alone = |up: &usize| {
+        let (mut below, mut looked) = (tree.nodes[*up].children.clone(), 0);
+        while let Some(next) = below.pop() {
+            looked += 1;
+            if looked > MOST_ROW || (next != at && self::role(tree, next).is_some_and(is_box)) {
+                return false;
+            }
+            below.extend(&tree.nodes[next].children);
+        }
+        true
+    };
+    tree.around(at).take(3).take_while(is_alone).map(|up| tree.text_of(up, MOST_NAME)).find(|text| !text.is_empty())
 }
 
 /// What stands in a field as long as it is empty.

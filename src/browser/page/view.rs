@@ -169,12 +169,7 @@ fn acts_as(tree: &Tree, at: usize) -> Option<&'static str> {
         return Some(role);
     }
     let node = &tree.nodes[at];
-    if node.kind != Kind::Element || matches!(node.tag.as_str(), "html" | "body" | "label" | "option" | "iframe") {
-        return None;
-    }
-    let parent = node.parent.map(|up| &tree.nodes[up]);
-    let points = node.pointer && parent.is_none_or(|up| !up.pointer || up.tag == "body");
-    if !node.clickable && !points {
+    if !node.clickable && !points(tree, node) || !may_hear(node) {
         return None;
     }
     // What lies in a button is the button.
@@ -187,12 +182,24 @@ fn acts_as(tree: &Tree, at: usize) -> Option<&'static str> {
     while let Some(next) = below.pop() {
         looked += 1;
         let inner = &tree.nodes[next];
-        if looked > 300 || describe::role(tree, next).is_some() || (inner.clickable && inner.kind == Kind::Element) {
+        let hears = may_hear(inner) && (inner.clickable || points(tree, inner));
+        if looked > 300 || describe::role(tree, next).is_some() || hears {
             return None;
         }
         below.extend(&inner.children);
     }
     Some("clickable")
+}
+
+/// Whether an element without a role can be one that hears clicks.
+fn may_hear(node: &Node) -> bool {
+    node.kind == Kind::Element && !matches!(node.tag.as_str(), "html" | "body" | "label" | "option" | "iframe")
+}
+
+/// Whether it is where the pointer begins to say that something can be clicked.
+fn points(tree: &Tree, node: &Node) -> bool {
+    let parent = node.parent.map(|up| &tree.nodes[up]);
+    node.pointer && parent.is_none_or(|up| !up.pointer || up.tag == "body")
 }
 
 /// Whether somebody who looks at the window can act on it.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::tree::{Kind, Tree};
 use super::view::Element;
-use super::written::{ordinal, written_as};
+use super::written::{Apart, ordinal, written_as};
 use super::{describe, line, signs};
 use crate::document::html;
 
@@ -145,8 +145,10 @@ pub(super) fn write(tree: &Tree, elements: &[Element], marks: &Marks, sink: &mut
                 }
                 if node.kind == Kind::Element {
                     let (name, apart) = written_as(tree, at);
-                    if apart {
-                        sink.text(" ");
+                    match apart {
+                        Apart::Room => sink.text(" "),
+                        Apart::Line => sink.start("br", &|_| None),
+                        Apart::Tag => {}
                     }
                     let seen = tree.is_seen(at);
                     if !matches!(tag, "img" | "hr") || seen {

@@ -46,25 +46,41 @@ const KNOWN: &[&str] = &[
     "canvas",
 ];
 
-/// The element as which one is written, and whether there is room between it and what stands before it on its line: what
-/// the style sheet puts on lines of its own begins a line.
-pub(super) fn written_as(tree: &Tree, at: usize) -> (&'static str, bool) {
+/// What parts a box from the one before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Apart {
+    /// What its tag does.
+    Tag,
+    /// Room on one line.
+    Room,
+    /// It is the first of the next line of a row that is broken into lines.
+    Line,
+}
+
+/// The element as which one is written, and what parts it from what stands before it: what the style sheet puts on lines
+/// of its own begins a line.
+pub(super) fn written_as(tree: &Tree, at: usize) -> (&'static str, Apart) {
     let node = &tree.nodes[at];
     if let Some(known) = KNOWN.iter().find(|known| **known == node.tag) {
         // A page that lays out with list items or tables beside each other still has lists and tables.
-        return (known, false);
+        return (known, Apart::Tag);
     }
     if tree.window.is_none() {
         return match node.tag.as_str() {
             "span" | "a" | "label" | "small" | "sub" | "sup" | "time" | "font" | "u" | "q" | "abbr" | "mark"
-            | "button" => ("span", false),
-            _ => ("div", false),
+            | "button" => ("span", Apart::Tag),
+            _ => ("div", Apart::Tag),
         };
     }
     let inline = matches!(node.display.as_str(), "" | "inline" | "contents");
     let (before, after) = if inline { (false, false) } else { beside(tree, at) };
     let flows = inline || matches!(node.display.as_str(), "inline-block" | "inline-flex");
-    (if flows || before || after { "span" } else { "div" }, before)
+    let apart = match (before, after) {
+        (true, _) => Apart::Room,
+        (false, true) if follows_row(tree, at) => Apart::Line,
+        (false, _) => Apart::Tag,
+    };
+    (if flows || before || after { "span" } else { "div" }, apart)
 }
 
 /// Siblings among which the next box is looked for.
@@ -90,6 +106,13 @@ fn beside(tree: &Tree, at: usize) -> (bool, bool) {
         with(siblings[..place].iter().rev().take(NEAR).find(has_place)),
         with(siblings[place + 1..].iter().take(NEAR).find(has_place)),
     )
+}
+
+/// Whether the box before it is the last one of a row. Both are written in the running text, so nothing else parts them.
+fn follows_row(tree: &Tree, at: usize) -> bool {
+    let siblings = tree.nodes[at].parent.map(|up| tree.nodes[up].children.as_slice()).unwrap_or_default();
+    let before = siblings.iter().take_while(|sibling| **sibling != at);
+    before.filter(|other| tree.nodes[**other].rect.is_some()).last().is_some_and(|other| beside(tree, *other).0)
 }
 
 /// The number of an item in a numbered list.
@@ -155,6 +178,28 @@ mod tests {
             (8, "li", false),
         ]);
         assert_eq!(view(&page).markdown.trim(), "2. second");
+    }
+
+    #[test]
+    fn boxes_of_a_row_that_is_broken_into_lines_do_not_run_into_each_other() {
+        let mut page = tree(&[
+            (0, "div", true),
+            (1, "div", true),
+            (2, "=3", true),
+            (1, "div", true),
+            (4, "=4", true),
+            (1, "div", true),
+            (6, "=5", true),
+            (1, "div", true),
+            (8, "=6", true),
+        ]);
+        for (at, x, y) in [(2, 0.0, 10.0), (4, 50.0, 10.0), (6, 0.0, 30.0), (8, 50.0, 30.0)] {
+            let place = Rect { x, y, width: 50.0, height: 20.0 };
+            (page.nodes[at].rect, page.nodes[at].seen) = (Some(place), place);
+        }
+        let text = view(&page).markdown;
+        let rows: Vec<&str> = text.lines().map(|line| line.trim_end_matches('\\').trim()).collect();
+        assert_eq!(rows, ["3 4", "5 6"], "{text:?}");
     }
 
     #[test]
