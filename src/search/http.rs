@@ -130,7 +130,11 @@ impl Connection {
                 sent.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.finish())
             }
         };
-        let mut answer = sent.send().await.map_err(|error| self.failed(words(&error)))?;
+        let mut answer = sent.send().await.map_err(|error| {
+            let what = words(&error);
+            let server = url.origin().ascii_serialization();
+            self.failed(if error.is_connect() { format!("no connection to {server}: {what}") } else { what })
+        })?;
         let (status, headers) = (answer.status(), answer.headers().clone());
         let mut body = Vec::new();
         while let Some(part) = answer.chunk().await.map_err(|error| self.failed(words(&error)))? {
@@ -216,11 +220,11 @@ impl Connection {
 fn words(error: &reqwest::Error) -> String {
     use std::error::Error as _;
     if error.is_timeout() {
-        return format!("no connection within {} s", CONNECT.as_secs());
+        return format!("nothing within {} s", CONNECT.as_secs());
     }
     // The outer words repeat the address, whose query may be private; the innermost say what happened.
     let mut inner = error.source();
-    let mut text = if error.is_connect() { "no connection" } else { "the request failed" }.to_owned();
+    let mut text = "the request failed".to_owned();
     while let Some(cause) = inner {
         text = cause.to_string();
         inner = cause.source();

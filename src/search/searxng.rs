@@ -27,11 +27,17 @@ impl Searxng {
                        search.formats";
             return Err(SearchError::Refused { provider: NAME, why: why.to_owned() });
         }
+        if answer.status == StatusCode::NOT_FOUND {
+            let why = "status 404: no instance is there; search.base_url must be the address of its start page, without \
+                       /search";
+            return Err(SearchError::Refused { provider: NAME, why: why.to_owned() });
+        }
         self.0.read(&answer)
     }
 }
 
-/// An instance whose engines are all shut out answers with nothing, which is no empty answer.
+/// An instance whose engines are shut out answers with nothing, which is no empty answer. How many others it has that
+/// looked and found nothing, it does not tell.
 fn shut_out(answer: &Value) -> Option<SearchError> {
     let reasons: Vec<String> = list(answer, "/unresponsive_engines")
         .filter_map(|engine| {
@@ -40,7 +46,7 @@ fn shut_out(answer: &Value) -> Option<SearchError> {
             Some(format!("{name}: {reason}"))
         })
         .collect();
-    let why = format!("none of its engines answered ({})", reasons.join(", "));
+    let why = format!("nothing was found, and these of its engines failed: {}", reasons.join(", "));
     (!reasons.is_empty()).then_some(SearchError::Failed { provider: NAME, why })
 }
 

@@ -28,6 +28,7 @@ async fn limits_refusals_errors_and_empty_answers_are_told_as_what_they_are() {
             // The border of what is told runs through the key.
             () if has("long") => text("400 Bad Request", &format!("{} {KEY}", "a".repeat(190))),
             () if has("closed") => text("403 Forbidden", "<h1>Forbidden</h1>"),
+            () if has("missing") => text("404 Not Found", "<h1>Not Found</h1>"),
             () if has("broken") => text("500 Internal Server Error", "<html>oops</html>"),
             () if has("page") => Answer::Html("<!doctype html><p>Welcome".to_owned()),
             () if has("half") => text("200 OK", r#"{"results": ["#),
@@ -44,10 +45,11 @@ async fn limits_refusals_errors_and_empty_answers_are_told_as_what_they_are() {
     for (query, words) in [
         ("limited", "limits how often it is asked; it wants to be left alone for 7 s (slow down)"),
         ("refused", "refused the request: status 401 Unauthorized: bad key"),
+        ("missing", "search.base_url must be the address of its start page, without /search"),
         ("broken", "did not answer: status 500"),
         ("page", "a web page in place of JSON"),
         ("half", "its answer is no JSON"),
-        ("shut", "none of its engines answered (google: CAPTCHA)"),
+        ("shut", "nothing was found, and these of its engines failed: google: CAPTCHA"),
         ("long", "status 400 Bad Request: aaaa"),
         ("closed", "it gives no JSON; its settings.yml must name json under search.formats"),
         ("away", "status 302 Found; it sends to http://127.0.0.2:9/x, and search.base_url may name that address"),
@@ -78,6 +80,14 @@ async fn limits_refusals_errors_and_empty_answers_are_told_as_what_they_are() {
         wrong(&machine.call("web_search", arguments).await);
     }
     wrong(&machine.call("image_search", json!({"queries": ["x"], "total_count": 0})).await);
+    // A port at which nobody listens any more.
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").and_then(|port| port.local_addr()).expect("a port");
+    let mut nobody = section(SearchProvider::Searxng, &site);
+    nobody.base_url = Some(format!("http://user:{KEY}@{closed}"));
+    let machine = machine_of(&folder.path().join("nobody"), &nobody, &site);
+    let ran = machine.call("web_search", json!({"queries": ["cats"]})).await;
+    let words = format!("did not answer: no connection to http://{closed}: ");
+    assert!(wrong(&ran).contains(&words) && !ran.output.contains(KEY), "{}", ran.output);
 }
 
 #[tokio::test(flavor = "multi_thread")]
