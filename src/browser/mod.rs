@@ -42,8 +42,8 @@ pub use session::{Action, Browser, Place, Seen, Surroundings};
 fn is_of_proxy(url: &reqwest::Url, status: &str) -> bool {
     let near = match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(url::Host::Ipv4(address)) => address.is_loopback() || address.is_link_local(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback() || address.is_unicast_link_local(),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
         None => true,
     };
     url.scheme() == "http" && !near && status.starts_with("okcvm;")
@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn only_what_came_through_the_proxy_in_the_clear_can_be_its_own() {
         let own = |url: &str| is_of_proxy(&url.parse().expect("an address"), "okcvm; error=http_request_denied");
-        assert!(own("http://example.com/") && own("http://10.0.0.1/x"));
+        assert!(own("http://example.com/") && own("http://10.0.0.1/x") && own("http://169.254.169.254/"));
         for other in
             ["https://example.com/", "http://localhost:1/", "http://a.localhost/", "http://127.0.0.2/", "http://[::1]/"]
         {

@@ -207,7 +207,13 @@ impl Browser {
             return Err(BrowserError::Gone(format!("{why}; the next call starts a fresh one")));
         }
         drop(running);
-        let mut seen = outcome?;
+        let mut seen = outcome.map_err(|error| match error {
+            // What was lost is why there is nothing.
+            BrowserError::Refused(why) if !notices.is_empty() => {
+                BrowserError::Refused(format!("{}. {why}", notices.join(". ")))
+            }
+            error => error,
+        })?;
         notices.append(&mut seen.notices);
         seen.notices = notices;
         Ok(seen)

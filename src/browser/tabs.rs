@@ -334,7 +334,7 @@ pub(super) fn none_open() -> BrowserError {
 pub(super) fn listed(listed: &[Element], index: i64) -> Result<&Element, String> {
     let element = usize::try_from(index).ok().and_then(|index| listed.get(index));
     element.ok_or_else(|| match listed.len() {
-        0 => format!("there is no element {index}: nothing on this page was listed yet; the list is below"),
+        0 => format!("there is no element {index}: nothing that can be acted on was listed of this page; what there is stands below"),
         count => format!("there is no element {index}; the list goes from 0 to {}", count - 1),
     })
 }

@@ -74,9 +74,13 @@ fn finished(tool: &str, status: ToolStatus, duration_ms: u64, output: &str) -> V
     vec![line(&format!("  {} {word} after {}.{} s: {}", short(tool), tenths / 10, tenths % 10, reason(output)))]
 }
 
-/// The reason of a failure: what was said last, with the mark of how it ended behind it.
+/// The reason of a failure: what is told as the error, or what was said last, with the mark of how it ended behind it.
 fn reason(output: &str) -> String {
     let said = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    // Tools that show what there is all the same begin with why it is not what was wanted.
+    if let Some(error) = output.lines().next().and_then(|first| first.strip_prefix("Error: ")) {
+        return said(error);
+    }
     let mut lines = output.lines().map(said).filter(|line| !line.is_empty()).rev();
     let last = lines.next().unwrap_or_default();
     match lines.next().filter(|_| last.starts_with("[exit code ")) {

@@ -8,6 +8,7 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 
 use crate::browser::{Action, BrowserError, LazyProgram, Place, Seen, Surroundings};
+use crate::config::schema::NetworkMode;
 use crate::protocol::{Artifact, ArtifactKind, ImageData, ToolStatus};
 use crate::support::{sanitize, truncate};
 use crate::tools::args;
@@ -67,12 +68,18 @@ impl BrowserTool {
         let action = self.action(&args)?;
         let place = if matches!(self, Self::State) { Place::Latest } else { place(&args)? };
         let surroundings = machine.surroundings().await?;
+        let is_off = surroundings.sandbox.network_mode() == NetworkMode::Off;
         let call = machine.browser.call(machine.browser_program.get(), &surroundings, place, action);
         let seen = cancel.run_until_cancelled(call).await.ok_or(ToolError::Cancelled)?;
         let seen = seen.map_err(|error| match error {
             BrowserError::Start(_) => {
                 let hint = "ask the user to run `okcvm doctor`, which tells what is wrong with it";
                 ToolError::ForModel(format!("{error}; {hint}"))
+            }
+            BrowserError::NotLoaded(_) if is_off => {
+                let off = "the tools have no network now, and reach the session's own localhost only; the user can change that \
+                           with /net or --network";
+                ToolError::ForModel(format!("{}\n{off}", sanitize::text(&error.to_string())))
             }
             error => ToolError::ForModel(sanitize::text(&error.to_string())),
         })?;

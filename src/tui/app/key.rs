@@ -30,6 +30,10 @@ impl App {
         if self.keymap.resolve(Scope::Global, key) == Some(Action::Suspend) {
             return self.act(Action::Suspend);
         }
+        if self.keymap.resolve(scope, key) != Some(Action::Interrupt) {
+            // Nor are two Esc with something between them.
+            self.last_escape = None;
+        }
         if !(self.keymap.resolve(scope, key) == Some(Action::AskQuit) && self.composer.is_empty()) {
             // Whatever is pressed in between, two cancels are no longer one gesture.
             self.last_cancel = None;

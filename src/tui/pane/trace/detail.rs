@@ -34,7 +34,7 @@ pub(super) struct Shown<'a> {
 
 /// Builds the lines. `whole` is the size of the spilled output, if there is one.
 pub(super) fn lines(call: &Call, shown: &Shown<'_>, whole: Option<&str>) -> Detail {
-    let Shown { size: Size { width, height }, theme, now_ms, pictures } = *shown;
+    let Shown { size: Size { width, .. }, theme, now_ms, .. } = *shown;
     let mut out = Detail::default();
     let mut head = vec![call.glyph(theme, now_ms), Span::raw(" "), Span::styled(call.tool.clone(), theme.strong())];
     head.push(Span::styled(format!("{}{}", theme.glyphs().separator, state_words(call, now_ms)), theme.dim()));
@@ -48,11 +48,10 @@ pub(super) fn lines(call: &Call, shown: &Shown<'_>, whole: Option<&str>) -> Deta
         out.lines.extend(diff::lines(patch, width, theme));
     }
 
-    if !call.pictures.is_empty() {
-        heading("Pictures", theme, &mut out.lines);
-        let paths: Vec<&str> = call.pictures.iter().map(String::as_str).collect();
-        picture::lines(&paths, Size { width, height: picture::rows_within(height) }, pictures, theme, &mut out.lines);
-        text("o shows them in full size.", width, theme.dim(), Break::Words, &mut out.lines);
+    // Why a call failed comes before what it looked at.
+    let failed = matches!(call.state, State::Ended(status, _) if status != ToolStatus::Ok);
+    if !failed {
+        seen(call, shown, &mut out.lines);
     }
 
     if !call.hosts.is_empty() {
@@ -70,7 +69,22 @@ pub(super) fn lines(call: &Call, shown: &Shown<'_>, whole: Option<&str>) -> Deta
         text(&note, width, theme.dim(), Break::Words, &mut out.lines);
     }
     output(call.shown(), if call.is_running() { "Nothing yet." } else { "None." }, width, theme, &mut out.lines);
+    if failed {
+        seen(call, shown, &mut out.lines);
+    }
     out
+}
+
+/// The pictures of a call.
+fn seen(call: &Call, shown: &Shown<'_>, lines: &mut Vec<Line<'static>>) {
+    let Shown { size: Size { width, height }, theme, pictures, .. } = *shown;
+    if call.pictures.is_empty() {
+        return;
+    }
+    heading("Pictures", theme, lines);
+    let paths: Vec<&str> = call.pictures.iter().map(String::as_str).collect();
+    picture::lines(&paths, Size { width, height: picture::rows_within(height) }, pictures, theme, lines);
+    text("o shows them in full size.", width, theme.dim(), Break::Words, lines);
 }
 
 /// The lines of an opened job.
