@@ -247,7 +247,12 @@ impl Browser {
     /// Ends the browser.
     pub async fn close(&self) {
         if let Some(browser) = self.0.running.lock().await.take() {
+            let own = browser.sandbox.folders().home.parent().map(ToOwned::to_owned);
             browser.end().await;
+            // Its history and its cookies go with it. What a killed okcvm leaves goes before the next one starts.
+            if let Some(own) = own {
+                let _ = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(own)).await;
+            }
         }
         if let Some(plain) = self.0.plain.lock().await.take() {
             plain.end().await;

@@ -107,6 +107,7 @@ fn configured(options: &LoadOptions, loaded: &Loaded, findings: &mut Vec<Finding
     findings.push(processes(&MachineFacts::of_host()));
     findings.push(python(options, loaded));
     findings.push(browser(loaded));
+    findings.push(search(loaded));
     findings.push(git(options));
     findings.push(speech(options, loaded));
     findings.push(folder("sessions", &paths.sessions_dir));
@@ -152,6 +153,22 @@ fn browser(loaded: &Loaded) -> Finding {
         Err(Missing { reason, hint }) => {
             let told = format!("{reason}; pages are fetched without one, so without scripts and pictures");
             Finding::new("browser", Status::Warning, told, Some(hint.clone()))
+        }
+    }
+}
+
+/// Who searches for the tools. Nobody is asked.
+fn search(loaded: &Loaded) -> Finding {
+    let section = &loaded.config.search;
+    match crate::search::provider(section) {
+        Ok(provider) => {
+            let place = section.base_url.as_deref().map(|base| format!(" at {base}")).unwrap_or_default();
+            let key = if section.api_key.is_some() { "with a key" } else { "without a key" };
+            Finding::ok("search", format!("{}{place}, {key}", provider.name()))
+        }
+        Err(why) => {
+            let hint = "The section search of the config file says who searches; okcvm config check reads it.";
+            Finding::new("search", Status::Warning, why.to_string(), Some(hint.to_owned()))
         }
     }
 }

@@ -97,6 +97,22 @@ pub(super) fn keys_in_the_clear(settings: &Settings) -> Vec<Problem> {
     warnings
 }
 
+/// A provider of searches that lacks what it cannot do without.
+pub(super) fn search(settings: &Settings) -> Option<Problem> {
+    let provider = settings.text("search.provider")?;
+    let has_address = settings.text("search.base_url").is_some();
+    let (lacks, hint) = match provider {
+        "searxng" | "bing" if !has_address => ("search.base_url", "Set search.base_url to the address of an instance."),
+        // Another address may be one that needs none.
+        "brave" | "tavily" | "serper" if !has_address && !settings.keys.contains_key("search") => {
+            ("a key", "Set search.api_key or search.api_key_env.")
+        }
+        _ => return None,
+    };
+    let problem = Problem::new("search.provider", format!("{provider} cannot search without {lacks}"));
+    Some(settings.place("search.provider", problem.hint(hint)))
+}
+
 /// A snapshot that could not hold its largest file.
 pub(super) fn snapshot_sizes(settings: &Settings) -> Option<Problem> {
     let (file, total) = ("snapshots.max_file_mb", "snapshots.max_total_mb");

@@ -216,7 +216,8 @@ impl SandboxSession {
         }
     }
 
-    fn folders(&self) -> Arc<SandboxFolders> {
+    /// Where what it starts has its files.
+    pub(crate) fn folders(&self) -> Arc<SandboxFolders> {
         Arc::clone(&self.0.folders.lock().unwrap_or_else(PoisonError::into_inner))
     }
 

@@ -534,3 +534,28 @@ fn a_key_of_the_search_that_would_cross_the_network_in_clear_is_warned_of() {
         assert!(!told.iter().any(|told| told.contains("is plain http")), "{told:?}");
     }
 }
+
+#[test]
+fn a_provider_of_searches_that_lacks_what_it_needs_is_warned_of() {
+    let told = |search: &str| -> Vec<String> {
+        let home = Home::with(&format!("{CHAT}search:\n{search}"));
+        let warnings = home.load().warnings;
+        warnings.iter().map(ToString::to_string).filter(|told| told.contains("cannot search")).collect()
+    };
+    for (search, lacks) in [
+        ("  provider: brave\n", "brave cannot search without a key"),
+        ("  provider: searxng\n  api_key: sk-x\n", "searxng cannot search without search.base_url"),
+        ("  provider: bing\n  api_key: sk-x\n", "bing cannot search without search.base_url"),
+    ] {
+        let told = told(search);
+        assert!(told.len() == 1 && told[0].contains(lacks), "{search}: {told:?}");
+    }
+    for search in [
+        "  provider: duckduckgo\n",
+        "  provider: brave\n  api_key: sk-x\n",
+        "  provider: brave\n  base_url: http://127.0.0.1:1\n",
+        "  provider: searxng\n  base_url: http://127.0.0.1:1\n",
+    ] {
+        assert_eq!(told(search), Vec::<String>::new(), "{search}");
+    }
+}

@@ -58,7 +58,8 @@ impl Tool for Ask {
                     DataError::Call(_) => ". mshtools-get_data_source_desc describes the APIs",
                     _ => "",
                 };
-                ToolError::ForModel(format!("{error}{hint}"))
+                let why = error.to_string();
+                ToolError::ForModel(format!("{}{hint}", why.trim_end_matches('.')))
             };
             let given = data_source::checked(source, api, params).map_err(told)?;
             let asked = cancel.run_until_cancelled(source.call(api, &given)).await;

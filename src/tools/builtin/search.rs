@@ -169,7 +169,7 @@ impl<T: Default> Outcome<T> {
                 Err(error) => {
                     outcome.open += 1;
                     let why = sanitize::line(&error.to_string());
-                    let _ = writeln!(outcome.told, "For {query:?} nothing is known: {why}.");
+                    let _ = writeln!(outcome.told, "For {query:?} nothing is known: {}.", why.trim_end_matches('.'));
                     T::default()
                 }
             };

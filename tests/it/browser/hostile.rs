@@ -91,8 +91,11 @@ async fn pages_that_mean_harm_come_to_an_end_and_reach_nothing() {
         let page = machine.visit(address).await;
         assert!(wrong(&page).contains("http:// and https:// only"), "{}", page.output);
     }
+    let own = machine.work().with_file_name("browser");
+    assert!(own.join("tmp/profile").exists());
     machine.toolbox.close().await;
     assert!(soon(|| inside(&machine.mount, "chrom").is_empty()), "nothing of the browser is left");
+    assert!(!own.exists(), "nor of where it was");
 }
 
 #[tokio::test(flavor = "multi_thread")]
