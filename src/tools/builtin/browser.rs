@@ -174,7 +174,7 @@ fn output(seen: Seen, machine: &Machine) -> ToolOutput {
     let mut text = String::new();
     let refused = seen.refused.as_deref().map(sanitize::text);
     if let Some(refused) = &refused {
-        let _ = writeln!(text, "Error: {refused}\n");
+        let _ = writeln!(text, "Error: {refused}");
     }
     for line in seen.done.iter().chain(&seen.notices) {
         let _ = writeln!(text, "* {}", sanitize::text(line));
