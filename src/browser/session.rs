@@ -226,7 +226,9 @@ impl Browser {
     /// Lets the browser stand still after a while without calls.
     fn rest_later(&self) {
         let running = Arc::downgrade(&self.0.running);
-        tokio::spawn(async move {
+        // A call may be dropped by the end of everything.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        runtime.spawn(async move {
             loop {
                 tokio::time::sleep(IDLE).await;
                 let Some(running) = running.upgrade() else { return };
