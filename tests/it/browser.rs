@@ -77,6 +77,29 @@ impl Machine {
         page
     }
 
+    /// Sends the order that was filled in; gives the request, in which each field stands.
+    async fn send_order(&self, page: &Finished, site: &Site) -> Asked {
+        let sent = self.click(page, "\"Send\"").await;
+        assert!(ok(&sent).contains("Page [1]: Sent") && sent.output.contains("Thank you."), "{}", sent.output);
+        let post = site.asked().into_iter().find(|asked| asked.method == "POST").expect("a request");
+        let body = String::from_utf8_lossy(&post.body).into_owned();
+        for (name, value) in [
+            ("name", "Zoë 世界"),
+            ("secret", "hidden-word"),
+            ("agree", "on"),
+            ("size", "l"),
+            ("land", "jp"),
+            ("day", "2024-02-29"),
+            ("much", "7"),
+            ("count", "42"),
+            ("words", "two\r\nlines"),
+        ] {
+            assert!(body.contains(&format!("name=\"{name}\"\r\n\r\n{value}\r\n")), "{name} in {body}");
+        }
+        assert!(body.contains("filename=\"a.txt\"") && body.contains("the first file"), "{body}");
+        post
+    }
+
     async fn fill(&self, page: &Finished, words: &str, content: &str) -> Finished {
         self.on_page("input", json!({"element_index": index(page, words), "content": content})).await
     }
@@ -138,25 +161,7 @@ async fn a_form_with_every_kind_of_field_is_filled_in_and_sent() {
     assert!(wrong(&bad).contains("no option \"France\"; its options are: Germany | 日本"), "{}", bad.output);
     let bad = machine.click(&bad, "Not yet").await;
     assert!(wrong(&bad).contains("is disabled"), "{}", bad.output);
-    let sent = machine.click(&bad, "\"Send\"").await;
-    assert!(ok(&sent).contains("Page [1]: Sent") && sent.output.contains("Thank you."), "{}", sent.output);
-    let posts: Vec<Asked> = site.asked().into_iter().filter(|asked| asked.method == "POST").collect();
-    let body = String::from_utf8_lossy(&posts[0].body).into_owned();
-    let field = |name: &str, value: &str| body.contains(&format!("name=\"{name}\"\r\n\r\n{value}\r\n"));
-    for (name, value) in [
-        ("name", "Zoë 世界"),
-        ("secret", "hidden-word"),
-        ("agree", "on"),
-        ("size", "l"),
-        ("land", "jp"),
-        ("day", "2024-02-29"),
-        ("much", "7"),
-        ("count", "42"),
-        ("words", "two\r\nlines"),
-    ] {
-        assert!(field(name, value), "{name} in {body}");
-    }
-    assert!(body.contains("filename=\"a.txt\"") && body.contains("the first file"), "{body}");
+    machine.send_order(&bad, &site).await;
     // The browser itself asks nobody about what is typed: of all that goes out the proxy tells. It may fetch a dictionary
     // for fields of text, which no switch that we know turns off.
     const DICTIONARIES: &str = "redirector.gvt1.com";
