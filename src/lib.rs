@@ -13,6 +13,7 @@
 //! | [`sandbox`] | the boundary around everything that runs for the model |
 //! | [`workspace`] | confined access to the session's files |
 //! | [`snapshot`] | the store: files and conversation in a bare repository |
+//! | [`preview`] | deployed websites: what is copied, and the server on loopback |
 //! | [`project`] | a project of the user's: copied in, its changes brought back |
 //! | [`session`] | one session on disk: folder, log, lock, operation history |
 //! | [`model`] | clients of chat endpoints |
@@ -102,6 +103,7 @@ pub mod headless;
 pub mod kernel;
 pub mod logging;
 pub mod model;
+pub mod preview;
 pub mod project;
 pub mod protocol;
 pub mod sandbox;

@@ -14,6 +14,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("spec", &[]),
     ("session", &[]),
     ("document", &[]),
+    ("preview", &[]),
     ("logging", &["config"]),
     ("sandbox", &["config"]),
     ("workspace", &["config"]),
