@@ -21,7 +21,11 @@ pub const EVENTS: &[(&str, &str, &str)] = &[
     ("tool_finished", "call, tool, status, duration_ms, output", "it ended: `ok`, `error`, `cancelled` or `timeout`"),
     ("todo_changed", "todos", "the todo list was replaced"),
     ("network_request", "host, port, allowed, reason", "a program inside asked for a host; told once in a call"),
-    ("artifact", "kind, path or url, host_path", "something for you was made"),
+    (
+        "artifact",
+        "kind, title, path or url, host_path, pages",
+        "something for you was made: `file`, `image`, `url`, `slides` or `audio`",
+    ),
     ("snapshot_taken", "snapshot, label, files_changed, bytes", "the state was kept"),
     ("usage", "input, output, cached", "tokens of one request"),
     ("warning", "message", "worth knowing, stops nothing"),
@@ -177,12 +181,12 @@ mod tests {
             },
             Event::TodoChanged { todos: Vec::new() },
             Event::NetworkRequest { host: String::new(), port: 443, allowed: true, reason: None },
-            Event::Artifact(Artifact {
-                kind: ArtifactKind::File,
-                path: Some(String::new()),
-                url: None,
-                host_path: Some("/".into()),
-            }),
+            Event::Artifact(
+                Artifact::at(ArtifactKind::Slides, "")
+                    .titled("")
+                    .on_host(Some("/".into()))
+                    .with_pages(vec![String::new()]),
+            ),
             Event::SnapshotTaken {
                 snapshot: "8f3a21c08f3a21c08f3a21c08f3a21c08f3a21c0".parse::<NodeId>().expect("id"),
                 label: String::new(),

@@ -41,7 +41,7 @@ pub fn progress(event: &Event) -> Vec<String> {
         Event::ToolFinished { tool, status, duration_ms, output, .. } => finished(tool, *status, *duration_ms, output),
         Event::Artifact(artifact) => {
             let host = artifact.host_path.as_ref().map(|path| path.display().to_string());
-            let place = host.or_else(|| artifact.url.clone()).or_else(|| artifact.path.clone());
+            let place = artifact.url.clone().or(host).or_else(|| artifact.path.clone());
             place.map(|place| line(&format!("  made {place}"))).into_iter().collect()
         }
         Event::SnapshotTaken { snapshot, label, files_changed, .. } => {

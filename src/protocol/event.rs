@@ -294,6 +294,11 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         pictures: Vec<String>,
     },
+    /// Screens only: everything that was made for the user in the conversation that was just told, oldest first.
+    Artifacts {
+        /// The things, without their places on the host.
+        artifacts: Vec<Artifact>,
+    },
     /// Screens only: whether a running call waits for somebody to type.
     ToolWaiting {
         /// The call.
@@ -341,6 +346,7 @@ impl Event {
                 | Self::Saved { .. }
                 | Self::SaveRefused { .. }
                 | Self::ToolDetail { .. }
+                | Self::Artifacts { .. }
                 | Self::ToolWaiting { .. }
                 | Self::JobsChanged { .. }
                 | Self::Network(_)

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
-use sha2::{Digest as _, Sha256};
 
 use crate::support::atomic_file;
+pub use crate::support::hash::{is_hash, sha256};
 
 /// Longest line of a record, in bytes.
 pub const MAX_RECORD: usize = 256 * 1024;
@@ -56,20 +56,6 @@ impl BlobFolder {
     pub fn path(&self, hash: &str) -> PathBuf {
         self.0.join(hash)
     }
-}
-
-/// The SHA-256 of some bytes, as 64 hexadecimal digits.
-pub fn sha256(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// Whether a text has the form of a SHA-256.
-pub fn is_hash(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
 /// Moves pictures, and as many long texts as needed, out of a record until its line fits.

@@ -108,7 +108,15 @@ mod tests {
                 unfinished: false,
                 images: vec![image],
             };
-            Record::ToolFinished { turn: None, reply, duration_ms: 1, spill: None, diff: None, pictures: Vec::new() }
+            Record::ToolFinished {
+                turn: None,
+                reply,
+                duration_ms: 1,
+                spill: None,
+                diff: None,
+                pictures: Vec::new(),
+                artifacts: Vec::new(),
+            }
         };
         let records = [
             opened("look"),
@@ -163,6 +171,7 @@ mod tests {
             spill: None,
             diff: None,
             pictures: Vec::new(),
+            artifacts: Vec::new(),
         }
     }
 

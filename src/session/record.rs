@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::blob;
 use super::oplog::Operation;
-use crate::protocol::{Attachment, CallId, NodeId, NodeKind, ToolCall, ToolReply, TurnId, TurnOutcome};
+use crate::protocol::{Artifact, Attachment, CallId, NodeId, NodeKind, ToolCall, ToolReply, TurnId, TurnOutcome};
 
 /// The version that this program writes.
 pub const VERSION: u32 = 1;
@@ -84,6 +84,9 @@ pub enum Record {
         /// Pictures that it made or looked at, as paths under the mount.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         pictures: Vec<String>,
+        /// Things made for the user.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        artifacts: Vec<Artifact>,
     },
     /// A participant's state changed between two nodes.
     State {
@@ -303,6 +306,7 @@ mod tests {
                 spill: Some(SpillRef { sha256: "a".repeat(64), bytes: 20_000 }),
                 diff: Some("+x".to_owned()),
                 pictures: Vec::new(),
+                artifacts: Vec::new(),
             },
             Record::State { name: "todo.json".to_owned(), value: serde_json::json!([]) },
             Record::TurnClosed { turn, outcome: TurnOutcome::Completed, reply: "Done.".to_owned() },

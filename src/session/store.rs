@@ -11,8 +11,11 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::blob::{self, BlobFolder};
 use super::record::{self, Record};
+use crate::protocol::KEPT_PICTURE;
 use crate::support::atomic_file;
 use crate::support::clock::{self, Clock};
 
@@ -65,13 +68,27 @@ impl RawLine {
         serde_json::from_slice(&self.bytes).map(|value| blob::references(&value)).unwrap_or_default()
     }
 
-    /// The hash of the whole output that the line refers to, where the line has it and not a blob.
-    pub fn output(&self) -> Option<String> {
-        if self.kind != "tool_finished" {
-            return None;
+    /// The hashes of what the line refers to and does not hold: a whole output, and pictures of pages.
+    pub fn kept(&self) -> Vec<String> {
+        let output = self.tool_finished().and_then(|line| Some(line["spill"]["sha256"].as_str()?.to_owned()));
+        output.into_iter().filter(|hash| blob::is_hash(hash)).chain(self.pages()).collect()
+    }
+
+    /// The hashes of the pictures of the pages of what was made.
+    pub fn pages(&self) -> Vec<String> {
+        // Few lines have any, and many are long.
+        if !std::str::from_utf8(&self.bytes).is_ok_and(|line| line.contains(KEPT_PICTURE)) {
+            return Vec::new();
         }
-        let value: serde_json::Value = serde_json::from_slice(&self.bytes).ok()?;
-        value.get("spill")?.get("sha256")?.as_str().filter(|hash| blob::is_hash(hash)).map(str::to_owned)
+        let line = self.tool_finished().unwrap_or_default();
+        let made = line["artifacts"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let pages = made.iter().filter_map(|artifact| artifact["pages"].as_array()).flatten();
+        let hashes = pages.filter_map(|page| page.as_str()?.strip_prefix(KEPT_PICTURE));
+        hashes.filter(|hash| blob::is_hash(hash)).map(str::to_owned).collect()
+    }
+
+    fn tool_finished(&self) -> Option<Value> {
+        (self.kind == "tool_finished").then(|| serde_json::from_slice(&self.bytes).ok())?
     }
 }
 

@@ -4,6 +4,7 @@ pub mod atomic_file;
 pub mod clock;
 pub mod encoding;
 pub mod folder;
+pub mod hash;
 pub mod host;
 pub mod host_command;
 pub mod retry_after;

@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use super::dispatch::Spill;
 use super::plain::Plain;
 use super::{OUTPUT_LIMIT, SPILL_LIMIT};
+use crate::support::hash::hex;
 use crate::support::secret::{RedactedStream, Redactor};
 
 /// Bytes that one call shows live; the rest is in the result and in the file.
@@ -313,17 +314,6 @@ impl Writer {
         std::fs::rename(&self.path, &path)?;
         Ok(Spill { path, sha256, bytes: self.bytes })
     }
-}
-
-/// Bytes as lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    let mut out = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        // Writing to a String cannot fail.
-        let _ = write!(out, "{byte:02x}");
-    }
-    out
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use tokio::sync::{OnceCell, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::capture::{Capture, Clipped, with_footer};
+use super::kept::{self, KeptPicture};
 use super::keyboards::Keyboards;
 use super::network;
 use super::online::Online;
@@ -58,7 +59,7 @@ pub struct ToolboxParts {
 /// The tools of one session. Meant to be shared behind an `Arc`.
 #[derive(Debug)]
 pub struct Toolbox {
-    registry: ToolRegistry,
+    pub(super) registry: ToolRegistry,
     pub(super) machine: Machine,
     spill: PathBuf,
     pub(super) redactor: Redactor,
@@ -205,6 +206,7 @@ impl Toolbox {
             };
             ToolOutput { status, ..ToolOutput::text(text) }
         });
+        self.keep(output.kept).await;
         let footer = self.redactor.redact(&output.footer);
         let Clipped { text, spill } = if output.bounded {
             Clipped { text: with_footer(self.redactor.redact(&output.text).into_owned(), &footer), spill: None }
@@ -222,6 +224,18 @@ impl Toolbox {
             diff: output.diff.map(|diff| self.redactor.redact(&diff).into_owned()),
             duration: started.elapsed(),
             fatal,
+        }
+    }
+
+    /// Puts pictures beside the long outputs. One that cannot be kept is missing on the screen only.
+    async fn keep(&self, pictures: Vec<KeptPicture>) {
+        if pictures.is_empty() {
+            return;
+        }
+        let folder = self.spill.clone();
+        let stored = tokio::task::spawn_blocking(move || kept::store(&folder, &pictures)).await;
+        if let Ok(Err(error)) = stored {
+            tracing::warn!(%error, folder = %self.spill.display(), "pictures for the user could not be kept");
         }
     }
 

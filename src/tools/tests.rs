@@ -19,6 +19,8 @@ use crate::workspace::Workspace;
 
 const MOUNT: &str = "/mnt/okcvm-0123456789abcdef";
 
+mod kept;
+
 struct Session {
     _folder: tempfile::TempDir,
     work: PathBuf,

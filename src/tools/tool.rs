@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::capture::Capture;
 use super::dispatch::Machine;
+use super::kept::KeptPicture;
 use super::online::Online;
 use crate::browser::LazyProgram;
 use crate::protocol::{Artifact, CallId, ImageData, TodoItem, ToolStatus};
@@ -81,6 +82,8 @@ pub struct ToolOutput {
     pub images: Vec<ImageData>,
     /// Things made for the user.
     pub artifacts: Vec<Artifact>,
+    /// Pictures for the user, which the model is not given: [`Artifact::pages`] name them.
+    pub kept: Vec<KeptPicture>,
     /// The todo list, when it was replaced.
     pub todos: Option<Vec<TodoItem>>,
     /// Unified diff of the file that was changed.
@@ -98,6 +101,7 @@ impl ToolOutput {
             bounded: false,
             images: Vec::new(),
             artifacts: Vec::new(),
+            kept: Vec::new(),
             todos: None,
             diff: None,
         }

@@ -194,6 +194,8 @@ pub enum Fact {
         diff: Option<String>,
         /// Pictures that it made or looked at, as paths under the mount.
         pictures: Vec<String>,
+        /// Things made for the user.
+        artifacts: Vec<Artifact>,
     },
     /// The endpoint refused the pictures of the results so far.
     PicturesRefused,

@@ -343,9 +343,9 @@ impl Engine {
             Fact::ToolStarted { call } => {
                 Record::ToolStarted { turn, call: call.id, tool: call.name, arguments: call.arguments }
             }
-            Fact::ToolFinished { reply, duration_ms, spill, diff, pictures } => {
+            Fact::ToolFinished { reply, duration_ms, spill, diff, pictures, artifacts } => {
                 let spill = spill.map(|spill| SpillRef { sha256: spill.sha256, bytes: spill.bytes });
-                Record::ToolFinished { turn, reply, duration_ms, spill, diff, pictures }
+                Record::ToolFinished { turn, reply, duration_ms, spill, diff, pictures, artifacts }
             }
             Fact::PicturesRefused => Record::PicturesRefused { turn },
             // The ledger writes these itself, with what belongs to them; the last belongs to no turn.

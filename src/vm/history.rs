@@ -14,7 +14,9 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use crate::protocol::{Attachment, CallId, Event, ImageData, Message, ToolCall, ToolReply, TurnId, TurnOutcome};
+use crate::protocol::{
+    Artifact, Attachment, CallId, Event, ImageData, Message, ToolCall, ToolReply, TurnId, TurnOutcome,
+};
 use crate::session::{Record, SpillRef};
 use crate::support::truncate;
 
@@ -52,6 +54,8 @@ pub struct History {
     ids: HashSet<CallId>,
     /// What calls left beside their replies, as screens are told of it.
     details: Vec<Event>,
+    /// What was made for the user.
+    artifacts: Vec<Artifact>,
     /// How many calls there were when the user asked for a fresh kernel last.
     before_restart: usize,
 }
@@ -83,7 +87,8 @@ impl History {
                 self.latest().steps.push(step);
             }
             Fact::ToolStarted { .. } => {}
-            Fact::ToolFinished { reply, spill, diff, pictures, .. } => {
+            Fact::ToolFinished { reply, spill, diff, pictures, artifacts, .. } => {
+                self.artifacts.extend(artifacts.iter().cloned());
                 if spill.is_some() || diff.is_some() || !pictures.is_empty() {
                     let spill = spill.as_ref().map(|spill| spill.path.clone());
                     let (diff, pictures) = (diff.clone(), pictures.clone());
@@ -190,6 +195,11 @@ impl History {
         self.details.clone()
     }
 
+    /// Everything that was made for the user, oldest first.
+    pub fn artifacts(&self) -> &[Artifact] {
+        &self.artifacts
+    }
+
     /// The conversation for the model: attachments are named in the text, and a turn that did not end by itself says
     /// so, because a model that sees half a sentence and then a new question tends to go on with the old one.
     pub fn request_messages(&self) -> Vec<Message> {
@@ -244,8 +254,9 @@ pub(super) fn facts(records: Vec<Record>, spill: &Path) -> Vec<Fact> {
         Record::TurnOpened { turn, text, attachments, .. } => Some(Fact::TurnOpened { turn, text, attachments }),
         Record::Assistant { text, reasoning, tool_calls, .. } => Some(Fact::Assistant { text, reasoning, tool_calls }),
         // Calls by hand answer no reply.
-        Record::ToolFinished { turn: Some(_), reply, duration_ms, spill, diff, pictures } => {
-            Some(Fact::ToolFinished { reply, duration_ms, spill: spill.and_then(whole), diff, pictures })
+        Record::ToolFinished { turn: Some(_), reply, duration_ms, spill, diff, pictures, artifacts } => {
+            let spill = spill.and_then(whole);
+            Some(Fact::ToolFinished { reply, duration_ms, spill, diff, pictures, artifacts })
         }
         Record::PicturesRefused { .. } => Some(Fact::PicturesRefused),
         Record::TurnClosed { outcome, .. } => Some(Fact::TurnClosed { outcome }),

@@ -70,8 +70,8 @@ impl Ledger {
     fn input(&self, making: Making, through: u64) -> NodeInput {
         let mut records = Vec::new();
         let path = |hash: String| (hash.clone(), self.log.blobs().path(&hash));
-        let mut spill: Vec<_> = self.open.iter().filter_map(RawLine::output).map(path).collect();
-        // Outputs are under the cap of one file like any other; the texts of records are not.
+        let mut spill: Vec<_> = self.open.iter().flat_map(RawLine::kept).map(path).collect();
+        // Outputs and pictures of pages are under the cap of one file like any other; the texts of records are not.
         let cap = self.store.caps().file;
         spill.retain(|(_, path)| path.metadata().is_ok_and(|data| data.len() <= cap));
         for line in &self.open {

@@ -7,9 +7,12 @@ use crate::session::store::read_lines;
 use super::checkpoint::{Ledger, LedgerError};
 
 impl Ledger {
-    /// What led to the present state of the conversation, oldest first; pictures and long texts are brought back.
+    /// What led to the present state of the conversation, oldest first; pictures and long texts are brought back, and so
+    /// are the pictures of pages, into the folder `spill`.
     pub fn records(&mut self) -> Result<Vec<Record>, LedgerError> {
-        Ok(self.read_path().0)
+        let records = self.read_path().0;
+        self.bring_pages_back();
+        Ok(records)
     }
 
     /// The records, and the nodes whose records cannot be read: a gap is better than no conversation at all.

@@ -10,15 +10,37 @@ use std::time::SystemTime;
 
 use super::checkpoint::{Ledger, LedgerError};
 use crate::protocol::NodeId;
-use crate::session::{RawLine, blob};
+use crate::session::blob;
+use crate::session::store::read_lines;
 
 /// Bytes that stay in the folder although snapshots hold them.
 const KEPT: u64 = 64 * 1024 * 1024;
+/// Bytes of pictures that are put back into it at once.
+const BROUGHT_BACK: usize = 32 * 1024 * 1024;
 
 impl Ledger {
     /// A full output or long text of a node, by its hash.
     pub fn spilled(&self, node: &NodeId, hash: &str) -> Result<Option<Vec<u8>>, LedgerError> {
         Ok(self.store.spill(node, hash)?)
+    }
+
+    /// Puts pictures of pages back into the folder that only snapshots hold by now, those of the latest nodes first, as
+    /// many as the folder takes: a screen shows what was made and not only what is new.
+    pub(super) fn bring_pages_back(&self) {
+        let mut left = BROUGHT_BACK;
+        for node in self.head().map(|head| self.tree.path(&head)).unwrap_or_default().iter().rev() {
+            let Ok(bytes) = self.store.records(node) else { continue };
+            for line in read_lines(&bytes).0.iter().rev() {
+                for hash in line.pages().into_iter().filter(|hash| !self.log.blobs().path(hash).is_file()) {
+                    // One that is damaged is missing on the screen and nowhere else.
+                    let Ok(Some(picture)) = self.store.spill(node, &hash) else { continue };
+                    left = left.saturating_sub(picture.len());
+                    if left == 0 || self.log.blobs().put(&picture).is_err() {
+                        return;
+                    }
+                }
+            }
+        }
     }
 
     /// Removes what snapshots hold, the oldest first, down to a limit. `at_start`: and what a killed process left
@@ -33,7 +55,7 @@ impl Ledger {
             return;
         };
         let open: HashSet<String> =
-            self.open.iter().flat_map(|line| line.blobs().into_iter().chain(RawLine::output(line))).collect();
+            self.open.iter().flat_map(|line| line.blobs().into_iter().chain(line.kept())).collect();
         let mut files: Vec<(SystemTime, u64, PathBuf)> = Vec::new();
         for entry in entries.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();

@@ -75,5 +75,6 @@ impl Engine {
         for detail in self.history.details() {
             self.emit(detail);
         }
+        self.emit(Event::Artifacts { artifacts: self.history.artifacts().to_vec() });
     }
 }

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::protocol::{CallId, ToolCall, ToolReply, ToolStatus};
+use crate::protocol::{Artifact, CallId, ToolCall, ToolReply, ToolStatus};
 use crate::support::secret::{RedactedStream, Redactor};
 use crate::support::truncate;
 use crate::tools::{CallContext, Finished, Toolbox};
@@ -134,12 +134,17 @@ pub(super) fn result(call: CallId, tool: String, finished: Finished, redactor: &
     ToolResult {
         reply,
         duration_ms: millis(finished.duration),
-        artifacts: finished.artifacts,
+        artifacts: finished.artifacts.into_iter().map(|artifact| artifact_without_keys(artifact, redactor)).collect(),
         todos: finished.todos,
         spill: finished.spill.map(|spill| SpilledOutput { path: spill.path, sha256: spill.sha256, bytes: spill.bytes }),
         diff: finished.diff.map(clean),
         fatal: finished.fatal.map(clean),
     }
+}
+
+fn artifact_without_keys(artifact: Artifact, redactor: &Redactor) -> Artifact {
+    let clean = |text: String| redactor.redact(&text).into_owned();
+    Artifact { title: artifact.title.map(clean), url: artifact.url.map(clean), ..artifact }
 }
 
 /// Output on its way to the screen.

@@ -247,6 +247,7 @@ impl VirtualMachine {
         show(clean.finish());
         let result = tool_task::result(call.id, call.name, finished, &self.redactor);
         let pictures = result.pictures();
+        let artifacts = result.artifacts.iter().map(Artifact::for_log).collect();
         let outcome = ToolOutcome {
             tool: result.reply.tool.clone(),
             status: result.reply.status,
@@ -261,6 +262,7 @@ impl VirtualMachine {
             spill: result.spill.map(|spill| SpillRef { sha256: spill.sha256, bytes: spill.bytes }),
             diff: result.diff,
             pictures,
+            artifacts,
         })?;
         self.remember()?;
         Ok(outcome)

@@ -43,7 +43,17 @@ const SCHEMA: &[(&str, &[(&str, &str)])] = &[
     ),
     ("todo_changed", &[("todos", "array")]),
     ("network_request", &[("host", "string"), ("port", "number"), ("allowed", "bool"), ("reason", "string?")]),
-    ("artifact", &[("kind", "string"), ("path", "string?"), ("url", "string?"), ("host_path", "string?")]),
+    (
+        "artifact",
+        &[
+            ("kind", "string"),
+            ("title", "string?"),
+            ("path", "string?"),
+            ("url", "string?"),
+            ("host_path", "string?"),
+            ("pages", "array?"),
+        ],
+    ),
     (
         "snapshot_taken",
         &[("snapshot", "string"), ("label", "string"), ("files_changed", "number"), ("bytes", "number")],

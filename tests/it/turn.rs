@@ -384,12 +384,13 @@ async fn a_rollback_takes_the_conversation_back_and_undo_brings_it_again() {
             Event::Restored(_) => "restored",
             Event::ConversationReplaced { .. } => "conversation",
             Event::ToolDetail { .. } => "detail",
+            Event::Artifacts { .. } => "artifacts",
             Event::Snapshots { .. } => "snapshots",
             Event::PhaseChanged(Phase::Idle) => "idle",
             _ => "?",
         })
         .collect();
-    assert_eq!(order, ["restoring", "restored", "conversation", "detail", "snapshots", "idle"]);
+    assert_eq!(order, ["restoring", "restored", "conversation", "detail", "artifacts", "snapshots", "idle"]);
     assert_eq!(conversation(&events).len(), 4, "{:#?}", conversation(&events));
     assert!(session.file("one.txt").exists() && !session.file("two.txt").exists());
 

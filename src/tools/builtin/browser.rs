@@ -235,7 +235,7 @@ fn output(seen: Seen, machine: &Machine) -> ToolOutput {
         seen.picture.into_iter().map(|base64| ImageData { media_type: "image/jpeg".to_owned(), base64, path: None });
     let files = seen.downloads.iter().map(|path| {
         let host = machine.workspace.resolve(path).ok().map(|path| machine.workspace.host_path().join(path.relative()));
-        Artifact { kind: ArtifactKind::File, path: Some(path.clone()), url: None, host_path: host }
+        Artifact::at(ArtifactKind::File, path).on_host(host)
     });
     ToolOutput {
         status: if refused.is_some() { ToolStatus::Error } else { ToolStatus::Ok },

@@ -108,7 +108,7 @@ async fn shown(machine: &Machine, api: &str, subject: &str, data: Data) -> Resul
             let _ = writeln!(text, "All {rows} rows are in {path}.");
             let place = machine.workspace.resolve(&path).ok();
             let host_path = place.map(|place| machine.workspace.host_path().join(place.relative()));
-            artifacts.push(Artifact { kind: ArtifactKind::File, path: Some(path), url: None, host_path });
+            artifacts.push(Artifact::at(ArtifactKind::File, path).on_host(host_path));
         }
     }
     Ok(ToolOutput { artifacts, ..ToolOutput::text(text.trim_end().to_owned()) })

@@ -10,8 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::text::TextError;
 use super::watched::Watched;
+use crate::support::hash::hex;
+pub(super) use crate::support::hash::sha256;
 use crate::support::truncate;
-use crate::tools::capture::hex;
 use crate::tools::dispatch::Machine;
 use crate::tools::tool::ToolError;
 use crate::workspace::{ConfinedPath, EntryKind, WorkspaceError};
@@ -30,11 +31,6 @@ const SAMPLES: u64 = 17;
 const MAX_DIFF: usize = 200_000;
 /// Names that are looked at for a suggestion.
 const MAX_NAMES: usize = 2_000;
-
-/// SHA-256 of a content, in hexadecimal digits.
-pub(super) fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
 
 /// What a file is remembered by as read: the hash of all of it, or of a large one its size, its times, its place on the
 /// disk and samples. The time of the last change cannot be set back, so that is as good, and costs nothing.

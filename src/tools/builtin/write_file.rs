@@ -86,10 +86,7 @@ fn write(machine: &Machine, args: &Value) -> Result<ToolOutput, ToolError> {
 
 /// What lies under `output/` is meant for the user.
 fn result_for_user(machine: &Machine, real: &ConfinedPath) -> Option<Artifact> {
-    real.relative().starts_with(OUTPUT_FOLDER).then(|| Artifact {
-        kind: ArtifactKind::File,
-        path: Some(real.shown().to_owned()),
-        url: None,
-        host_path: Some(machine.workspace.host_path().join(real.relative())),
+    real.relative().starts_with(OUTPUT_FOLDER).then(|| {
+        Artifact::at(ArtifactKind::File, real.shown()).on_host(machine.workspace.host_path().join(real.relative()))
     })
 }

@@ -21,7 +21,7 @@ fn finished(id: &str, output: &str) -> Fact {
         unfinished: false,
         images: Vec::new(),
     };
-    Fact::ToolFinished { reply, duration_ms: 1, spill: None, diff: None, pictures: Vec::new() }
+    Fact::ToolFinished { reply, duration_ms: 1, spill: None, diff: None, pictures: Vec::new(), artifacts: Vec::new() }
 }
 
 fn closed(outcome: TurnOutcome) -> Fact {
@@ -150,7 +150,14 @@ fn pictures_of_pages_go_in_steps_and_those_of_files_stay() {
         reply.images.push(crate::protocol::ImageData { media_type: "image/jpeg".into(), base64: "QUJD".into(), path });
         [
             said("", &[&id.to_string()]),
-            Fact::ToolFinished { reply, duration_ms: 1, spill: None, diff: None, pictures: Vec::new() },
+            Fact::ToolFinished {
+                reply,
+                duration_ms: 1,
+                spill: None,
+                diff: None,
+                pictures: Vec::new(),
+                artifacts: Vec::new(),
+            },
         ]
     };
     let mut history = History::of(&[opened("go")]);

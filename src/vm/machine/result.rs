@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::protocol::{CallId, Event, ToolCall, ToolReply, ToolStatus};
+use crate::protocol::{Artifact, CallId, Event, ToolCall, ToolReply, ToolStatus};
 
 use super::super::effect::{Effect, Fact, ToolResult};
 use super::super::turn::{Turn, Verdict};
@@ -37,6 +37,7 @@ pub(super) fn finish(turn: &mut Turn, mut result: ToolResult, out: &mut Vec<Effe
         spill: spill.clone(),
         diff: diff.clone(),
         pictures: pictures.clone(),
+        artifacts: artifacts.iter().map(Artifact::for_log).collect(),
     }));
     let id = reply.call.clone();
     out.push(Effect::Emit(finished(reply, duration_ms)));
@@ -71,6 +72,7 @@ fn gave_up(call: &ToolCall, why: &str, out: &mut Vec<Effect>) {
         spill: None,
         diff: None,
         pictures: Vec::new(),
+        artifacts: Vec::new(),
     }));
     out.push(Effect::Emit(finished(reply, 0)));
 }

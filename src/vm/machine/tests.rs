@@ -164,8 +164,7 @@ fn extras_of_a_result_are_told_after_it() {
     extras.diff = Some("-a\n+b\n".to_owned());
     extras.spill = Some(SpilledOutput { path: "/s/x".into(), sha256: "00".to_owned(), bytes: 4 });
     let picture = |path: &str| Some(path.to_owned());
-    extras.artifacts =
-        vec![Artifact { kind: ArtifactKind::Image, path: picture("/m/a.png"), url: None, host_path: None }];
+    extras.artifacts = vec![Artifact::at(ArtifactKind::Image, "/m/a.png")];
     for path in ["/m/a.png", "/m/b.png"] {
         let (media_type, base64) = ("image/png".to_owned(), String::new());
         extras.reply.images.push(ImageData { media_type, base64, path: picture(path) });

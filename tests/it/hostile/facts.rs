@@ -76,6 +76,14 @@ fn facts(text: &str) -> Vec<Event> {
         patch: format!("--- a/{inside}\n+++ b/{inside}\n@@ -1 +1 @@\n-{inside}\n+{inside}\n"),
     };
     let arguments = json!({ "command": text, text: text, "nested": [inside, {inside.clone(): inside}] });
+    let artifact = Artifact {
+        kind: ArtifactKind::Slides,
+        title: Some(t()),
+        path: Some(t()),
+        url: Some(t()),
+        host_path: Some(t().into()),
+        pages: vec![t()],
+    };
     let mut events = vec![
         Event::SessionStarted {
             session: SessionId::from_random(7),
@@ -133,12 +141,8 @@ fn facts(text: &str) -> Vec<Event> {
         }),
         Event::Done { message: t() },
         Event::TodoChanged { todos },
-        Event::Artifact(Artifact {
-            kind: ArtifactKind::Url,
-            path: Some(t()),
-            url: Some(t()),
-            host_path: Some(t().into()),
-        }),
+        Event::Artifact(artifact.clone()),
+        Event::Artifacts { artifacts: vec![artifact] },
         Event::Error { message: t(), hint: Some(t()) },
         Event::ReplyRestarted { reason: t() },
         Event::SnapshotTaken { snapshot: node("ab"), label: t(), files_changed: 1, bytes: 1 },

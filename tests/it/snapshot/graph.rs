@@ -237,8 +237,15 @@ fn tool_calls_outside_of_a_turn_go_into_the_next_node_and_are_undone_with_it() {
         unfinished: false,
         images: Vec::new(),
     };
-    let record =
-        Record::ToolFinished { turn: None, reply, duration_ms: 1, spill: None, diff: None, pictures: Vec::new() };
+    let record = Record::ToolFinished {
+        turn: None,
+        reply,
+        duration_ms: 1,
+        spill: None,
+        diff: None,
+        pictures: Vec::new(),
+        artifacts: Vec::new(),
+    };
     ledger.append(&record).expect("append");
     let state = Record::State { name: "read.json".to_owned(), value: serde_json::json!({"a": "hash"}) };
     ledger.append(&state).expect("append");

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{Duration, SystemTime};
 
 use okcvm::config::SnapshotSection;
-use okcvm::protocol::{CallId, NodeKind, ToolReply, ToolStatus, TurnId};
+use okcvm::protocol::{Artifact, ArtifactKind, CallId, KEPT_PICTURE, NodeKind, ToolReply, ToolStatus, TurnId};
 use okcvm::session::{Record, SpillRef, blob};
 use okcvm::vm::Ledger;
 
@@ -24,7 +24,15 @@ fn output(session: &Session, ledger: &mut Ledger, turn: Option<TurnId>, text: &s
     };
     let spill = Some(SpillRef { sha256: sha256.clone(), bytes: text.len() as u64 });
     ledger
-        .append(&Record::ToolFinished { turn, reply, duration_ms: 1, spill, diff: None, pictures: Vec::new() })
+        .append(&Record::ToolFinished {
+            turn,
+            reply,
+            duration_ms: 1,
+            spill,
+            diff: None,
+            pictures: Vec::new(),
+            artifacts: Vec::new(),
+        })
         .expect("append");
     sha256
 }
@@ -137,4 +145,56 @@ fn a_session_that_never_rests_is_packed_when_it_is_opened() {
     assert!(ledger.check().expect("check").problems.is_empty());
     drop(ledger);
     session.fsck();
+}
+
+#[test]
+fn pictures_of_pages_come_back_from_snapshots() {
+    let session = Session::new();
+    let (mut ledger, _) = session.open();
+    let id = TurnId::now();
+    ledger.submit(id, "make slides", &[], Vec::new()).expect("submit");
+    let picture = "a slide".repeat(300);
+    let hash = blob::sha256(picture.as_bytes());
+    let place = session.root.join("spill").join(&hash);
+    fs::create_dir_all(session.root.join("spill")).expect("folder");
+    fs::write(&place, &picture).expect("write");
+    let reply = ToolReply {
+        call: CallId("c".to_owned()),
+        tool: "slides".to_owned(),
+        status: ToolStatus::Ok,
+        output: "made".to_owned(),
+        unfinished: false,
+        images: Vec::new(),
+    };
+    let made = Artifact::at(ArtifactKind::Slides, "/mnt/x/output/a.pptx").with_pages(vec![
+        format!("{KEPT_PICTURE}{hash}"),
+        format!("{KEPT_PICTURE}../../log.jsonl"),
+        "no name at all".to_owned(),
+    ]);
+    ledger
+        .append(&Record::ToolFinished {
+            turn: Some(id),
+            reply,
+            duration_ms: 1,
+            spill: None,
+            diff: None,
+            pictures: Vec::new(),
+            artifacts: vec![made.clone()],
+        })
+        .expect("append");
+    ledger.sweep_spill_to(false, 0);
+    assert!(place.exists(), "no node holds it yet");
+    let node = ledger.close_turn(close(id, "done", Vec::new())).expect("close");
+    assert_eq!(ledger.spilled(&node.id, &hash).expect("read").as_deref(), Some(picture.as_bytes()));
+    ledger.sweep_spill_to(false, 0);
+    assert!(!place.exists());
+    drop(ledger);
+    let (mut ledger, _) = session.open();
+    let records = ledger.records().expect("records");
+    let told = records.iter().find_map(|record| match record {
+        Record::ToolFinished { artifacts, .. } => Some(artifacts.clone()),
+        _ => None,
+    });
+    assert_eq!(told, Some(vec![made]));
+    assert_eq!(fs::read_to_string(&place).expect("brought back"), picture);
 }

@@ -132,11 +132,9 @@ impl Pictures {
         });
         // Only a panic could be told here.
         let _ = removed.await;
-        let artifact = |picture: &Picture| Artifact {
-            kind: ArtifactKind::Image,
-            path: Some(picture.path.shown().to_owned()),
-            url: None,
-            host_path: Some(machine.workspace.host_path().join(picture.path.relative())),
+        let artifact = |picture: &Picture| {
+            Artifact::at(ArtifactKind::Image, picture.path.shown())
+                .on_host(machine.workspace.host_path().join(picture.path.relative()))
         };
         let artifacts = self.shown.iter().map(artifact).collect();
         let mut given: Vec<Picture> = self.shown.into_iter().filter(Picture::has_pixels).collect();
