@@ -191,9 +191,10 @@ impl Setup {
         LazySandbox::from_chooser(chooser(&self.loaded))
     }
 
-    /// The search and the data sources; nothing is connected.
+    /// Whom the tools ask; nothing is connected.
     pub fn online(&self) -> Online {
-        Online::new(&self.loaded.config.search, &self.loaded.config.data)
+        let config = &self.loaded.config;
+        Online::new(&config.search, &config.data, &config.media)
     }
 
     /// The browser, not looked for yet.

@@ -108,6 +108,7 @@ fn configured(options: &LoadOptions, loaded: &Loaded, findings: &mut Vec<Finding
     findings.push(python(options, loaded));
     findings.push(browser(loaded));
     findings.push(search(loaded));
+    findings.push(media(loaded));
     findings.push(git(options));
     findings.push(speech(options, loaded));
     findings.push(folder("sessions", &paths.sessions_dir));
@@ -171,6 +172,23 @@ fn search(loaded: &Loaded) -> Finding {
             Finding::new("search", Status::Warning, why.to_string(), Some(hint.to_owned()))
         }
     }
+}
+
+/// What makes pictures, speech and sounds. All of it is for those who want it.
+fn media(loaded: &Loaded) -> Finding {
+    let media = &loaded.config.media;
+    let made = [("pictures", &media.image), ("speech", &media.speech), ("sound effects", &media.sound_effects)];
+    let told = made.map(|(what, endpoint)| match endpoint {
+        Some(endpoint) => {
+            let key = if endpoint.api_key.is_some() { "with a key" } else { "without a key" };
+            format!("{what}: {} at {}, {key}", endpoint.model, endpoint.base_url)
+        }
+        None => format!("{what}: not configured"),
+    });
+    let missing = made.iter().any(|(_, endpoint)| endpoint.is_none());
+    let hint =
+        missing.then_some("Set media.image, media.speech and media.sound_effects with /setup to have their tools.");
+    Finding::new("media", Status::Ok, told.join("; "), hint.map(str::to_owned))
 }
 
 fn chat(loaded: &Loaded) -> Finding {

@@ -35,6 +35,7 @@ impl Builder<'_> {
                 speech: self.endpoint("media.speech", held),
                 sound_effects: self.endpoint("media.sound_effects", held),
                 asr: self.endpoint("media.asr", held),
+                speech_provider: self.choice("media.speech.provider"),
             },
             workspace: WorkspaceSection {
                 path: self.path("workspace.path"),
@@ -234,6 +235,7 @@ mod tests {
     use super::*;
     use crate::config::schema::{
         BrowserMode, ColourMode, LinkMode, NetworkMode, PictureMode, SandboxBackend, SandboxScope, SearchProvider,
+        SpeechProvider,
     };
 
     #[test]
@@ -257,6 +259,7 @@ mod tests {
                         serde_json::from_value::<NetworkMode>(value).is_ok()
                     }
                     "browser.mode" => serde_json::from_value::<BrowserMode>(value).is_ok(),
+                    "media.speech.provider" => serde_json::from_value::<SpeechProvider>(value).is_ok(),
                     "search.provider" => serde_json::from_value::<SearchProvider>(value).is_ok(),
                     "sandbox.scope" => serde_json::from_value::<SandboxScope>(value).is_ok(),
                     "ui.links" => serde_json::from_value::<LinkMode>(value).is_ok(),

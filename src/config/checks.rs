@@ -113,6 +113,24 @@ pub(super) fn search(settings: &Settings) -> Option<Problem> {
     Some(settings.place("search.provider", problem.hint(hint)))
 }
 
+/// Endpoints of media whose hosts are known to need a key, without one.
+pub(super) fn media_without_keys(settings: &Settings) -> Vec<Problem> {
+    let mut warnings = Vec::new();
+    let media = ENDPOINTS.iter().filter(|endpoint| endpoint.path.starts_with("media."));
+    for endpoint in media.filter(|endpoint| !settings.keys.contains_key(endpoint.path)) {
+        let path = format!("{}.base_url", endpoint.path);
+        let host = settings.text(&path).and_then(|url| url.split("//").nth(1)).unwrap_or_default();
+        let host = host.split(['/', ':']).next().unwrap_or_default();
+        if ["api.openai.com", "api.elevenlabs.io"].contains(&host) {
+            let problem = Problem::new(endpoint.path, format!("has no key, and {host} answers nobody without one"));
+            let hint =
+                format!("Set {0}.api_key or {0}.api_key_env, or {1}API_KEY.", endpoint.path, endpoint.env_prefix);
+            warnings.push(settings.place(&path, problem.hint(hint)));
+        }
+    }
+    warnings
+}
+
 /// A snapshot that could not hold its largest file.
 pub(super) fn snapshot_sizes(settings: &Settings) -> Option<Problem> {
     let (file, total) = ("snapshots.max_file_mb", "snapshots.max_total_mb");

@@ -157,6 +157,17 @@ const ENDPOINT_ROWS: &[Row] = &[
     ("vision", FieldKind::Flag, "true", "Whether pictures may be sent to the {title} model."),
 ];
 
+/// What an endpoint has beyond the rows of all.
+const OWN_ROWS: &[(&str, Row)] = &[(
+    "media.speech",
+    (
+        "provider",
+        FieldKind::Choice(&["auto", "openai", "elevenlabs"]),
+        "auto",
+        "What the {title} endpoint speaks: auto tells ElevenLabs by its host and takes every other for one like OpenAI's.",
+    ),
+)];
+
 const ROWS: &[Row] = &[
     (
         "workspace.path",
@@ -374,7 +385,8 @@ const ROWS: &[Row] = &[
 
 static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
     let endpoints = ENDPOINTS.iter().flat_map(|endpoint| {
-        ENDPOINT_ROWS.iter().map(|(name, kind, default, doc)| Field {
+        let own = OWN_ROWS.iter().filter(|(path, _)| *path == endpoint.path).map(|(_, row)| row);
+        ENDPOINT_ROWS.iter().chain(own).map(|(name, kind, default, doc)| Field {
             path: format!("{}.{name}", endpoint.path),
             kind: *kind,
             default,

@@ -302,6 +302,7 @@ impl Loading<'_> {
         self.problems.extend(checks::extra_ro(settings, paths, &self.options.env, home(&self.options.env).as_deref()));
         self.warnings.extend(checks::without_endpoint(settings));
         self.warnings.extend(checks::keys_in_the_clear(settings));
+        self.warnings.extend(checks::media_without_keys(settings));
         self.warnings.extend(checks::search(settings));
     }
 

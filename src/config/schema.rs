@@ -75,6 +75,21 @@ pub struct MediaSection {
     pub sound_effects: Option<Endpoint>,
     /// Text from speech.
     pub asr: Option<Endpoint>,
+    /// What the endpoint of speech speaks.
+    pub speech_provider: SpeechProvider,
+}
+
+/// What an endpoint of speech speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SpeechProvider {
+    /// Told by its host: that of ElevenLabs speaks as ElevenLabs, every other as OpenAI.
+    #[default]
+    Auto,
+    /// `POST /audio/speech`, as OpenAI and most others have it.
+    Openai,
+    /// `POST /v1/text-to-speech/VOICE`, as ElevenLabs has it.
+    Elevenlabs,
 }
 
 /// Where sessions live.

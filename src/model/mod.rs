@@ -6,12 +6,15 @@
 
 mod chat;
 mod error;
+mod hint;
+mod media;
 mod openai;
 mod retry;
 
 pub use crate::config::schema::Endpoint;
 pub use chat::{ChatModel, ChatRequest, ModelEvent, Reply};
 pub use error::ModelError;
+pub use media::{MadePicture, PictureMaker, Progress, Tell};
 pub use openai::{
     Assembler, Fault, Frame, FrameDecoder, LARGEST_RECORDING, OpenAiChat, Recording, Timing, Transcriber, ask_once,
     list_models,

@@ -1,5 +1,6 @@
 //! Helpers that know nothing of our domain. A further file needs a reason.
 
+pub mod address;
 pub mod atomic_file;
 pub mod clock;
 pub mod encoding;

@@ -24,6 +24,11 @@ const MAX_ERROR: usize = 400;
 pub(super) enum Task {
     /// A picture as a model can take it.
     Picture,
+    /// A picture as a square PNG.
+    Square {
+        /// Its edge.
+        edge: u32,
+    },
     /// The pixels of a picture, for the screen.
     Pixels {
         /// Columns of them at most.
@@ -54,6 +59,7 @@ pub fn decode(task: &str, input: &mut dyn Read) -> Result<Vec<u8>, String> {
     match task {
         Task::Page(task) => browser::parse_page(&task, &bytes),
         Task::Picture => picture::shrunk(&bytes),
+        Task::Square { edge } => picture::squared(&bytes, edge),
         Task::Pixels { width, height, grow } => picture::unpacked(&bytes, (width, height), grow),
         Task::Document { kind, extension, encoding } => {
             if let Some(encoding) = encoding.and_then(|label| encoding_rs::Encoding::for_label(label.as_bytes())) {

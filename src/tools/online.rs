@@ -1,30 +1,42 @@
-//! What tools ask outside of the sandbox, as the user's configuration has it: the search, and the data sources.
+//! What tools ask outside of the sandbox, as the user's configuration has it: the search, the data sources, and what
+//! makes pictures, speech and sounds.
 
 use std::fmt;
 use std::sync::Arc;
 
-use crate::config::schema::{DataSection, SearchSection};
+use crate::config::schema::{DataSection, Endpoint, MediaSection, SearchSection};
 use crate::data_source::{self, DataSource};
+use crate::model::{ModelError, PictureMaker};
 use crate::search::{self, Provider, SearchError};
 
-/// The search and the data sources of a configuration. Cheap to clone; nothing is connected before the first call.
+/// Whom the tools of a configuration ask. Cheap to clone; nothing is connected before the first call.
 #[derive(Clone)]
 pub struct Online(Arc<Inner>);
 
 struct Inner {
     search: Result<Box<dyn Provider>, SearchError>,
     sources: Vec<Box<dyn DataSource>>,
+    pictures: Result<PictureMaker, String>,
 }
 
 impl Online {
     /// As the configuration has them.
-    pub fn new(search: &SearchSection, data: &DataSection) -> Self {
-        Self(Arc::new(Inner { search: search::provider(search), sources: data_source::sources(data) }))
+    pub fn new(search: &SearchSection, data: &DataSection, media: &MediaSection) -> Self {
+        Self(Arc::new(Inner {
+            search: search::provider(search),
+            sources: data_source::sources(data),
+            pictures: maker(media.image.as_ref(), "media.image", PictureMaker::new),
+        }))
     }
 
     /// Who searches, or why nobody does.
     pub(crate) fn search(&self) -> Result<&dyn Provider, &SearchError> {
         self.0.search.as_ref().map(AsRef::as_ref)
+    }
+
+    /// Who makes pictures, or why nobody does.
+    pub(crate) fn pictures(&self) -> Result<&PictureMaker, &str> {
+        self.0.pictures.as_ref().map_err(String::as_str)
     }
 
     /// The data sources.
@@ -33,9 +45,20 @@ impl Online {
     }
 }
 
+/// The client of an endpoint, or why there is none.
+fn maker<T>(
+    endpoint: Option<&Endpoint>,
+    block: &str,
+    make: impl FnOnce(Endpoint) -> Result<T, ModelError>,
+) -> Result<T, String> {
+    let endpoint =
+        endpoint.ok_or_else(|| format!("{block} is not configured; set its model and base_url, or use /setup"))?;
+    make(endpoint.clone()).map_err(|error| format!("{block}: {error}"))
+}
+
 impl Default for Online {
     fn default() -> Self {
-        Self::new(&SearchSection::default(), &DataSection::default())
+        Self::new(&SearchSection::default(), &DataSection::default(), &MediaSection::default())
     }
 }
 

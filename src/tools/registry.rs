@@ -199,11 +199,12 @@ mod tests {
                 "browser_visit",
                 "web_search",
                 "image_search",
+                "generate_image",
                 "get_data_source_desc",
                 "get_data_source"
             ]
         );
-        assert_eq!(registry.specs().len(), 18);
+        assert_eq!(registry.specs().len(), ready.len());
     }
 
     #[test]

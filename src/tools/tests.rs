@@ -104,7 +104,7 @@ async fn an_unknown_tool_and_one_that_is_not_built_are_told() {
     let session = session();
     let message = session.fails("shel", json!({})).await;
     assert!(message.contains("no tool named \"mshtools-shel\". Did you mean mshtools-shell?"), "{message}");
-    let message = session.fails("generate_image", json!({"output_file": "a.png", "description": "a"})).await;
+    let message = session.fails("slides_generator", json!({"content": "<div>"})).await;
     assert!(message.contains("not built yet"), "{message}");
 }
 

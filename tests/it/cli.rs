@@ -57,7 +57,7 @@ fn bad_arguments_of_a_tool_call_are_told() {
     assert!(ran.out.contains("path outside workspace"), "{ran:?}");
     let ran =
         home.run(&["tool", "call", "generate_image", r#"{"output_file": "a.png", "description": "a"}"#]).assert_code(1);
-    assert!(ran.out.contains("not built yet"), "{ran:?}");
+    assert!(ran.out.contains("media.image is not configured"), "{ran:?}");
 }
 
 #[test]
@@ -65,7 +65,11 @@ fn the_tool_list_has_24_rows_with_reasons() {
     let home = TestHome::new();
     let ran = home.run(&["tool", "list"]).assert_code(0);
     assert_eq!(ran.out.lines().count(), 24, "{}", ran.out);
-    assert!(ran.out.lines().any(|line| line.starts_with("mshtools-generate_image") && line.contains("not built yet")));
+    assert!(
+        ran.out
+            .lines()
+            .any(|line| line.starts_with("mshtools-generate_image") && line.contains("media.image is not configured"))
+    );
     let rows = home.run(&["tool", "list", "--json"]).assert_code(0).json();
     assert_eq!(rows.as_array().map(Vec::len), Some(24));
     assert_eq!(rows[0]["name"], "mshtools-todo_read");

@@ -191,7 +191,7 @@ fn the_example_names_every_field_with_its_default() {
             text.lines().filter(|line| !line.trim().starts_with(other)).flat_map(|line| [line, "\n"]).collect();
         let one_key = one_key.replace("your key", "sk-your-key");
         let mut home = Home::with(&one_key);
-        for name in ["MOONSHOT_API_KEY", "OPENAI_API_KEY", "SOUND_API_KEY", "BRAVE_API_KEY"] {
+        for name in ["MOONSHOT_API_KEY", "OPENAI_API_KEY", "ELEVENLABS_API_KEY", "BRAVE_API_KEY"] {
             home = home.env(name, "sk-of-a-variable");
         }
         let loaded = home.load();
@@ -532,6 +532,22 @@ fn a_key_of_the_search_that_would_cross_the_network_in_clear_is_warned_of() {
     for base in ["https://searx.lan", "http://127.0.0.1:8888"] {
         let told: Vec<String> = with(base).load().warnings.iter().map(ToString::to_string).collect();
         assert!(!told.iter().any(|told| told.contains("is plain http")), "{told:?}");
+    }
+}
+
+#[test]
+fn media_at_a_host_that_answers_nobody_without_a_key_are_warned_of() {
+    let told = |media: &str| -> Vec<String> {
+        let home = Home::with(&format!("{CHAT}media:\n{media}"));
+        home.load().warnings.iter().map(ToString::to_string).filter(|told| told.contains("has no key")).collect()
+    };
+    let block = |name: &str, base: &str, more: &str| format!("  {name}:\n    model: m\n    base_url: {base}\n{more}");
+    let (openai, elevenlabs) = ("https://api.openai.com/v1", "https://api.elevenlabs.io");
+    for (name, base) in [("image", openai), ("speech", elevenlabs), ("sound_effects", elevenlabs)] {
+        let warned = told(&block(name, base, ""));
+        assert!(warned.len() == 1 && warned[0].contains(&format!("media.{name}: has no key")), "{warned:?}");
+        assert_eq!(told(&block(name, base, "    api_key: sk-x\n")), Vec::<String>::new());
+        assert_eq!(told(&block(name, "http://127.0.0.1:9/v1", "")), Vec::<String>::new());
     }
 }
 

@@ -31,6 +31,7 @@ mod keys;
 mod keys_files;
 mod layers;
 mod market_data;
+mod media;
 mod model;
 mod model_shapes;
 mod pictures;

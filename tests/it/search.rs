@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use okcvm::config::schema::{DataSection, SandboxBackend, SandboxSection, SearchProvider, SearchSection};
+use okcvm::config::schema::{DataSection, MediaSection, SandboxBackend, SandboxSection, SearchProvider, SearchSection};
 use okcvm::protocol::ToolStatus;
 use okcvm::support::secret::Secret;
 use okcvm::tools::{Finished, Online};
@@ -21,7 +21,7 @@ pub(super) fn machine_of(folder: &Path, search: &SearchSection, site: &Site) -> 
     let section = SandboxSection { backend: SandboxBackend::Off, ..SandboxSection::default() };
     let data = DataSection { yahoo_base_url: Some(format!("http://{}", site.address)) };
     let sandbox = machine::choose(&section, &folder.join("cache")).expect("none is needed");
-    Machine::online(folder, &sandbox, Online::new(search, &data))
+    Machine::online(folder, &sandbox, Online::new(search, &data, &MediaSection::default()))
 }
 
 pub(super) fn section(provider: SearchProvider, site: &Site) -> SearchSection {

@@ -313,6 +313,6 @@ fn the_doctor_says_what_understands_and_what_records() {
     let server = FakeEndpoint::start([]);
     let home = home(&server, Some("my-recorder --quiet"));
     let ran = home.run(&["doctor", "--sandbox", "external"]);
-    let line = ran.out.lines().find(|line| line.contains("speech")).expect("a line").to_owned();
+    let line = ran.out.lines().find(|line| line.contains(" speech  ")).expect("a line").to_owned();
     assert!(line.contains("whisper-1 at http://127.0.0.1") && line.contains("recorder my-recorder"), "{line}");
 }

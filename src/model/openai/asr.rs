@@ -5,10 +5,9 @@ use serde_json::Value;
 
 use super::Timing;
 use super::client::{Connection, Failure};
-use super::exchange::{WHOLE_REPLY_FACTOR, after_failure};
+use super::exchange::{Attempts, WHOLE_REPLY_FACTOR};
 use crate::config::schema::Endpoint;
-use crate::model::ModelError;
-use crate::model::retry::Backoff;
+use crate::model::{ModelError, hint};
 
 const OPERATION: &str = "audio/transcriptions";
 /// Bytes of the largest recording: what the endpoints in use take.
@@ -68,17 +67,13 @@ impl Transcriber {
             let (has, most) = (recording.bytes.len() >> 20, LARGEST_RECORDING >> 20);
             return Err(ModelError::Recording(format!("the recording has {has} MiB, endpoints take {most}")));
         }
-        let timing = self.connection.timing();
-        let backoff = Backoff { first: timing.first_wait, longest: timing.longest_wait };
-        let mut failed = 0;
+        let mut attempts = Attempts::new(self.connection.timing(), self.endpoint.max_retries);
         loop {
             let failure = match self.attempt(recording).await {
                 Ok(text) => return Ok(text),
                 Err(failure) => failure,
             };
-            failed += 1;
-            tracing::debug!(error = %failure.error, failed, "a transcription failed");
-            let (wait, _) = after_failure(failure, failed, backoff, self.endpoint.max_retries)?;
+            let (wait, _) = attempts.failed(failure)?;
             tokio::time::sleep(wait).await;
         }
     }
@@ -90,10 +85,7 @@ impl Transcriber {
             Some(400 | 415 | 422) => {
                 Some("The endpoint does not accept this recording: check media.asr.model and the format.".to_owned())
             }
-            _ => {
-                let hint = error.hint()?.replace("chat.", "media.asr.").replace("chat endpoint", "speech recognition");
-                Some(hint.replace("/chat/completions", "/audio/transcriptions").replace("send the message", "try"))
-            }
+            _ => hint::elsewhere(error, "media.asr", "speech recognition", OPERATION),
         }
     }
 

@@ -9,9 +9,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
 use reqwest::multipart::Form;
-use reqwest::{Client, Response, StatusCode, Url, redirect};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, redirect};
 
 use super::Timing;
 use super::fault::{excerpt, refusal};
@@ -21,7 +21,7 @@ use crate::support::retry_after::asked_wait;
 use crate::support::secret::Redactor;
 
 /// The longest reply.
-pub(super) const LONGEST_REPLY: usize = 64 << 20;
+pub(in crate::model) const LONGEST_REPLY: usize = 64 << 20;
 /// How much of a refusal is read.
 const LONGEST_REFUSAL: usize = 64 << 10;
 /// How many redirects inside the endpoint's origin are followed.
@@ -29,7 +29,7 @@ const MOST_REDIRECTS: usize = 3;
 
 /// A failed request, and how long the server wants the next one to wait.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(in crate::model) struct Failure {
     pub error: ModelError,
     pub asked: Option<Duration>,
 }
@@ -40,10 +40,19 @@ impl From<ModelError> for Failure {
     }
 }
 
+/// How a key goes out: in which header, and after which words.
+pub(in crate::model) type KeyHeader = (HeaderName, &'static str);
+
+/// As nearly everybody wants it.
+const BEARER: KeyHeader = (AUTHORIZATION, "Bearer ");
+/// Operations that people paste with the base URL, because documentations show whole addresses.
+const OPERATIONS: [&str; 5] =
+    ["/chat/completions", "/audio/transcriptions", "/images/generations", "/audio/speech", "/sound-generation"];
+
 /// One endpoint as HTTP sees it.
-pub(super) struct Connection {
+pub(in crate::model) struct Connection {
     base: Url,
-    key: Option<HeaderValue>,
+    key: Option<(HeaderName, HeaderValue)>,
     redactor: Redactor,
     timing: Timing,
     client: Arc<OnceLock<Result<Client, String>>>,
@@ -51,7 +60,16 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Checks address and key; connects nothing.
-    pub(super) fn new(endpoint: &Endpoint, timing: Timing) -> Result<Self, ModelError> {
+    pub(in crate::model) fn new(endpoint: &Endpoint, timing: Timing) -> Result<Self, ModelError> {
+        Self::keyed(endpoint, timing, BEARER)
+    }
+
+    /// The same with the key in another header.
+    pub(in crate::model) fn keyed(
+        endpoint: &Endpoint,
+        timing: Timing,
+        (header, before): KeyHeader,
+    ) -> Result<Self, ModelError> {
         let wrong = |field, problem: String| ModelError::Configuration { field, problem };
         let mut base = Url::parse(endpoint.base_url.trim())
             .map_err(|error| wrong("base_url", format!("is not a URL: {error}")))?;
@@ -62,19 +80,17 @@ impl Connection {
             return Err(wrong("base_url", "must not hold a user name or password; use api_key".to_owned()));
         }
         let path = base.path().trim_end_matches('/');
-        // People paste the whole address from the documentation.
-        let known = ["/chat/completions", "/audio/transcriptions"];
-        let path = known.iter().find_map(|operation| path.strip_suffix(operation)).unwrap_or(path).to_owned();
+        let path = OPERATIONS.iter().find_map(|operation| path.strip_suffix(operation)).unwrap_or(path).to_owned();
         base.set_path(&path);
         base.set_fragment(None);
         let key = match endpoint.api_key.as_ref().map(|key| key.expose().trim()).filter(|key| !key.is_empty()) {
             None => None,
             Some(key) => {
-                let mut header = HeaderValue::from_str(&format!("Bearer {key}")).map_err(|_| {
+                let mut value = HeaderValue::from_str(&format!("{before}{key}")).map_err(|_| {
                     wrong("api_key", "holds characters that no key has (a line break or control character)".to_owned())
                 })?;
-                header.set_sensitive(true);
-                Some(header)
+                value.set_sensitive(true);
+                Some((header, value))
             }
         };
         let redactor = Redactor::new(endpoint.api_key.clone());
@@ -82,37 +98,57 @@ impl Connection {
     }
 
     /// Waiting times.
-    pub(super) fn timing(&self) -> Timing {
+    pub(in crate::model) fn timing(&self) -> Timing {
         self.timing
     }
 
-    pub(super) fn set_timing(&mut self, timing: Timing) {
+    pub(in crate::model) fn set_timing(&mut self, timing: Timing) {
         self.timing = timing;
     }
 
-    /// The address of an operation.
+    /// The address of an operation, which may have a query of its own.
     fn url(&self, operation: &str) -> Url {
+        let (path, query) = operation.split_once('?').unwrap_or((operation, ""));
         let mut url = self.base.clone();
-        url.set_path(&format!("{}/{operation}", self.base.path().trim_end_matches('/')));
+        url.set_path(&format!("{}/{path}", self.base.path().trim_end_matches('/')));
+        if !query.is_empty() {
+            let before = url.query().map(|query| format!("{query}&")).unwrap_or_default();
+            url.set_query(Some(&format!("{before}{query}")));
+        }
         url
     }
 
+    /// The base URL.
+    pub(in crate::model) fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// Adds the key to a request to this address if it is one of the endpoint's own origin.
+    pub(in crate::model) fn authorized(&self, request: RequestBuilder, url: &Url) -> RequestBuilder {
+        match &self.key {
+            Some((header, value)) if url.origin() == self.base.origin() => {
+                request.header(header.clone(), value.clone())
+            }
+            _ => request,
+        }
+    }
+
     /// The same for people: without the query, which may hold secrets.
-    pub(super) fn shown_url(&self, operation: &str) -> String {
+    pub(in crate::model) fn shown_url(&self, operation: &str) -> String {
         let mut url = self.url(operation);
         url.set_query(None);
         url.to_string()
     }
 
     /// A text without the key.
-    pub(super) fn clean(&self, text: impl Display) -> String {
+    pub(in crate::model) fn clean(&self, text: impl Display) -> String {
         self.redactor.redact(&text.to_string()).into_owned()
     }
 
     /// Sends a chat request and waits for the head of a good answer.
-    pub(super) async fn post(
+    pub(in crate::model) async fn post(
         &self,
-        operation: &'static str,
+        operation: &str,
         body: Vec<u8>,
         accept: &'static str,
         silence: Duration,
@@ -125,9 +161,9 @@ impl Connection {
     }
 
     /// Sends a form with a file and waits for the head of a good answer.
-    pub(super) async fn post_form(
+    pub(in crate::model) async fn post_form(
         &self,
-        operation: &'static str,
+        operation: &str,
         form: Form,
         silence: Duration,
     ) -> Result<Response, Failure> {
@@ -137,7 +173,7 @@ impl Connection {
     }
 
     /// Fetches a whole body.
-    pub(super) async fn get(&self, operation: &'static str) -> Result<Vec<u8>, ModelError> {
+    pub(in crate::model) async fn get(&self, operation: &str) -> Result<Vec<u8>, ModelError> {
         let client = self.client().await?;
         let request = client.get(self.url(operation)).header(ACCEPT, "application/json");
         let response = self.send(operation, request, self.timing.idle).await.map_err(|failure| failure.error)?;
@@ -145,30 +181,38 @@ impl Connection {
     }
 
     /// The whole body of a good answer.
-    pub(super) async fn body(&self, operation: &'static str, mut response: Response) -> Result<Vec<u8>, ModelError> {
+    pub(in crate::model) async fn body(&self, operation: &str, response: Response) -> Result<Vec<u8>, ModelError> {
+        self.body_within(&self.shown_url(operation), response, LONGEST_REPLY, |_| {}).await
+    }
+
+    /// The same of any address, with a limit of its own; `came` hears how many bytes there are.
+    pub(in crate::model) async fn body_within(
+        &self,
+        shown: &str,
+        mut response: Response,
+        limit: usize,
+        mut came: impl FnMut(usize) + Send,
+    ) -> Result<Vec<u8>, ModelError> {
+        let (url, idle) = (|| shown.to_owned(), self.timing.idle);
         let mut body = Vec::new();
         loop {
-            match tokio::time::timeout(self.timing.idle, response.chunk()).await {
-                Err(_) => return Err(self.idle(operation, self.timing.idle)),
-                Ok(Err(error)) => return Err(self.broken(operation, &error)),
+            match tokio::time::timeout(idle, response.chunk()).await {
+                Err(_) => return Err(ModelError::Idle { url: url(), after: idle }),
+                Ok(Err(error)) => {
+                    return Err(ModelError::Broken { url: url(), reason: self.clean(deepest(&error)) });
+                }
                 Ok(Ok(None)) => return Ok(body),
                 Ok(Ok(Some(bytes))) => body.extend_from_slice(&bytes),
             }
-            if body.len() > LONGEST_REPLY {
-                return Err(ModelError::TooLong { url: self.shown_url(operation), limit: LONGEST_REPLY });
+            if body.len() > limit {
+                return Err(ModelError::TooLong { url: url(), limit });
             }
+            came(body.len());
         }
     }
 
-    async fn send(
-        &self,
-        operation: &'static str,
-        mut request: reqwest::RequestBuilder,
-        silence: Duration,
-    ) -> Result<Response, Failure> {
-        if let Some(key) = &self.key {
-            request = request.header(AUTHORIZATION, key.clone());
-        }
+    async fn send(&self, operation: &str, request: RequestBuilder, silence: Duration) -> Result<Response, Failure> {
+        let request = self.authorized(request, &self.base);
         // The client itself limits the time for a connection.
         let limit = self.timing.connect.saturating_add(silence);
         let response = match tokio::time::timeout(limit, request.send()).await {
@@ -178,19 +222,27 @@ impl Connection {
             Ok(Ok(response)) => response,
         };
         let status = response.status();
-        if status.is_success() {
-            return Ok(response);
-        }
         let header = |name: &str| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
         if let (true, Some(target)) = (status.is_redirection(), header(LOCATION.as_str())) {
             let mut target = self.url(operation).join(&target).map_or(target, |url| url.to_string());
             target.truncate(target.find(['?', '#']).unwrap_or(target.len()));
             return Err(ModelError::Redirected { url: self.shown_url(operation), target: self.clean(target) }.into());
         }
+        self.succeeded(self.shown_url(operation), response).await
+    }
+
+    /// An answer that is none of success as the error that it is.
+    pub(in crate::model) async fn succeeded(&self, url: String, response: Response) -> Result<Response, Failure> {
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let header = |name: &str| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
         let asked = asked_wait(header, Timestamp::now());
         let (message, code) = refusal(&self.refusal_body(response).await);
-        let (url, status) = (self.shown_url(operation), status.as_u16());
-        Err(Failure { error: ModelError::Status { url, status, message: self.clean(message), code }, asked })
+        let (status, message) = (status.as_u16(), self.clean(message));
+        let code = code.map(|code| self.clean(code));
+        Err(Failure { error: ModelError::Status { url, status, message, code }, asked })
     }
 
     /// As much of a refusal as comes in good time; a part of it is better than nothing.
@@ -220,33 +272,43 @@ impl Connection {
     }
 
     fn no_connection(&self, operation: &str, error: &reqwest::Error) -> ModelError {
+        self.not_connected(self.shown_url(operation), error)
+    }
+
+    /// No connection to an address.
+    pub(in crate::model) fn not_connected(&self, url: String, error: &reqwest::Error) -> ModelError {
         let reason = if error.is_timeout() {
             format!("no answer within {} s", self.timing.connect.as_secs_f32())
         } else {
             deepest(error)
         };
         let passing = !reason.contains("certificate");
-        ModelError::Connect { url: self.shown_url(operation), reason: self.clean(reason), passing }
+        ModelError::Connect { url, reason: self.clean(reason), passing }
     }
 
     /// The connection broke.
-    pub(super) fn broken(&self, operation: &str, error: &reqwest::Error) -> ModelError {
+    pub(in crate::model) fn broken(&self, operation: &str, error: &reqwest::Error) -> ModelError {
         self.broken_because(operation, &deepest(error))
     }
 
     /// The reply broke off, in other ways than an error of the connection.
-    pub(super) fn broken_because(&self, operation: &str, reason: &str) -> ModelError {
+    pub(in crate::model) fn broken_because(&self, operation: &str, reason: &str) -> ModelError {
         ModelError::Broken { url: self.shown_url(operation), reason: self.clean(reason) }
     }
 
     /// Nothing came for too long.
-    pub(super) fn idle(&self, operation: &str, after: Duration) -> ModelError {
+    pub(in crate::model) fn idle(&self, operation: &str, after: Duration) -> ModelError {
         ModelError::Idle { url: self.shown_url(operation), after }
     }
 
     /// What came is not the protocol's.
-    pub(super) fn not_understood(&self, operation: &str, expected: &'static str, text: &str) -> ModelError {
-        ModelError::NotUnderstood { url: self.shown_url(operation), expected, excerpt: self.clean(excerpt(text)) }
+    pub(in crate::model) fn not_understood(&self, operation: &str, expected: &'static str, text: &str) -> ModelError {
+        self.not_understood_from(self.shown_url(operation), expected, text)
+    }
+
+    /// The same of any address.
+    pub(in crate::model) fn not_understood_from(&self, url: String, expected: &'static str, text: &str) -> ModelError {
+        ModelError::NotUnderstood { url, expected, excerpt: self.clean(excerpt(text)) }
     }
 }
 
@@ -285,7 +347,7 @@ pub(in crate::model) fn is_loopback(url: &Url) -> bool {
 }
 
 /// The innermost cause: the outer ones only say that a request failed.
-fn deepest(error: &reqwest::Error) -> String {
+pub(in crate::model) fn deepest(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
         cause = source;
@@ -329,6 +391,8 @@ mod tests {
         let connection = connection("https://h/openai?api-version=7", None).expect("connection");
         assert_eq!(connection.url("models").as_str(), "https://h/openai/models?api-version=7");
         assert_eq!(connection.shown_url("models"), "https://h/openai/models");
+        assert_eq!(connection.url("a/b?c=d").as_str(), "https://h/openai/a/b?api-version=7&c=d");
+        assert_eq!(connection.shown_url("a/b?c=d"), "https://h/openai/a/b");
     }
 
     #[test]

@@ -13,6 +13,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{Instant, sleep_until, timeout};
 use uuid::Uuid;
 
+use super::Timing;
 use super::assemble::Assembler;
 use super::client::{Connection, Failure, LONGEST_REPLY};
 use super::fault::{Fault, looks_like_html};
@@ -28,7 +29,7 @@ const CHAT: &str = "chat/completions";
 /// After a reason for the end, how long token counts and `[DONE]` may still take.
 const EPILOGUE: Duration = Duration::from_secs(5);
 /// An endpoint that does not stream is silent until the whole reply is made: so many idle timeouts.
-pub(super) const WHOLE_REPLY_FACTOR: u32 = 10;
+pub(in crate::model) const WHOLE_REPLY_FACTOR: u32 = 10;
 /// How much of a web page is read.
 const PAGE_START: usize = 16 << 10;
 
@@ -54,15 +55,13 @@ impl Exchange {
         }
     }
 
-    pub(super) fn set_timing(&mut self, timing: super::Timing) {
+    pub(super) fn set_timing(&mut self, timing: Timing) {
         self.connection.set_timing(timing);
     }
 
     /// Sends the request until a reply is whole or nothing more can be done; everything goes out as events.
     pub(super) async fn run(&self, request: &ChatRequest, out: &Out) {
-        let timing = self.connection.timing();
-        let backoff = Backoff { first: timing.first_wait, longest: timing.longest_wait };
-        let mut failed = 0;
+        let mut attempts = Attempts::new(self.connection.timing(), self.endpoint.max_retries);
         loop {
             let mut shown = false;
             let failure = match self.attempt(request, out, &mut shown).await {
@@ -75,9 +74,7 @@ impl Exchange {
             if self.learn_to_leave_usage_out(&failure.error) {
                 continue;
             }
-            failed += 1;
-            tracing::debug!(error = %failure.error, failed, "a request to the model failed");
-            match after_failure(failure, failed, backoff, self.endpoint.max_retries) {
+            match attempts.failed(failure) {
                 Err(error) => {
                     let blamed = self.endpoint.vision
                         && pictures(&request.messages).is_some_and(|new| error.may_mean_pictures(new));
@@ -89,7 +86,7 @@ impl Exchange {
                     if shown {
                         drop(out.send(Ok(ModelEvent::Restarted { reason: reason.clone() })));
                     }
-                    drop(out.send(Ok(ModelEvent::Retrying { after, attempt: failed + 1, reason })));
+                    drop(out.send(Ok(ModelEvent::Retrying { after, attempt: attempts.failed + 1, reason })));
                     tokio::time::sleep(after).await;
                 }
             }
@@ -151,8 +148,41 @@ fn pictures(messages: &[Message]) -> Option<bool> {
     Some(!messages[last..].iter().any(|message| matches!(message, Message::Assistant { .. })))
 }
 
+/// The attempts of a request that is sent until it succeeds.
+pub(in crate::model) struct Attempts {
+    backoff: Backoff,
+    max_retries: u32,
+    failed: u32,
+    /// Whether each may cost something.
+    paid: bool,
+}
+
+impl Attempts {
+    /// For a request that costs nothing, or that changes nothing when it is made twice.
+    pub(in crate::model) fn new(timing: Timing, max_retries: u32) -> Self {
+        let backoff = Backoff { first: timing.first_wait, longest: timing.longest_wait };
+        Self { backoff, max_retries, failed: 0, paid: false }
+    }
+
+    /// For one that is paid for: it is not repeated where the endpoint may have charged it already. A refusal, and a
+    /// connection that did not come about, charge nothing.
+    pub(in crate::model) fn paid(self) -> Self {
+        Self { paid: true, ..self }
+    }
+
+    /// How long to wait before the next and why, or the error that ends it.
+    pub(in crate::model) fn failed(&mut self, failure: Failure) -> Result<(Duration, String), ModelError> {
+        self.failed += 1;
+        tracing::debug!(error = %failure.error, failed = self.failed, "a request failed");
+        if self.paid && failure.error.may_be_charged() {
+            return Err(failure.error);
+        }
+        after_failure(failure, self.failed, self.backoff, self.max_retries)
+    }
+}
+
 /// How long to wait and why, or the error that ends it.
-pub(super) fn after_failure(
+fn after_failure(
     failure: Failure,
     failed: u32,
     backoff: Backoff,

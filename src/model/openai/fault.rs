@@ -26,14 +26,15 @@ pub enum Fault {
 }
 
 /// Reads an error object, or a bare string.
-pub(super) fn error_object(error: &Value) -> Fault {
+pub(in crate::model) fn error_object(error: &Value) -> Fault {
     let number = |value: &Value| value.as_u64().and_then(|n| u16::try_from(n).ok()).filter(|n| (400..600).contains(n));
     let status = ["code", "status", "status_code"].iter().find_map(|name| {
         let value = &error[*name];
         number(value).or_else(|| value.as_str().and_then(|text| number(&text.parse::<u64>().ok()?.into())))
     });
     let name = |field: &&str| error[*field].as_str().filter(|name| name.parse::<u64>().is_err());
-    let code = ["code", "type", "status"].iter().find_map(name).map(str::to_owned);
+    let code = ["code", "type", "status"].iter().find_map(name).or(error["detail"]["status"].as_str());
+    let code = code.map(str::to_owned);
     Fault::Reported { message: words_of(error), status, code }
 }
 
@@ -45,6 +46,7 @@ fn words_of(error: &Value) -> String {
         .or_else(|| text(&error["error"]["message"]))
         .or_else(|| text(&error["error"]))
         .or_else(|| text(&error["detail"]))
+        .or_else(|| text(&error["detail"]["message"]))
         .or_else(|| text(&error["detail"][0]["msg"]))
         .or_else(|| text(&error["errors"][0]["message"]))
         .or_else(|| text(&error["msg"]));
@@ -59,7 +61,7 @@ fn words_of(error: &Value) -> String {
 }
 
 /// Message and code of the body of an answer that is not 200.
-pub(super) fn refusal(body: &[u8]) -> (String, Option<String>) {
+pub(in crate::model) fn refusal(body: &[u8]) -> (String, Option<String>) {
     let text = String::from_utf8_lossy(body);
     if let Ok(value) = serde_json::from_str::<Value>(&text) {
         // Gemini puts the object into an array.
@@ -79,7 +81,7 @@ pub(super) fn looks_like_html(bytes: &[u8]) -> bool {
 }
 
 /// How a text begins, on one line.
-pub(super) fn excerpt(text: &str) -> String {
+pub(in crate::model) fn excerpt(text: &str) -> String {
     let start = text.trim_start_matches(['\u{feff}', ' ', '\n', '\r', '\t']);
     let shown = if start.starts_with('<') {
         let words = page_words(text);
@@ -144,6 +146,7 @@ mod tests {
             (r#"{"error": "no such model"}"#, "no such model"),
             (r#"{"message": "no such model"}"#, "no such model"),
             (r#"{"detail": "no such model"}"#, "no such model"),
+            (r#"{"detail": {"status": "quota_exceeded", "message": "no such model"}}"#, "no such model"),
             (r#"{"detail": [{"loc": ["body"], "msg": "no such model"}]}"#, "no such model"),
             (r#"[{"error": {"code": 400, "message": "no such model"}}]"#, "no such model"),
             ("no such\n\tmodel\n", "no such model"),

@@ -25,14 +25,15 @@ use tokio::sync::mpsc;
 
 pub use asr::{LARGEST_RECORDING, Recording, Transcriber};
 pub use assemble::Assembler;
-pub(super) use client::is_loopback;
+pub(super) use client::{Connection, Failure, deepest, is_loopback};
+pub(super) use exchange::{Attempts, WHOLE_REPLY_FACTOR};
 pub use fault::Fault;
+pub(super) use fault::{error_object, excerpt};
 pub use sse::{Frame, FrameDecoder};
 
 use super::{ChatModel, ChatRequest, ModelError, ModelEvent};
 use crate::config::schema::Endpoint;
 use crate::protocol::Message;
-use client::Connection;
 use exchange::Exchange;
 
 /// How long the client waits for what.

@@ -9,7 +9,6 @@
 //! itself, and connects to the very address that it has judged. What a program writes inside (`Host`, SNI) counts for
 //! nothing. It opens no TLS and adds no credentials: a program talks to the host itself.
 
-mod address;
 mod environment;
 mod forward;
 mod idle;

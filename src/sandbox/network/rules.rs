@@ -3,9 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::Family;
-use super::address;
 use crate::config::schema::{NetworkMode, NetworkSection};
 use crate::protocol::{NetworkChange, NetworkState};
+use crate::support::address;
 use crate::support::host::{Host, HostPattern, Place};
 
 /// Under this name the proxy reaches the loopback of the user's machine, as far as `allow_private` names it: tools

@@ -6,6 +6,7 @@ mod data;
 mod edit_file;
 mod files;
 mod ipython;
+mod media;
 pub(super) mod picture;
 mod read_file;
 mod search;
@@ -64,7 +65,7 @@ pub const TABLE: &[Row] = &[
     built("mshtools-browser_visit", || Arc::new(browser::BrowserTool::Visit)),
     built("mshtools-web_search", || Arc::new(search::WebSearch)),
     built("mshtools-image_search", || Arc::new(search::ImageSearch)),
-    not_built("mshtools-generate_image"),
+    built("mshtools-generate_image", || Arc::new(media::GenerateImage)),
     not_built("mshtools-get_available_voices"),
     not_built("mshtools-generate_speech"),
     not_built("mshtools-generate_sound_effects"),

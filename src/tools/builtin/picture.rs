@@ -8,6 +8,7 @@
 mod frames;
 mod pixels;
 mod shrink;
+mod square;
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -27,6 +28,7 @@ use crate::tools::tool::ToolError;
 pub(in crate::tools) use pixels::unpacked;
 pub use pixels::{Pixels, pixels};
 pub(in crate::tools) use shrink::shrunk;
+pub(in crate::tools) use square::{square, squared};
 
 /// The longest edge that models are given; larger ones are made smaller by most endpoints anyway.
 const MAX_EDGE: u32 = 1_568;

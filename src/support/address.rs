@@ -1,4 +1,5 @@
-//! Which addresses are no business of the tools: everything that is not a public host of the internet.
+//! Which addresses are no business of what comes from a model or from the network: everything that is not a public host
+//! of the internet.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -27,7 +28,7 @@ const METADATA_NAMES: [&str; 7] = [
 
 /// Whether an address is one of this machine's own: what is sent there goes over loopback, past the machine's firewall,
 /// however public the address is. The system is asked which way it would take; nothing is sent.
-pub(super) fn is_of_this_machine(address: IpAddr) -> bool {
+pub fn is_of_this_machine(address: IpAddr) -> bool {
     let any: IpAddr = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let way = std::net::UdpSocket::bind((any, 0)).and_then(|socket| {
         socket.connect((address, 9))?;
@@ -38,7 +39,7 @@ pub(super) fn is_of_this_machine(address: IpAddr) -> bool {
 
 /// What kind of address it is, where it is not a public one: "private address", "loopback" and so on. IPv6 addresses
 /// that carry an IPv4 address are judged by that.
-pub(super) fn not_public(address: IpAddr) -> Option<&'static str> {
+pub fn not_public(address: IpAddr) -> Option<&'static str> {
     if METADATA.contains(&address) {
         return Some("cloud metadata address");
     }
@@ -49,12 +50,12 @@ pub(super) fn not_public(address: IpAddr) -> Option<&'static str> {
 }
 
 /// Whether a name is one of a cloud's metadata service.
-pub(super) fn is_metadata_name(name: &str) -> bool {
+pub fn is_metadata_name(name: &str) -> bool {
     METADATA_NAMES.contains(&name)
 }
 
 /// Whether a name means the machine that asks.
-pub(super) fn is_loopback_name(name: &str) -> bool {
+pub fn is_loopback_name(name: &str) -> bool {
     let localhost =
         |name: &str| matches!(name, "localhost" | "localhost.localdomain" | "ip6-localhost" | "ip6-loopback");
     localhost(name) || name.ends_with(".localhost")

@@ -1,0 +1,83 @@
+//! Pictures, speech and sounds from endpoints that make them.
+//!
+//! | what | request |
+//! | --- | --- |
+//! | [`PictureMaker`] | `POST images/generations`, as OpenAI has it |
+//! | `Speaker` | `POST audio/speech`, or `POST v1/text-to-speech/VOICE` of ElevenLabs |
+//!
+//! What is made is paid for: a request is sent again after a refusal that may pass (429, 5xx) and where no connection came
+//! about, and never where the endpoint may have done and charged it already: when the answer broke off, took too long, or
+//! was lost by a gateway (504, 524). What comes is bounded, and looked at before it is believed to be what it should be.
+
+mod fetch;
+mod picture;
+
+use std::time::Duration;
+
+pub use picture::{MadePicture, PictureMaker};
+
+use super::ModelError;
+use super::openai::Connection;
+
+/// What happens while something is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// A request goes out.
+    Asking {
+        /// The model.
+        model: String,
+        /// The host of the endpoint.
+        host: String,
+    },
+    /// So many bytes of an answer have come.
+    Received(usize),
+    /// A request has failed and will be sent again.
+    Waiting {
+        /// After this long.
+        after: Duration,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Progress {
+    fn asking(model: &str, connection: &Connection) -> Self {
+        let host = connection.base().host_str().unwrap_or_default().to_owned();
+        Self::Asking { model: model.to_owned(), host }
+    }
+}
+
+/// Who is told of it.
+pub type Tell<'a> = &'a mut (dyn FnMut(Progress) + Send);
+
+/// What the media tools have to say of an error: what happened, and what to do next.
+fn hint(error: &ModelError, block: &str, title: &str, operation: &str) -> Option<String> {
+    if error.is_out_of_credit() {
+        return super::hint::elsewhere(error, block, title, operation);
+    }
+    let (status, code) = match error.root() {
+        ModelError::Status { status, code, .. } => (Some(*status), code.as_deref()),
+        ModelError::InReply { status, code, .. } => (*status, code.as_deref()),
+        _ => (None, None),
+    };
+    if code.is_some_and(|code| code.contains("moderation") || code.contains("content_policy")) {
+        return Some(
+            "The rules of the provider are against it: describe something else, or in other words.".to_owned(),
+        );
+    }
+    Some(match (status, error.root()) {
+        (Some(400 | 413 | 415 | 422), _) => {
+            format!(
+                "The endpoint does not accept this request: ask for less or in other words, or check {block}.model."
+            )
+        }
+        (_, error) if error.may_be_charged() => format!(
+            "It is not asked again by itself, because the endpoint may have made and charged it. If it needs longer, raise \
+             {block}.idle_timeout_secs."
+        ),
+        (_, ModelError::NotUnderstood { .. } | ModelError::Unusable { .. } | ModelError::NotFetched { .. }) => {
+            format!("Check {block}.base_url and {block}.model: the endpoint may be one of another kind.")
+        }
+        _ => return super::hint::elsewhere(error, block, title, operation),
+    })
+}

@@ -1,0 +1,57 @@
+//! What is told while something is made, and of what went wrong.
+
+use std::time::{Duration, Instant};
+
+use crate::model::{ModelError, Progress};
+use crate::support::{sanitize, truncate};
+use crate::tools::capture::Capture;
+use crate::tools::tool::ToolError;
+
+/// How often received bytes are told.
+const OFTEN: Duration = Duration::from_secs(1);
+/// Characters of a server's words that are told.
+const MOST_WORDS: usize = 900;
+
+/// Tells who watches how far it is, one line each.
+pub(super) struct Teller<'a> {
+    capture: &'a mut Capture,
+    told: Option<Instant>,
+}
+
+impl<'a> Teller<'a> {
+    pub(super) fn new(capture: &'a mut Capture) -> Self {
+        Self { capture, told: None }
+    }
+
+    pub(super) fn tell(&mut self, progress: &Progress) {
+        let line = match progress {
+            Progress::Asking { model, host } => format!("asking {model} at {host}"),
+            Progress::Received(bytes) => {
+                // What comes at once is told by the result.
+                let told = self.told.get_or_insert_with(Instant::now);
+                if told.elapsed() < OFTEN {
+                    return;
+                }
+                *told = Instant::now();
+                format!("{} received", truncate::bytes(*bytes as u64))
+            }
+            Progress::Waiting { after, reason } => {
+                format!("waiting {:.1} s, then once more: {reason}", after.as_secs_f32())
+            }
+        };
+        self.capture.push_live(&format!("{}\n", sanitize::line(&line)));
+    }
+
+    /// What was told is nothing that a model needs.
+    pub(super) fn done(self) {
+        self.capture.clear();
+    }
+}
+
+/// What the model is told of an error, with what to do next.
+pub(super) fn failed(error: &ModelError, hint: Option<String>) -> ToolError {
+    let why = sanitize::line(&error.to_string());
+    let cut = truncate::prefix(&why, MOST_WORDS);
+    let hint = hint.map(|hint| format!(". {hint}")).unwrap_or_default();
+    ToolError::ForModel(format!("{}{hint}", cut.trim_end_matches('.')))
+}
