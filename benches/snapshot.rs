@@ -28,6 +28,7 @@ fn input(store: &Store) -> NodeInput {
         turn: None,
         records: b"{}\n".to_vec(),
         state: Vec::new(),
+        sites: Vec::new(),
         spill: Vec::new(),
         files_from: None,
         before: None,

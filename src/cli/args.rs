@@ -148,6 +148,9 @@ pub enum Command {
     /// Show, check or start the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// List, serve and remove deployed websites
+    #[command(subcommand)]
+    Deploy(DeployCommand),
     /// Print what a recording says, with the configured speech recognition
     Transcribe {
         /// A recording: WAV, MP3, M4A, OGG, FLAC or WebM
@@ -444,6 +447,29 @@ pub enum SpecCommand {
         /// Print a JSON array
         #[arg(long)]
         json: bool,
+    },
+}
+
+/// Verbs on deployed websites.
+#[derive(Debug, Subcommand)]
+pub enum DeployCommand {
+    /// List the deployed websites of all sessions
+    List {
+        /// Print a JSON array
+        #[arg(long)]
+        json: bool,
+    },
+    /// Serve deployed websites until Ctrl-C
+    Serve {
+        /// Only this one, by its six digits
+        #[arg(value_name = "ID")]
+        id: Option<String>,
+    },
+    /// Remove a deployed website; the folder in the workspace stays
+    Remove {
+        /// Its six digits
+        #[arg(value_name = "ID")]
+        id: String,
     },
 }
 

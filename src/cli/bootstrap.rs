@@ -2,7 +2,7 @@
 //! else.
 
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::browser::LazyProgram;
@@ -197,6 +197,11 @@ impl Setup {
         Online::new(&config.search, &config.data, &config.media)
     }
 
+    /// Where copies of deployed websites lie.
+    pub fn shelf_folder(&self) -> PathBuf {
+        self.loaded.paths.data_dir.join("deployments")
+    }
+
     /// The browser, not looked for yet.
     pub fn browser(&self) -> LazyProgram {
         browser(&self.loaded)
@@ -230,6 +235,8 @@ impl Setup {
             python: self.python(),
             browser: self.browser(),
             online: self.online(),
+            deployments: Some(self.shelf_folder()),
+            preview_base_url: self.loaded.config.workspace.preview_base_url.clone(),
             ..SessionOptions::new(sandbox)
         };
         OpenSession::open(folder, &options).map_err(|error| Failure::from_error(&error).maybe_hint(error.hint()))

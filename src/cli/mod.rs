@@ -4,6 +4,7 @@ pub mod args;
 pub mod bootstrap;
 mod config_check;
 pub mod config_command;
+pub mod deploy;
 pub mod doctor;
 pub mod exec;
 pub mod files;
@@ -67,6 +68,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Command::Files(args) => files::run(&global, args),
         Command::Tool(command) => tool::run(&global, command),
         Command::Doctor { json, fix } => doctor::run(&global, json, fix),
+        Command::Deploy(command) => deploy::run(&global, command),
         Command::Transcribe { file, json } => transcribe::run(&global, &file, json),
         Command::Spec(command) => {
             let options = load_options(&global)?;

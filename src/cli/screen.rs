@@ -22,6 +22,7 @@ use crate::support::clock::SystemClock;
 use crate::tui::pane::sessions::{self, Picked, SessionChoice};
 use crate::tui::pane::setup::{self, SetupOutcome};
 use crate::tui::picture::{PictureFiles, PicturePlan};
+use crate::tui::remote::SshPlace;
 use crate::tui::text::link;
 use crate::tui::{self, Draft, Exit, TuiOptions};
 use crate::vm::{self, EnginePort, VmHandle};
@@ -199,6 +200,7 @@ fn options(setup: &Setup, demo: bool, first_prompt: Option<String>, draft: &Draf
         },
         picture_plan: PicturePlan::new(ui.pictures, colours && !ui.ascii, |name| setup.options.env.get(name).cloned()),
         picture_files: PictureFiles::none(),
+        ssh: SshPlace::of(|name| setup.options.env.get(name).cloned()),
         voice: transcribe::services(setup),
         first_prompt,
         demo,

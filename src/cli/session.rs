@@ -9,6 +9,7 @@ use super::args::{GlobalArgs, SessionCommand};
 use super::bootstrap::{Choice, Keys, Setup, ask};
 use super::output;
 use super::report::{Failure, Outcome, notes};
+use crate::preview::Shelf;
 use crate::protocol::Message;
 use crate::session::{self, LockError, SessionFolder, SessionLock};
 use crate::snapshot::{Affected, SnapshotError, Store, StoreOptions};
@@ -146,6 +147,8 @@ fn delete(setup: &Setup, id: &str, yes: bool, out: &mut dyn Write) -> Outcome {
         }
     }
     let id = folder.id().clone();
+    // What it has put on show goes with it.
+    Shelf::new(setup.shelf_folder()).keep_only(id.as_str(), &[]);
     folder.delete().map_err(|error| Failure::from_error(&error))?;
     drop(lock);
     writeln!(out, "deleted {id}")?;

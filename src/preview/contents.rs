@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 /// Files of one site.
-const MOST_FILES: usize = 20_000;
+pub(super) const MOST_FILES: usize = 20_000;
 /// Folders in folders.
-const DEEPEST: usize = 32;
+pub(super) const DEEPEST: usize = 32;
 
 /// One file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,6 +91,12 @@ impl Contents {
         Ok(())
     }
 
+    /// The same files in another folder, to which they were moved.
+    #[must_use]
+    pub(super) fn moved(self, folder: PathBuf) -> Self {
+        Self { folder, ..self }
+    }
+
     /// Where its files lie.
     pub(super) fn folder(&self) -> &Path {
         &self.folder
@@ -99,6 +105,24 @@ impl Contents {
     /// How many files there are, and their bytes.
     pub fn totals(&self) -> (usize, u64) {
         (self.files.len(), self.files.values().map(|file| file.bytes).sum())
+    }
+
+    /// A hash over the names of all files and the hashes of their contents, in hexadecimal digits.
+    pub fn hash(&self) -> String {
+        let mut hash = Sha256::new();
+        for (name, file) in &self.files {
+            // No name holds a NUL, so no two lists are written the same.
+            hash.update(name);
+            hash.update([0]);
+            hash.update(&file.tag);
+            hash.update([0]);
+        }
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Whether there is such a file.
+    pub fn holds(&self, name: &str) -> bool {
+        self.files.contains_key(name)
     }
 
     /// The names of its files.
@@ -136,7 +160,7 @@ fn served(path: &Path) -> io::Result<Served> {
         bytes += read as u64;
     }
     let hash = hash.finalize();
-    let hex: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(Served { bytes, tag: format!("\"{hex}\"") })
 }
 

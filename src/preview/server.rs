@@ -23,8 +23,9 @@ use tower::ServiceExt as _;
 use tower_http::compression::CompressionLayer;
 use tower_http::services::ServeFile;
 
-use super::access::{Access, AccessLog};
+use super::access::AccessLog;
 use super::contents::{Contents, Found, Served};
+use crate::protocol::{Deployment, SiteRequest};
 
 /// Bytes of an address; longer ones are refused.
 const LONGEST: usize = 8 << 10;
@@ -40,6 +41,11 @@ impl SiteName {
     /// A site of this id with a token of its own.
     pub fn new(id: &str) -> Self {
         Self { id: id.to_owned(), token: uuid::Uuid::new_v4().simple().to_string() }
+    }
+
+    /// The name of a deployment; `None` where it holds what no name has.
+    pub fn of(deployment: &Deployment) -> Option<Self> {
+        format!("{}-{}", deployment.id, deployment.token).parse().ok()
     }
 
     /// The six digits.
@@ -107,9 +113,9 @@ impl Preview {
         self.0.sites.write().unwrap_or_else(PoisonError::into_inner).insert(name, Arc::new(contents));
     }
 
-    /// Shows a site no more; whether there was one.
-    pub fn hide(&self, name: &SiteName) -> bool {
-        self.0.sites.write().unwrap_or_else(PoisonError::into_inner).remove(name).is_some()
+    /// Shows these sites and no other.
+    pub fn show_only(&self, sites: HashMap<SiteName, Arc<Contents>>) {
+        *self.0.sites.write().unwrap_or_else(PoisonError::into_inner) = sites;
     }
 
     /// Takes requests for another host too, such as that of a proxy before it: `pages.example.com` or `host:8443`.
@@ -165,7 +171,7 @@ impl Preview {
 async fn answer(State(preview): State<Preview>, request: Request) -> Result<Response, Infallible> {
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
-    let mut access = Access { site: None, method: method.to_string(), path: path.clone(), status: 0 };
+    let mut access = SiteRequest { site: None, method: method.to_string(), path: path.clone(), status: 0 };
     let mut response = answered(&preview, request, &path, &mut access).await;
     access.status = response.status().as_u16();
     preview.0.log.add(access);
@@ -176,7 +182,7 @@ async fn answer(State(preview): State<Preview>, request: Request) -> Result<Resp
     Ok(response)
 }
 
-async fn answered(preview: &Preview, request: Request, path: &str, access: &mut Access) -> Response {
+async fn answered(preview: &Preview, request: Request, path: &str, access: &mut SiteRequest) -> Response {
     if !preview.is_host(request.headers()) {
         return plain(StatusCode::MISDIRECTED_REQUEST, "this host is not served here\n");
     }

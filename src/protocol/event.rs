@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::artifact::Artifact;
+use super::deployment::SiteRequest;
 use super::ids::{CallId, NodeId, SessionId, TurnId};
 use super::machine::{Job, KernelInfo, NetworkState, PythonState};
 use super::message::{Attachment, Message};
@@ -181,6 +182,13 @@ pub enum Event {
     },
     /// Something for the user was made.
     Artifact(Artifact),
+    /// The websites that this session has deployed were asked for. Told a few times a second at most.
+    SiteRequests {
+        /// Requests so far in this run.
+        count: u64,
+        /// The latest ones, oldest first.
+        latest: Vec<SiteRequest>,
+    },
     /// A snapshot was taken.
     SnapshotTaken {
         /// The node.

@@ -3,6 +3,7 @@
 //! Shared types go *down* to this module, never sideways. Nothing here knows a file, a socket or a clock.
 
 pub mod artifact;
+pub mod deployment;
 pub mod event;
 pub mod ids;
 pub mod machine;
@@ -13,6 +14,7 @@ pub mod snapshot;
 pub mod todo;
 
 pub use artifact::{Artifact, ArtifactKind};
+pub use deployment::{DEPLOYMENTS, Deployment, DeploymentsFile, SiteRequest};
 pub use event::{Event, Phase, ToolStatus, TurnOutcome};
 pub use ids::{CallId, NodeId, SessionId, TurnId};
 pub use machine::{Job, KernelChange, KernelInfo, KernelState, NetworkChange, NetworkState, PythonState};

@@ -301,6 +301,19 @@ impl Sandbox {
         network_maker(&self.0.section, &self.0.private, folders, bwrap, program).map(Some)
     }
 
+    /// What makes a listener on the network that all sandboxes of a session share; `None` where they share none.
+    pub(super) fn listener_maker(
+        &self,
+        folders: &SandboxFolders,
+        port: u16,
+    ) -> io::Result<Option<(Command, UnixStream, Plan)>> {
+        let Backend::Bubblewrap { bwrap, program, shares_network: true } = &self.0.backend else { return Ok(None) };
+        let (section, private) = (&self.0.section, &self.0.private);
+        let plan = confined_plan(section, private, folders, bwrap, program, Network::Given)?;
+        let (command, control) = helper(program, "__launch")?;
+        Ok(Some((command, control, Plan { role: Role::Listen { port }, extra_ro: Vec::new(), ..plan })))
+    }
+
     /// Starts a command as a child of this process.
     pub(super) async fn run_directly(
         &self,

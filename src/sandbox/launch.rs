@@ -20,7 +20,7 @@ use rustix::thread::{Gid, LinkNameSpaceType, Uid};
 use super::policy::{self, DataFds, Layout, Sources};
 use super::seccomp::{Filter, Sockets};
 use super::wire::{self, ControlSocket, Network, Plan, Role};
-use super::{seccomp, sys};
+use super::{netns, seccomp, sys};
 
 /// Exit code when bubblewrap was never reached.
 const FAILED: u8 = 125;
@@ -62,6 +62,9 @@ fn become_bubblewrap() -> io::Result<std::convert::Infallible> {
         // As the owner of that user namespace this process holds every right in it until it becomes bubblewrap.
         enter(&user, LinkNameSpaceType::User)?;
         enter(&network, LinkNameSpaceType::Network)?;
+    }
+    if let Role::Listen { port } = plan.role {
+        return netns::hand_out_listener(port);
     }
     if plan.role == Role::Host {
         // The terminal of whoever started okcvm stays with them.

@@ -57,7 +57,7 @@ pub use lazy::LazySandbox;
 pub use machine::MachineFacts;
 pub use notices::Notices;
 pub use process::Exit;
-pub use session::{Request, SandboxSession};
+pub use session::{Request, SandboxSession, Serve};
 pub use usage::{Account, Disk, DiskTrouble};
 
 use std::io;

@@ -38,34 +38,64 @@ pub(super) struct SharedNetwork {
 impl SharedNetwork {
     /// Makes one. Blocks for some milliseconds. `Err` is what was said instead.
     pub(super) fn make(command: std::process::Command, control: &UnixStream, plan: &Plan) -> Result<Self, String> {
-        let text = |error: io::Error| error.to_string();
-        let mut child = start_blocking(command).map_err(text)?;
-        let killer = Killer::new(&child);
-        let stderr = child.stderr.take();
-        let outcome = Self::converse(control, plan);
-        if outcome.is_err() {
-            killer.signal(Signal::KILL);
-        }
-        killer.reap(&mut child);
-        outcome.map_err(|error| {
-            let said = process::said(stderr);
-            if said.is_empty() { format!("no network for the tools: {error}") } else { said }
+        converse(command, control, plan, |fds| {
+            let [user, network, listener] = fds.try_into().ok()?;
+            Some(Self { user, network, listener: Some(TcpListener::from(listener)) })
         })
     }
 
-    fn converse(control: &UnixStream, plan: &Plan) -> io::Result<Self> {
-        control.set_write_timeout(Some(LIMIT))?;
-        control.set_read_timeout(Some(LIMIT))?;
-        wire::write_frame(control, plan)?;
-        let (report, fds) = wire::first_report(control)?;
-        match (report, <[OwnedFd; 3]>::try_from(fds)) {
-            (Report::Started, Ok([user, network, listener])) => {
-                Ok(Self { user, network, listener: Some(TcpListener::from(listener)) })
-            }
-            (Report::Failed { reason }, _) => Err(io::Error::other(reason)),
-            _ => Err(io::Error::other("it said something else")),
-        }
+    /// Makes a listener on this network's loopback. Blocks for some milliseconds. `Err` is what was said instead.
+    pub(super) fn listen(
+        &self,
+        mut command: std::process::Command,
+        control: &UnixStream,
+        plan: &Plan,
+    ) -> Result<TcpListener, String> {
+        hand_over(&mut command, self).map_err(|error| error.to_string())?;
+        converse(command, control, plan, |fds| {
+            let [listener] = fds.try_into().ok()?;
+            Some(TcpListener::from(listener))
+        })
     }
+}
+
+/// Starts a helper, tells it the plan and takes what it opens. `Err` is what was said instead.
+fn converse<T>(
+    command: std::process::Command,
+    control: &UnixStream,
+    plan: &Plan,
+    take: impl FnOnce(Vec<OwnedFd>) -> Option<T>,
+) -> Result<T, String> {
+    let mut child = start_blocking(command).map_err(|error| error.to_string())?;
+    let killer = Killer::new(&child);
+    let stderr = child.stderr.take();
+    let outcome = given(control, plan, take);
+    if outcome.is_err() {
+        killer.signal(Signal::KILL);
+    }
+    killer.reap(&mut child);
+    outcome.map_err(|error| {
+        let said = process::said(stderr);
+        if said.is_empty() { format!("no network for the tools: {error}") } else { said }
+    })
+}
+
+fn given<T>(control: &UnixStream, plan: &Plan, take: impl FnOnce(Vec<OwnedFd>) -> Option<T>) -> io::Result<T> {
+    control.set_write_timeout(Some(LIMIT))?;
+    control.set_read_timeout(Some(LIMIT))?;
+    wire::write_frame(control, plan)?;
+    match wire::first_report(control)? {
+        (Report::Started, fds) => take(fds).ok_or_else(|| io::Error::other("it opened something else")),
+        (Report::Failed { reason }, _) => Err(io::Error::other(reason)),
+        _ => Err(io::Error::other("it said something else")),
+    }
+}
+
+/// The helper that makes a listener, once it is in the network: hands it out and ends.
+pub(super) fn hand_out_listener(port: u16) -> io::Result<std::convert::Infallible> {
+    let listener = init::listener(port)?;
+    wire::send(ControlSocket, &wire::line(&Report::Started)?, &[listener.as_fd()])?;
+    std::process::exit(0);
 }
 
 /// `okcvm __network`: the whole life of the process.

@@ -2,6 +2,7 @@
 //!
 //! With `sandbox.scope: command` each command gets one of its own, which ends with it.
 
+use std::net::TcpListener;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -45,9 +46,34 @@ struct Inner {
     running: Mutex<Running>,
 }
 
-/// What all sandboxes of a session share: a network, and the proxy on it.
+/// What all sandboxes of a session share: a network, and what okcvm serves on it.
 #[derive(Debug, Default)]
-struct Place(tokio::sync::Mutex<Option<(Arc<SharedNetwork>, Option<ProxyGuard>)>>);
+struct Place(tokio::sync::Mutex<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    network: Option<(Arc<SharedNetwork>, Option<ProxyGuard>)>,
+    /// A service of okcvm's own that is to be reached under its port, and whether it is.
+    service: Option<Service>,
+}
+
+struct Service {
+    port: u16,
+    serve: Serve,
+    is_reached: bool,
+}
+
+impl std::fmt::Debug for Service {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Service")
+            .field("port", &self.port)
+            .field("is_reached", &self.is_reached)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Takes the listener of a service on the session's network.
+pub type Serve = Arc<dyn Fn(TcpListener) -> std::io::Result<()> + Send + Sync>;
 
 #[derive(Debug, Default)]
 struct Running {
@@ -258,7 +284,7 @@ impl SandboxSession {
             return Ok(None);
         }
         let mut place = self.0.place.0.lock().await;
-        if let Some((network, _)) = &*place {
+        if let Some((network, _)) = &place.network {
             return Ok(Some(Arc::clone(network)));
         }
         let Some((command, control, plan)) = self.0.sandbox.network_maker(&self.folders())? else { return Ok(None) };
@@ -266,8 +292,48 @@ impl SandboxSession {
         let mut network = make.await.map_err(std::io::Error::other)?.map_err(NotStarted::Sandbox)?;
         let proxy = network.listener.take().map(|listener| self.0.network.serve(listener)).transpose()?;
         let network = Arc::new(network);
-        *place = Some((Arc::clone(&network), proxy));
+        place.network = Some((Arc::clone(&network), proxy));
+        self.reach(&mut place).await;
         Ok(Some(network))
+    }
+
+    /// Lets programs inside reach a service of okcvm's own under this port of their loopback, in place of another one from
+    /// before: now where there is a shared network already, else as soon as there is one.
+    pub async fn also_serve(&self, port: u16, serve: Serve) {
+        if !self.0.sandbox.shares_network() {
+            return;
+        }
+        let mut place = self.0.place.0.lock().await;
+        if place.service.as_ref().is_some_and(|service| service.port == port && service.is_reached) {
+            return;
+        }
+        place.service = Some(Service { port, serve, is_reached: false });
+        self.reach(&mut place).await;
+    }
+
+    /// Whether programs inside reach what listens on okcvm's side of [`SandboxSession::also_serve`].
+    pub fn reaches_sites(&self) -> bool {
+        let host = self.network_mode() == NetworkMode::Host;
+        host || !self.0.sandbox.confines() || self.0.sandbox.shares_network()
+    }
+
+    async fn reach(&self, place: &mut Shared) {
+        let (Some((network, _)), Some(service)) = (&place.network, &mut place.service) else { return };
+        let outcome = match self.0.sandbox.listener_maker(&self.folders(), service.port) {
+            Ok(Some((command, control, plan))) => {
+                let network = Arc::clone(network);
+                let made = tokio::task::spawn_blocking(move || network.listen(command, &control, &plan)).await;
+                made.map_err(|error| error.to_string()).flatten()
+            }
+            Ok(None) => return,
+            Err(error) => Err(error.to_string()),
+        };
+        let outcome = outcome.and_then(|listener| (service.serve)(listener).map_err(|error| error.to_string()));
+        match outcome {
+            Ok(()) => service.is_reached = true,
+            // A program inside may hold that port.
+            Err(error) => tracing::warn!(port = service.port, %error, "tools do not reach what okcvm serves"),
+        }
     }
 
     /// Looks at the disk for a command that starts now.

@@ -113,6 +113,11 @@ pub(super) enum Role {
     Host,
     /// The one who makes the network that the sandboxes of a session share, and goes.
     Network,
+    /// The one who makes a listener on that network, and goes.
+    Listen {
+        /// Its port on loopback.
+        port: u16,
+    },
 }
 
 /// Which network a sandbox gets.

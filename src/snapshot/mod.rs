@@ -9,7 +9,7 @@
 //! ```
 //!
 //! A node is a commit; its tree holds `work/` (the files), `node/turn.jsonl` (its own records), `node/state/*.json`
-//! (one file a participant), `node/modes` and `node/spill/<hash>`. What a record means is not known here.
+//! (one file a participant), `node/deployments/<id>/`, `node/modes` and `node/spill/<hash>`. What a record means is not known here.
 
 mod apply;
 mod capture;
@@ -30,6 +30,7 @@ mod prune;
 mod read;
 mod repo;
 mod restore;
+mod site;
 mod statcache;
 mod stream;
 mod tree;
@@ -40,5 +41,5 @@ pub use error::SnapshotError;
 pub use fsck::{Affected, Checked};
 pub use graph::{NodeDetails, Store, StoreOptions, Trip};
 pub use kept::{Caps, NotKept, Reason};
-pub use node::{Captured, NodeInput};
+pub use node::{Captured, NodeInput, Site};
 pub use restore::{Applied, Journal, Plan};

@@ -16,6 +16,7 @@ use super::error::SnapshotError;
 use super::graph::{Store, stat_file, tip_name};
 use super::object::{ObjectKind, STREAM_FROM, Sink, Streamed, WriteSink};
 use super::read::FILES_STATE;
+use super::site::SITES;
 use super::statcache::{self, CachedDir};
 use super::tree::{Builder, Kind};
 use crate::protocol::{NodeId, NodeKind, TurnId};
@@ -35,6 +36,8 @@ pub struct NodeInput {
     pub records: Vec<u8>,
     /// One file a participant.
     pub state: Vec<(String, Vec<u8>)>,
+    /// Deployed websites: id, and where the files are.
+    pub sites: Vec<(String, Site)>,
     /// Long texts of the records and full outputs: hash, and where they lie.
     pub spill: Vec<(String, PathBuf)>,
     /// The node whose files these are, where they are not the parent's.
@@ -45,6 +48,15 @@ pub struct NodeInput {
     pub seq: u64,
     /// When.
     pub time: Zoned,
+}
+
+/// Where the files of a deployed website are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Site {
+    /// In a node that is there.
+    Node(NodeId),
+    /// In a folder of the host.
+    Folder(PathBuf),
 }
 
 /// A node that was made.
@@ -125,7 +137,7 @@ impl Store {
         self.step("walked")?;
         let state =
             State { tree: Some(found.cache.tree), modes: found.modes.into_iter().collect(), not_kept: found.not_kept };
-        let tree = root_tree(sink, input, &state)?;
+        let tree = self.root_tree(sink, input, &state)?;
         let captured = self.finish_node(input, &state, None, tree)?;
         // Everything that the cache names is on the disk now.
         if found.refreshed
@@ -140,13 +152,13 @@ impl Store {
     /// Makes a node whose files are those of another node, without looking at the workspace.
     pub fn make_like(&mut self, input: &NodeInput, files: &NodeId) -> Result<Captured, SnapshotError> {
         let state = self.files(files)?;
-        let tree = root_tree(WriteSink::new(&self.repo, false)?, input, &state)?;
+        let tree = self.root_tree(WriteSink::new(&self.repo, false)?, input, &state)?;
         self.finish_node(input, &state, None, tree)
     }
 
     fn make_red(&mut self, input: &NodeInput, error: &SnapshotError) -> Result<Captured, SnapshotError> {
         let state = State::default();
-        let tree = root_tree(WriteSink::new(&self.repo, false)?, input, &state)?;
+        let tree = self.root_tree(WriteSink::new(&self.repo, false)?, input, &state)?;
         self.finish_node(input, &state, Some(error.to_string()), tree)
     }
 
@@ -217,6 +229,19 @@ impl Store {
         compare::count(&self.repo, &differences, state)
     }
 
+    /// Writes everything that a commit holds; it is on the disk when this returns.
+    fn root_tree(&self, mut sink: WriteSink<'_>, input: &NodeInput, state: &State) -> Result<Oid, SnapshotError> {
+        let sites = self.site_trees(&mut sink, &input.sites)?;
+        let mut root = Builder::default();
+        root.add(b"node", Kind::Dir, node_tree(&mut sink, input, sites, state)?);
+        if let Some(work) = state.tree {
+            root.add(b"work", Kind::Dir, work);
+        }
+        let tree = sink.put(ObjectKind::Tree, &root.finish())?;
+        sink.finish()?;
+        Ok(tree)
+    }
+
     pub(super) fn latest_files(&self, from: &NodeId) -> Result<Option<NodeId>, SnapshotError> {
         let mut next = Some(from);
         while let Some(id) = next {
@@ -230,20 +255,13 @@ impl Store {
     }
 }
 
-/// Writes everything that a commit holds; it is on the disk when this returns.
-fn root_tree(mut sink: WriteSink<'_>, input: &NodeInput, state: &State) -> Result<Oid, SnapshotError> {
-    let mut root = Builder::default();
-    root.add(b"node", Kind::Dir, node_tree(&mut sink, input, state)?);
-    if let Some(work) = state.tree {
-        root.add(b"work", Kind::Dir, work);
-    }
-    let tree = sink.put(ObjectKind::Tree, &root.finish())?;
-    sink.finish()?;
-    Ok(tree)
-}
-
 /// Writes the folder `node/` of a commit.
-fn node_tree(sink: &mut WriteSink<'_>, input: &NodeInput, state: &State) -> Result<Oid, SnapshotError> {
+fn node_tree(
+    sink: &mut WriteSink<'_>,
+    input: &NodeInput,
+    sites: Vec<(String, Oid)>,
+    state: &State,
+) -> Result<Oid, SnapshotError> {
     let mut node = Builder::default();
     if !input.records.is_empty() {
         node.add(b"turn.jsonl", Kind::File, put_bytes(sink, &input.records)?);
@@ -270,6 +288,13 @@ fn node_tree(sink: &mut WriteSink<'_>, input: &NodeInput, state: &State) -> Resu
             folder.add(name.as_bytes(), Kind::File, put_bytes(sink, bytes)?);
         }
         node.add(b"state", Kind::Dir, sink.put(ObjectKind::Tree, &folder.finish())?);
+    }
+    if !sites.is_empty() {
+        let mut folder = Builder::default();
+        for (id, tree) in sites {
+            folder.add(id.as_bytes(), Kind::Dir, tree);
+        }
+        node.add(SITES.as_bytes(), Kind::Dir, sink.put(ObjectKind::Tree, &folder.finish())?);
     }
     let mut folder = Builder::default();
     let mut names = HashSet::new();

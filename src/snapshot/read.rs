@@ -152,7 +152,7 @@ impl Store {
         }
     }
 
-    fn node_entry(&self, id: &NodeId, path: &[&str]) -> Result<Option<(Kind, Oid)>, SnapshotError> {
+    pub(super) fn node_entry(&self, id: &NodeId, path: &[&str]) -> Result<Option<(Kind, Oid)>, SnapshotError> {
         let mut at = (Kind::Dir, self.info(id)?.tree);
         for part in std::iter::once(&"node").chain(path) {
             if at.0 != Kind::Dir {

@@ -22,6 +22,7 @@ use crate::browser::{Browser, LazyProgram};
 use crate::config::schema::NetworkMode;
 use crate::kernel::python::LazyPython;
 use crate::kernel::{Kernel, StillKernel};
+use crate::preview::{Deployments, DeploymentsPlace};
 use crate::protocol::{
     Artifact, CallId, Event, ImageData, NetworkChange, NetworkState, TodoItem, ToolCall, ToolSpec, ToolStatus,
 };
@@ -54,6 +55,8 @@ pub struct ToolboxParts {
     pub browser: LazyProgram,
     /// The search and the data sources.
     pub online: Online,
+    /// Where websites are shown.
+    pub deployments: DeploymentsPlace,
 }
 
 /// The tools of one session. Meant to be shared behind an `Arc`.
@@ -86,6 +89,8 @@ pub(crate) struct Machine {
     pub(crate) browser: Browser,
     /// The search and the data sources.
     pub(crate) online: Online,
+    /// The websites of the session.
+    pub(crate) deployments: Deployments,
     /// Terminals of running calls.
     pub(crate) keyboards: Keyboards,
     sandbox: LazySandbox,
@@ -141,11 +146,24 @@ pub struct Spill {
 impl Toolbox {
     /// The tools of a session. Does not try the sandbox yet.
     pub fn new(parts: ToolboxParts) -> Result<Self, ToolsError> {
-        let ToolboxParts { bundle, workspace, sandbox, folders, spill, redactor, interactive, python, browser, online } =
-            parts;
+        let ToolboxParts {
+            bundle,
+            workspace,
+            sandbox,
+            folders,
+            spill,
+            redactor,
+            interactive,
+            python,
+            browser,
+            online,
+            deployments,
+        } = parts;
         let notices = Notices::default();
         let kernel = Kernel::new(notices.clone());
         let network = Network::new(sandbox.network_section(), notices.clone(), |name| std::env::var(name).ok());
+        let told = notices.clone();
+        let deployments = Deployments::new(deployments, Arc::new(move |event| told.tell(event)));
         let machine = Machine {
             workspace,
             folders: Arc::new(folders),
@@ -158,6 +176,7 @@ impl Toolbox {
             browser_program: browser,
             browser: Browser::new(),
             online,
+            deployments,
             keyboards: Keyboards::default(),
             sandbox,
             session: Arc::default(),
@@ -274,6 +293,7 @@ impl Toolbox {
     /// Ends everything that runs for this session.
     pub async fn close(&self) {
         self.making.stop();
+        self.machine.deployments.close();
         futures::join!(self.machine.kernel.close(), self.machine.browser.close());
         if let Some(session) = self.machine.session() {
             session.close().await;
@@ -301,12 +321,32 @@ impl Toolbox {
 
     /// What tools remember, by file name.
     pub fn state(&self) -> Vec<(String, Vec<u8>)> {
-        self.machine.state.save()
+        self.machine.state.save().into_iter().chain(self.machine.deployments.save()).collect()
     }
 
     /// Replaces what tools remember. Texts that are missing or unreadable are empty, unknown names are left alone.
     pub fn restore_state(&self, state: &[(String, Vec<u8>)]) {
         self.machine.state.load(state);
+        self.machine.deployments.load(state);
+    }
+
+    /// Shows the websites that the session has by now, where they can be shown. Within a Tokio runtime.
+    pub async fn show_sites(&self) {
+        if let Err(error) = self.machine.deployments.refresh().await {
+            let message = format!("the deployed websites of this session are not served: {error}");
+            self.machine.notices.tell(Event::Warning { message });
+        }
+        self.machine.offer_sites().await;
+    }
+
+    /// The port that the session keeps for its websites, once it has one.
+    pub fn site_port(&self) -> Option<u16> {
+        self.machine.deployments.kept_port()
+    }
+
+    /// The websites of the session.
+    pub fn deployments(&self) -> &Deployments {
+        &self.machine.deployments
     }
 
     /// The todo list.
@@ -430,8 +470,30 @@ impl Machine {
             })
             .await?;
             let (network, notices, redactor) = (self.network.clone(), self.notices.clone(), self.redactor.clone());
-            Ok(SandboxSession::new(sandbox, Arc::new(folders), network, notices, redactor))
+            Ok::<_, ToolError>(SandboxSession::new(sandbox, Arc::new(folders), network, notices, redactor))
         };
-        self.session.get_or_try_init(open).await.cloned()
+        let session = self.session.get_or_try_init(open).await.cloned()?;
+        self.offer_sites().await;
+        Ok(session)
+    }
+
+    /// Lets the session's own network reach its websites, where it has both. The browser and commands are on it.
+    pub(crate) async fn offer_sites(&self) {
+        if let (Some(session), Some(port)) = (self.session.get(), self.deployments.port()) {
+            let deployments = self.deployments.clone();
+            session.also_serve(port, Arc::new(move |listener| deployments.serve_inside(listener))).await;
+        }
+    }
+
+    /// Why tools cannot open the address of a site, if so.
+    pub(crate) async fn sites_inside(&self) -> Option<String> {
+        if !self.sandbox.is_confined() {
+            return None;
+        }
+        match self.sandbox().await {
+            Ok(session) if session.reaches_sites() => None,
+            Ok(_) => Some("Tools cannot open this address in the sandbox of this session; the user can.".to_owned()),
+            Err(_) => None,
+        }
     }
 }

@@ -43,6 +43,8 @@ pub use tool::{Tool, ToolContext, ToolEffect, ToolError, ToolOutput};
 
 /// The tool that runs cells of the notebook.
 pub const IPYTHON: &str = "mshtools-ipython";
+/// The name of the tool that deploys websites.
+pub const DEPLOY: &str = "mshtools-deploy_website";
 /// Characters of one call's output that the model is given at most.
 pub const OUTPUT_LIMIT: usize = 10_000;
 /// Bytes of one call's output that are kept at most.

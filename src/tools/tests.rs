@@ -55,6 +55,7 @@ fn session_with(sandbox: &LazySandbox) -> Session {
         python: super::LazyPython::none(),
         browser: super::LazyProgram::none(),
         online: super::Online::default(),
+        deployments: crate::preview::DeploymentsPlace::new(path("deployments"), "okcvm-0123456789abcdef"),
         redactor: Redactor::new([Secret::new("sk-very-secret-key")]),
     })
     .expect("toolbox");

@@ -136,7 +136,7 @@ impl App {
             session: Session::default(),
             tokens: Tokens::default(),
             activity: Activity::default(),
-            chat: ChatState::new(help, options.pictures.clone()),
+            chat: ChatState::new(help, options.pictures.clone(), options.ssh.clone()),
             trace: TraceState::showing(options.pictures.clone()),
             pictures: options.pictures.clone(),
             snapshots: SnapshotsState::new(),

@@ -24,6 +24,8 @@ pub mod layout;
 pub mod output;
 pub mod pane;
 pub mod picture;
+pub mod qr;
+pub mod remote;
 pub mod run;
 pub mod slash;
 pub mod terminal;
@@ -35,6 +37,7 @@ pub mod voice;
 pub use run::run;
 
 use picture::{PictureFiles, PicturePlan};
+use remote::SshPlace;
 use voice::VoiceServices;
 
 use crate::config::schema::{ColourMode, UiSection};
@@ -53,6 +56,8 @@ pub struct TuiOptions {
     pub picture_plan: PicturePlan,
     /// Opens the session's pictures.
     pub picture_files: PictureFiles,
+    /// How this machine was reached, over SSH.
+    pub ssh: Option<SshPlace>,
     /// Records and understands speech.
     pub voice: VoiceServices,
     /// A message to send at once.

@@ -68,6 +68,7 @@ fn new_app(options: &TuiOptions) -> Result<App, TuiError> {
         keys: options.ui.keys.clone(),
         demo: options.demo,
         context_window: options.context_window,
+        ssh: options.ssh.clone(),
         pictures: Pictures::new(options.picture_files.clone(), options.picture_plan.drawn, options.picture_plan.depth),
     };
     App::new(&app_options, options.clock.now())

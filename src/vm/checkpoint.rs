@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use super::making::Making;
 use crate::config::schema::ProjectSection;
+use crate::preview::Shelf;
 use crate::protocol::{
     Attachment, FileDiff, Message, NodeId, NodeKind, NodeSummary, RestoreScope, TurnId, TurnOutcome,
 };
@@ -113,6 +114,8 @@ pub struct Ledger {
     pub(super) clock: Arc<dyn Clock>,
     /// Records that no node holds yet.
     pub(super) open: Vec<RawLine>,
+    /// Copies of deployed websites.
+    pub(super) shelf: Shelf,
     /// Limits of a project.
     pub(super) limits: ProjectSection,
     /// The running turn, and what the user said.

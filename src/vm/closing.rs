@@ -18,9 +18,11 @@ impl Engine {
     /// Takes the turn's snapshot; the next turn cannot begin before that is done.
     pub(super) fn close_turn(&mut self, id: TurnId, outcome: TurnOutcome, reply: String) {
         let close = CloseTurn { turn: id, outcome, reply: reply.clone(), state: self.toolbox.state() };
+        let port = self.toolbox.site_port();
         self.desk.start_still(
             &self.toolbox,
             move |ledger| {
+                ledger.keep_port(port);
                 let captured = ledger.close_turn(close).map_err(Trouble::from);
                 let changed = if captured.is_ok() { Changed::Nothing } else { Changed::Walk };
                 Ok((captured, Listing::read(ledger, changed)))

@@ -30,7 +30,7 @@ use crate::protocol::{CallId, Event, Op, Phase, SessionId, TurnId};
 use crate::session::{Record, SpillRef};
 use crate::support::clock::Clock;
 use crate::support::secret::{RedactedStream, Redactor};
-use crate::tools::Toolbox;
+use crate::tools::{DEPLOY, Toolbox};
 use crate::workspace::Workspace;
 
 use super::VmError;
@@ -332,6 +332,22 @@ impl Engine {
             }
         }
         self.history.apply(fact);
+        if let Fact::ToolFinished { reply, .. } = fact
+            && reply.tool == DEPLOY
+        {
+            self.persist_sites();
+        }
+    }
+
+    /// What was deployed has an address that the user may have already: it outlives a crash of the turn.
+    fn persist_sites(&mut self) {
+        let Some((name, bytes)) = self.toolbox.deployments().save() else { return };
+        if let Ok(value) = serde_json::from_slice(&bytes) {
+            let appended = self.desk.ledger().append(&Record::State { name, value });
+            if let Err(error) = appended {
+                tracing::warn!(%error, "the deployed websites were not written down");
+            }
+        }
     }
 
     fn record(&self, fact: &Fact) -> Option<Record> {

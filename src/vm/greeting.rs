@@ -15,6 +15,9 @@ impl Engine {
     pub(super) fn begin(&mut self) {
         self.announce();
         Arc::clone(&self.toolbox).tell_missing_python();
+        if !self.toolbox.deployments().list().is_empty() {
+            self.show_sites();
+        }
         let Resumed { warnings, unfinished, done, .. } = self.resumed.take().unwrap_or_default();
         let Some(unfinished) = unfinished else {
             self.tell_conversation();
@@ -46,6 +49,12 @@ impl Engine {
                 }
             },
         );
+    }
+
+    /// Serves the websites that the session has by now.
+    pub(super) fn show_sites(&self) {
+        let toolbox = Arc::clone(&self.toolbox);
+        tokio::spawn(async move { toolbox.show_sites().await });
     }
 
     /// Told after the conversation, which takes the place of everything that stood there before.

@@ -79,13 +79,16 @@ impl Ledger {
             records.push(b'\n');
             spill.extend(line.blobs().into_iter().map(path));
         }
+        let head = self.head();
+        let sites = self.sites(&making.state, head.as_ref().as_slice());
         NodeInput {
             kind: making.kind,
             label: making.label,
-            parent: self.head(),
+            parent: head,
             turn: making.turn,
             records,
             state: making.state,
+            sites,
             spill,
             files_from: None,
             before: None,

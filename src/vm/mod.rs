@@ -35,6 +35,7 @@ mod reply;
 pub mod request;
 pub mod resume;
 pub mod rollback;
+mod site;
 mod spill;
 mod take_out;
 mod tell;

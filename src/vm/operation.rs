@@ -302,6 +302,7 @@ impl Engine {
                     match rolled {
                         Ok(Rolled { report, state, .. }) => {
                             engine.toolbox.restore_state(&state);
+                            engine.show_sites();
                             engine.history = History::of(&facts);
                             engine.toolbox.conversation_moved(has_cells(&engine.history.messages()));
                             engine.emit(Event::Restored(report));

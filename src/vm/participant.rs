@@ -5,7 +5,7 @@
 //! whether a stored state can be taken. All agree before anything moves, or none moves.
 
 use super::checkpoint::{LedgerError, State};
-use crate::protocol::RestoreScope;
+use crate::protocol::{DEPLOYMENTS, DeploymentsFile, RestoreScope};
 use crate::tools::TodoFile;
 
 /// The half of a session that a participant belongs to.
@@ -14,7 +14,6 @@ enum Half {
     /// It comes back with the conversation.
     Conversation,
     /// It comes back with the files.
-    #[allow(dead_code, reason = "deployments will be the first")]
     Files,
 }
 
@@ -28,6 +27,7 @@ struct Participant {
 
 const PARTICIPANTS: &[Participant] = &[
     Participant { file: "todo.json", half: Half::Conversation, check: is::<TodoFile> },
+    Participant { file: DEPLOYMENTS, half: Half::Files, check: is::<DeploymentsFile> },
     // What has been read is void anyway where a file's hash has changed since.
     Participant { file: "read.json", half: Half::Conversation, check: is::<serde_json::Value> },
 ];

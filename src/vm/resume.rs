@@ -7,6 +7,7 @@
 //! head: the log's word; HEAD follows
 //! ```
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags, openat};
@@ -14,8 +15,10 @@ use rustix::fs::{Mode, OFlags, openat};
 use super::adopt::Told;
 use super::checkpoint::{Ledger, LedgerError, State};
 use super::making::Making;
+use super::site::folder_of_copies;
 use crate::config::SnapshotSection;
 use crate::config::schema::ProjectSection;
+use crate::preview::Shelf;
 use crate::protocol::{Message, NodeId, NodeKind, TurnId, TurnOutcome};
 use crate::session::{Log, OpLog, Project, Record, SessionFolder, SessionLock, Tree, conversation};
 use crate::snapshot::{Caps, Captured, Store, StoreOptions, label_after};
@@ -31,6 +34,8 @@ pub struct LedgerOptions {
     pub snapshots: SnapshotSection,
     /// Who owns restored files, where it is not this process.
     pub owner: Option<(u32, u32)>,
+    /// Where copies of deployed websites lie; none puts them into a folder `deployments` among the sessions.
+    pub deployments: Option<PathBuf>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -97,6 +102,7 @@ impl Ledger {
             .map_err(|error| LedgerError::Workspace { path, source: error.into() })?;
         let mut told = Told::default();
         let clock = options.clock;
+        let shelf = Shelf::new(folder_of_copies(&folder, options.deployments));
         let (log, damage) =
             Log::open(&folder.log_file(), &folder.spill(), Arc::clone(&clock), &mut |line| told.take(line))?;
         let caps = Caps {
@@ -122,6 +128,7 @@ impl Ledger {
             work,
             clock,
             open,
+            shelf,
             limits: ProjectSection::default(),
             turn: None,
         };
@@ -152,7 +159,9 @@ impl Ledger {
             warnings.push(format!("The conversation has a gap: the words of snapshot {gaps} cannot be read."));
         }
         let messages = conversation(&records);
-        let resumed = Resumed { messages, state: ledger.state()?, unfinished, warnings, done: None };
+        let state = ledger.state()?;
+        warnings.extend(ledger.follow_sites(&state));
+        let resumed = Resumed { messages, state, unfinished, warnings, done: None };
         Ok((ledger, resumed))
     }
 

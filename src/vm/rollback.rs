@@ -189,13 +189,16 @@ impl Ledger {
         };
         let label = format!("{what} {} {}", target.short(), self.store.details(target)?.label);
         let files = files_from.clone().unwrap_or_else(|| target.clone());
+        let state = from_text(&note.state);
+        let sites = self.sites(&state, &[target, &note.before]);
         let input = NodeInput {
             kind: NodeKind::Restore,
             label,
             parent: Some(parent),
             turn: None,
             records: Vec::new(),
-            state: from_text(&note.state),
+            state,
+            sites,
             spill: Vec::new(),
             files_from,
             before: Some(note.before.clone()),
@@ -227,6 +230,10 @@ impl Ledger {
         if !applied.differing.is_empty() {
             tracing::warn!(paths = ?applied.differing, "the files differ from the snapshot after a rollback");
         }
+        let state = self.state()?;
+        for warning in self.follow_sites(&state) {
+            tracing::warn!(%warning, "after a rollback");
+        }
         Ok(Rolled {
             report: RestoreReport {
                 head: head.clone(),
@@ -237,7 +244,7 @@ impl Ledger {
                 verified: applied.differing.is_empty(),
             },
             messages: self.conversation()?,
-            state: self.state()?,
+            state,
         })
     }
 

@@ -3,7 +3,7 @@
 //! This is what a library user and `okcvm tool call` use. A call makes no node: its records wait in the log, and the
 //! next node (of a turn, of a named snapshot) takes them in, so that undo covers them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::schema::{ProjectSection, SnapshotSection};
+use crate::preview::DeploymentsPlace;
 use crate::protocol::{Artifact, CallId, SessionId, ToolCall, ToolStatus};
 use crate::session::{Record, SessionFolder, SessionLock, SpillRef, find};
 use crate::spec::Bundle;
@@ -26,6 +27,7 @@ use super::VmError;
 use super::checkpoint::{Ledger, State};
 use super::kernel::has_cells;
 use super::resume::{LedgerOptions, Resumed};
+use super::site::folder_of_copies;
 use super::tool_task;
 
 /// What every session of a process has in common.
@@ -53,6 +55,10 @@ pub struct SessionOptions {
     pub browser: LazyProgram,
     /// The search and the data sources.
     pub online: Online,
+    /// Where copies of deployed websites lie; none puts them into a folder `deployments` among the sessions.
+    pub deployments: Option<PathBuf>,
+    /// What addresses of websites begin with, where a proxy of the user's stands before the server.
+    pub preview_base_url: Option<String>,
 }
 
 impl SessionOptions {
@@ -70,6 +76,8 @@ impl SessionOptions {
             python: LazyPython::none(),
             browser: LazyProgram::none(),
             online: Online::default(),
+            deployments: None,
+            preview_base_url: None,
         }
     }
 }
@@ -92,6 +100,7 @@ impl OpenSession {
     pub fn open(folder: SessionFolder, options: &SessionOptions) -> Result<Self, VmError> {
         let lock = SessionLock::acquire(&folder, &options.holder)?;
         let owner = options.sandbox.tool_owner();
+        let deployments = folder_of_copies(&folder, options.deployments.clone());
         let folders = SandboxFolders {
             id: folder.id().to_string(),
             work: folder.work(),
@@ -113,9 +122,20 @@ impl OpenSession {
             python: options.python.clone(),
             browser: options.browser.clone(),
             online: options.online.clone(),
+            deployments: DeploymentsPlace {
+                dir: deployments.clone(),
+                session: folder.id().to_string(),
+                port: folder.meta().port,
+                base_url: options.preview_base_url.clone(),
+                most_file: options.snapshots.max_file_mb.saturating_mul(1 << 20),
+            },
         })?;
-        let ledger_options =
-            LedgerOptions { snapshots: options.snapshots.clone(), owner, clock: Arc::clone(&options.clock) };
+        let ledger_options = LedgerOptions {
+            snapshots: options.snapshots.clone(),
+            owner,
+            deployments: Some(deployments),
+            clock: Arc::clone(&options.clock),
+        };
         let (mut ledger, resumed) = Ledger::open(folder, lock, ledger_options)?;
         ledger.limits = options.project.clone();
         toolbox.restore_state(&resumed.state);
@@ -268,6 +288,12 @@ impl VirtualMachine {
         Ok(outcome)
     }
 
+    /// Takes a deployed website off the session's list; its copy is the caller's to remove.
+    pub fn remove_site(&mut self, id: &str) -> Result<(), VmError> {
+        self.toolbox.deployments().remove(id);
+        self.remember()
+    }
+
     /// Writes down what the tools remember, where it changed: the next process goes on with it.
     fn remember(&mut self) -> Result<(), VmError> {
         let state = self.toolbox.state();
@@ -278,6 +304,7 @@ impl VirtualMachine {
             }
         }
         self.state = state;
+        self.ledger.keep_port(self.toolbox.site_port());
         Ok(())
     }
 }

@@ -271,6 +271,7 @@ fn a_turn_that_was_killed_is_told_by_whatever_command_comes_first() {
         let options = okcvm::vm::LedgerOptions {
             snapshots: okcvm::config::SnapshotSection::default(),
             owner: None,
+            deployments: None,
             clock: std::sync::Arc::new(okcvm::support::clock::SystemClock),
         };
         let (mut ledger, _) = okcvm::vm::Ledger::open(folder, lock, options).expect("open");

@@ -200,6 +200,7 @@ async fn real_tools(folder: &std::path::Path) -> Option<Toolbox> {
         python: super::support::machine::python(),
         browser: okcvm::tools::LazyProgram::none(),
         online: okcvm::tools::Online::default(),
+        deployments: okcvm::preview::DeploymentsPlace::new(folder.join("deployments"), &folders.id),
         bundle: Arc::new(Bundle::embedded().clone()),
         workspace,
         sandbox,

@@ -35,6 +35,7 @@ fn options(history_file: Option<PathBuf>) -> TuiOptions {
         first_prompt: None,
         demo: false,
         context_window: None,
+        ssh: None,
         picture_plan: PicturePlan::default(),
         picture_files: PictureFiles::none(),
         voice: VoiceServices::none("none here"),

@@ -43,7 +43,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "preview",
         ],
     ),
-    ("vm", &["config", "spec", "model", "tools", "workspace", "snapshot", "session", "project"]),
+    ("vm", &["config", "spec", "model", "tools", "workspace", "snapshot", "session", "project", "preview"]),
     ("demo", &["model"]),
     ("headless", &["vm", "tools"]),
     ("tui", &["config", "vm"]),

@@ -20,6 +20,7 @@ mod config_files;
 mod config_save;
 mod decoder;
 mod demo;
+mod deploy;
 mod documents;
 mod documents_hostile;
 mod files;

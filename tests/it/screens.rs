@@ -38,6 +38,7 @@ impl Stage {
             keys: std::collections::BTreeMap::default(),
             demo: false,
             context_window: Some(100_000),
+            ssh: None,
             pictures: Pictures::default(),
         };
         let mut stage = Self { app: App::new(&options, wall()).expect("application"), now: 0 };

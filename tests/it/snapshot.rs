@@ -42,7 +42,11 @@ impl Session {
     fn try_open(&self, snapshots: SnapshotSection) -> Result<(Ledger, Resumed), okcvm::vm::LedgerError> {
         let folder = SessionFolder::open(&self.root).expect("folder");
         let lock = SessionLock::acquire(&folder, "test").expect("lock");
-        Ledger::open(folder, lock, LedgerOptions { snapshots, owner: None, clock: Arc::new(SystemClock) })
+        Ledger::open(
+            folder,
+            lock,
+            LedgerOptions { snapshots, owner: None, deployments: None, clock: Arc::new(SystemClock) },
+        )
     }
 
     fn work(&self) -> PathBuf {

@@ -3,6 +3,7 @@
 mod browser;
 mod content;
 mod data;
+mod deploy;
 mod edit_file;
 mod files;
 mod ipython;
@@ -18,8 +19,8 @@ mod write_file;
 
 use std::sync::Arc;
 
-use super::IPYTHON;
 use super::tool::Tool;
+use super::{DEPLOY, IPYTHON};
 
 /// One row of the table.
 #[derive(Debug)]
@@ -71,6 +72,6 @@ pub const TABLE: &[Row] = &[
     not_built("mshtools-generate_sound_effects"),
     built("mshtools-get_data_source_desc", || Arc::new(data::Describe)),
     built("mshtools-get_data_source", || Arc::new(data::Ask)),
-    not_built("mshtools-deploy_website"),
+    built(DEPLOY, || Arc::new(deploy::DeployWebsite)),
     not_built("mshtools-slides_generator"),
 ];

@@ -6,9 +6,10 @@ use crate::tui::action::Action;
 use crate::tui::complete;
 use crate::tui::effect::UiEffect;
 use crate::tui::pane::PaneId;
+use crate::tui::pane::viewer::Viewer;
 use crate::tui::slash::{self, Slash};
 
-use super::{App, Queued};
+use super::{App, Modal, Queued};
 
 impl App {
     pub(super) fn submit(&mut self) -> Vec<UiEffect> {
@@ -118,6 +119,7 @@ impl App {
                 Vec::new()
             }
             Slash::Net => self.net(argument),
+            Slash::Qr => self.qr(argument),
             Slash::Python => self.python(argument),
             Slash::Kernel => self.kernel(argument),
             Slash::Voice => self.toggle_voice(),
@@ -164,6 +166,29 @@ impl App {
                 }
             }
         }
+    }
+
+    /// Shows an address as a code.
+    fn qr(&mut self, argument: &str) -> Vec<UiEffect> {
+        let given = Some(argument.trim()).filter(|given| !given.is_empty());
+        let Some(address) = given.or_else(|| self.chat.latest_site()).map(ToOwned::to_owned) else {
+            self.say("no website was deployed here yet; /qr ADDRESS shows any address");
+            return Vec::new();
+        };
+        let shown = crate::support::sanitize::line(&address);
+        let Some(mut lines) = crate::tui::qr::lines(&shown) else {
+            self.say("that is too long for a QR code");
+            return Vec::new();
+        };
+        let room = self.overlay_area();
+        let wide = lines.first().map_or(0, ratatui::text::Line::width);
+        if wide > usize::from(room.width) || lines.len() > usize::from(room.height) {
+            self.say(&format!("a QR code of that address needs {wide} columns and {} rows", lines.len()));
+            return Vec::new();
+        }
+        lines.push(ratatui::text::Line::raw(shown));
+        self.modal = Some(Modal::Viewer(Viewer::of_lines("QR code".to_owned(), lines, 0)));
+        Vec::new()
     }
 
     /// Ends the engine first; the screen follows when it says that it has closed. Asked again, it does not wait.

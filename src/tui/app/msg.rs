@@ -15,6 +15,7 @@ use crate::tui::pane::picture::PictureViewer;
 use crate::tui::pane::type_in::TypeIn;
 use crate::tui::pane::viewer::Viewer;
 use crate::tui::picture::Pictures;
+use crate::tui::remote::SshPlace;
 use crate::tui::theme::Theme;
 use crate::tui::voice::VoiceEvent;
 
@@ -146,6 +147,8 @@ pub struct AppOptions {
     pub demo: bool,
     /// Size of the model's context in tokens.
     pub context_window: Option<u64>,
+    /// How this machine was reached, over SSH.
+    pub ssh: Option<SshPlace>,
     /// The pictures of the session.
     pub pictures: Pictures,
 }

@@ -10,6 +10,7 @@ use ratatui::text::{Line, Span};
 
 use crate::protocol::ToolStatus;
 use crate::support::truncate;
+use crate::tui::text::link;
 use crate::tui::text::stream::{CleanStream, StreamedMarkdown};
 use crate::tui::text::wrap::{self, Indent};
 use crate::tui::theme::Theme;
@@ -54,6 +55,8 @@ pub enum NoticeKind {
     Retry,
     /// Something for the user was made.
     Made,
+    /// A website was deployed; its address can be opened.
+    Site,
 }
 
 /// What a cell holds.
@@ -252,6 +255,10 @@ impl Cell {
                     NoticeKind::Stopped => (glyphs.cancelled, theme.dim()),
                     NoticeKind::Warning | NoticeKind::Retry => (glyphs.waiting, theme.waiting()),
                     NoticeKind::Made => (glyphs.added, theme.hint()),
+                    NoticeKind::Site => {
+                        let address = text.split_whitespace().find(|word| link::checked(word).is_some());
+                        (glyphs.added, link::styled(theme.hint(), address.unwrap_or_default()))
+                    }
                 };
                 marked(glyph, text, style, width)
             }

@@ -14,6 +14,7 @@ use crate::tui::action::{Action, Scope};
 use crate::tui::attach::Pending;
 use crate::tui::effect::UiEffect;
 use crate::tui::picture::Pictures;
+use crate::tui::remote::SshPlace;
 use crate::tui::theme::Theme;
 
 use super::cell::{Body, Cell, NoticeKind, Step};
@@ -58,6 +59,9 @@ pub struct ChatState {
     size: Size,
     theme: Theme,
     pictures: Pictures,
+    ssh: Option<SshPlace>,
+    /// The address that was made last.
+    latest_site: Option<String>,
     visible: Vec<Row>,
     /// Rows by which a growing reply moves up at once (see [`ChatState::set_step`]).
     step: usize,
@@ -83,7 +87,7 @@ struct Row {
 
 impl ChatState {
     /// An empty conversation. `help_key` is named in the welcome.
-    pub fn new(help_key: String, pictures: Pictures) -> Self {
+    pub fn new(help_key: String, pictures: Pictures, ssh: Option<SshPlace>) -> Self {
         Self {
             cells: Vec::new(),
             position: Position::Follow,
@@ -98,11 +102,18 @@ impl ChatState {
             size: Size::ZERO,
             theme: Theme::default(),
             pictures,
+            ssh,
+            latest_site: None,
             visible: Vec::new(),
             step: 1,
             held: Anchor::default(),
             below: false,
         }
+    }
+
+    /// The address of the website that was deployed last.
+    pub fn latest_site(&self) -> Option<&str> {
+        self.latest_site.as_deref()
     }
 
     /// The user's message, as it is sent, with what goes along.
@@ -242,8 +253,20 @@ impl Pane for ChatState {
             Event::Artifact(artifact) => {
                 let host = artifact.host_path.as_ref().map(|path| path.display().to_string());
                 let what = artifact.url.as_deref().or(artifact.path.as_deref()).or(host.as_deref()).unwrap_or("a file");
-                let text = format!("made {}", sanitize::line(what));
-                self.cells.push(Cell::new(Body::Notice { kind: NoticeKind::Made, text }));
+                let mut text = format!("made {}", sanitize::line(what));
+                let kind = match &artifact.url {
+                    Some(url) => {
+                        let forward = self.ssh.as_ref().and_then(|ssh| ssh.forward(url));
+                        if let Some(line) = forward {
+                            text.push_str("\non your own machine first: ");
+                            text.push_str(&line);
+                        }
+                        self.latest_site = Some(url.clone());
+                        NoticeKind::Site
+                    }
+                    None => NoticeKind::Made,
+                };
+                self.cells.push(Cell::new(Body::Notice { kind, text }));
             }
             Event::TurnEnded { outcome, reply, .. } => self.end_turn(*outcome, reply, now_ms),
             Event::Restored(report) => self.moved(report),

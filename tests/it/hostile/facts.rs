@@ -188,6 +188,7 @@ impl Stage {
             keys: std::collections::BTreeMap::default(),
             demo: false,
             context_window: None,
+            ssh: None,
             pictures: Pictures::default(),
         };
         let wall = "2026-11-22T12:00:00+00:00[UTC]".parse().expect("a time");

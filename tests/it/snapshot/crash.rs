@@ -61,6 +61,7 @@ fn open_at(root: &Path) -> Result<Ledger, LedgerError> {
     let options = LedgerOptions {
         snapshots: okcvm::config::SnapshotSection::default(),
         owner: None,
+        deployments: None,
         clock: Arc::new(okcvm::support::clock::SystemClock),
     };
     Ledger::open(folder, lock, options).map(|(ledger, _)| ledger)

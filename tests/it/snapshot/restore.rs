@@ -119,6 +119,7 @@ fn restored_files_belong_to_the_tools() {
         let options = LedgerOptions {
             snapshots: okcvm::config::SnapshotSection::default(),
             owner: Some((61999, 61998)),
+            deployments: None,
             clock: std::sync::Arc::new(okcvm::support::clock::SystemClock),
         };
         Ledger::open(folder, lock, options).expect("open").0

@@ -85,7 +85,9 @@ impl Machine {
         sandbox.prepare(&folders).expect("prepare");
         let place = sandbox.workspace(&folders);
         let inside = place.as_ref().map_or_else(|| mount.clone(), |place| place.display().to_string());
+        let deployments = okcvm::preview::DeploymentsPlace::new(sessions.join("deployments"), &folders.id);
         let toolbox = Toolbox::new(ToolboxParts {
+            deployments,
             bundle: Arc::new(Bundle::embedded().clone()),
             workspace: Workspace::open(&folders.work, &mount, sandbox.tool_owner())
                 .expect("workspace")

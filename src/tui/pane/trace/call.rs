@@ -6,7 +6,7 @@ use ratatui::text::Span;
 use serde_json::Value;
 
 use super::summary::{argument_summary, short_tool_name, summary_beside_counts};
-use crate::protocol::{CallId, ToolStatus};
+use crate::protocol::{CallId, SiteRequest, ToolStatus};
 use crate::support::sanitize;
 use crate::tui::text::diff;
 use crate::tui::text::output::{Output, OutputLine};
@@ -23,6 +23,8 @@ pub(super) enum State {
     Ended(ToolStatus, Option<u64>),
 }
 
+/// Requests to websites that are listed.
+const MOST_REQUESTS: usize = 200;
 /// Hosts of one call that are listed.
 const MOST_HOSTS: usize = 200;
 
@@ -47,6 +49,8 @@ pub(super) struct Call {
     pub(super) hidden: bool,
     /// Hosts that its programs asked for, and what came of it; clean.
     pub(super) hosts: Vec<String>,
+    /// Requests to the websites of the session, where the call deployed one: how many, and the latest; clean.
+    pub(super) requests: (u64, Vec<String>),
     /// What the model was given.
     pub(super) output: Output,
     pub(super) exit_code: Option<i64>,
@@ -74,6 +78,7 @@ impl Call {
             waiting: false,
             hidden: false,
             hosts: Vec::new(),
+            requests: (0, Vec::new()),
             output: Output::new(usize::MAX),
             exit_code: None,
             spill: None,
@@ -104,6 +109,27 @@ impl Call {
         };
         let output: Vec<&str> = self.shown().lines().map(OutputLine::text).collect();
         format!("{named}\n{}\n{}", self.arguments, output.join("\n"))
+    }
+
+    /// Whether it has put a website on show.
+    pub(super) fn is_deployment(&self) -> bool {
+        self.full_tool == "mshtools-deploy_website"
+    }
+
+    /// The websites of the session were asked for.
+    pub(super) fn was_asked(&mut self, count: u64, latest: &[SiteRequest]) {
+        let (all, lines) = &mut self.requests;
+        let told = usize::try_from(count.saturating_sub(*all)).unwrap_or(usize::MAX);
+        if told > latest.len() {
+            lines.push(format!("... {} more", told - latest.len()));
+        }
+        *all = count;
+        for SiteRequest { site, method, path, status } in latest {
+            let site = site.as_deref().unwrap_or("no site");
+            lines.push(sanitize::line(&format!("{status} {method} {path} ({site})")));
+        }
+        let over = lines.len().saturating_sub(MOST_REQUESTS);
+        lines.drain(..over);
     }
 
     /// A program of the call asked for a host: a line of its own between those of the output.
@@ -199,6 +225,11 @@ impl Call {
 
     /// `+3 −1` of an edit.
     pub(super) fn counts(&self, theme: Theme) -> Vec<Span<'static>> {
+        if self.requests.0 > 0 {
+            let words =
+                if self.requests.0 == 1 { "1 request".to_owned() } else { format!("{} requests", self.requests.0) };
+            return vec![Span::styled(format!("  {words}"), theme.hint())];
+        }
         let Some((_, added, removed)) = &self.diff else { return Vec::new() };
         let glyphs = theme.glyphs();
         let mut spans = Vec::new();

@@ -61,6 +61,14 @@ pub(super) fn lines(call: &Call, shown: &Shown<'_>, whole: Option<&str>) -> Deta
         }
     }
 
+    let (count, requests) = &call.requests;
+    if *count > 0 {
+        heading(&format!("Requests ({count})"), theme, &mut out.lines);
+        for request in requests {
+            text(request, width, theme.text(), Break::Cells, &mut out.lines);
+        }
+    }
+
     heading(if call.is_running() { "Output so far" } else { "Output" }, theme, &mut out.lines);
     out.output_at = out.lines.len();
     if let Some(whole) = whole {
