@@ -23,6 +23,7 @@ fn app() -> App {
         theme: Theme::default(),
         keys: std::collections::BTreeMap::new(),
         demo: false,
+        ssh: None,
         context_window: None,
         pictures: okcvm::tui::picture::Pictures::default(),
     };

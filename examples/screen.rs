@@ -37,6 +37,7 @@ fn main() {
         context_window: Some(128_000),
         picture_plan: okcvm::tui::picture::PicturePlan::default(),
         picture_files: okcvm::tui::picture::PictureFiles::none(),
+        ssh: None,
         voice: okcvm::tui::voice::VoiceServices::none("this example has no speech"),
         clock: Arc::new(SystemClock),
         draft: okcvm::tui::Draft::default(),

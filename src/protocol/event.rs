@@ -351,6 +351,7 @@ impl Event {
                 | Self::Attached { .. }
                 | Self::ProjectPatched(_)
                 | Self::ProjectApplied(_)
+                | Self::SiteRequests { .. }
                 | Self::Saved { .. }
                 | Self::SaveRefused { .. }
                 | Self::ToolDetail { .. }

@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 
 use crate::preview::{CopyError, DeployError, Deployed};
-use crate::protocol::{Artifact, ArtifactKind};
+use crate::protocol::Artifact;
 use crate::support::clock::{Clock as _, SystemClock, rfc3339};
 use crate::support::{sanitize, truncate};
 use crate::tools::args;
@@ -93,6 +93,7 @@ async fn output(machine: &Machine, deployed: Deployed, found: &references::Found
         lines.push(why);
     }
     let mut output = ToolOutput::text(lines.join("\n"));
-    output.artifacts.push(Artifact { kind: ArtifactKind::Url, path: Some(folder), url: Some(url), host_path: None });
+    let page = Artifact::page(url).made_of(folder);
+    output.artifacts.push(if deployment.title.is_empty() { page } else { page.titled(deployment.title) });
     output
 }
