@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
+use crate::support::hash;
+
 /// Files of one site.
 pub(super) const MOST_FILES: usize = 20_000;
 /// Folders in folders.
@@ -109,15 +111,15 @@ impl Contents {
 
     /// A hash over the names of all files and the hashes of their contents, in hexadecimal digits.
     pub fn hash(&self) -> String {
-        let mut hash = Sha256::new();
+        let mut whole = Sha256::new();
         for (name, file) in &self.files {
             // No name holds a NUL, so no two lists are written the same.
-            hash.update(name);
-            hash.update([0]);
-            hash.update(&file.tag);
-            hash.update([0]);
+            whole.update(name);
+            whole.update([0]);
+            whole.update(&file.tag);
+            whole.update([0]);
         }
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hash::hex(&whole.finalize())
     }
 
     /// Whether there is such a file.
@@ -148,20 +150,18 @@ impl Contents {
 
 fn served(path: &Path) -> io::Result<Served> {
     let mut file = std::fs::File::open(path)?;
-    let mut hash = Sha256::new();
-    let mut part = [0; 64 << 10];
+    let mut whole = Sha256::new();
+    let mut part = vec![0; 64 << 10];
     let mut bytes = 0;
     loop {
         let read = file.read(&mut part)?;
         if read == 0 {
             break;
         }
-        hash.update(&part[..read]);
+        whole.update(&part[..read]);
         bytes += read as u64;
     }
-    let hash = hash.finalize();
-    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Served { bytes, tag: format!("\"{hex}\"") })
+    Ok(Served { bytes, tag: format!("\"{}\"", hash::hex(&whole.finalize())) })
 }
 
 #[cfg(test)]

@@ -218,15 +218,15 @@ impl Deployments {
     /// Shows what is in the list and nothing else, and serves it. Within a Tokio runtime.
     pub async fn refresh(&self) -> Result<(), DeployError> {
         let _in_order = self.0.order.lock().await;
-        let (list, shelf, session) = (self.list(), self.0.shelf.clone(), self.0.place.session.clone());
+        let (list, own) = (self.list(), Arc::clone(&self.0));
         if list.is_empty() {
             self.0.preview.show_only(HashMap::new());
             return Ok(());
         }
         let read = move || {
             let mut sites = HashMap::new();
-            for deployment in list.iter().filter(|deployment| shelf.holds(&session, deployment)) {
-                match (SiteName::of(deployment), Contents::read(&shelf.site(&deployment.id))) {
+            for deployment in list.iter().filter(|deployment| own.shelf.holds(&own.place.session, deployment)) {
+                match (SiteName::of(deployment), Contents::read(&own.shelf.site(&deployment.id))) {
                     (Some(name), Ok(contents)) => {
                         sites.insert(name, Arc::new(contents));
                     }
@@ -268,20 +268,18 @@ impl Deployments {
         if before.is_none() && self.list().len() >= MOST {
             return Err(DeployError::TooMany);
         }
-        let (id, token) = match &before {
-            Some(known) => (known.id.clone(), known.token.clone()),
-            None => {
-                let id =
-                    self.0.shelf.free_id().map_err(|source| DeployError::Io { action: "find a free id", source })?;
-                (id, uuid::Uuid::new_v4().simple().to_string())
-            }
+        let (id, token) = if let Some(known) = &before {
+            (known.id.clone(), known.token.clone())
+        } else {
+            let id = self.0.shelf.free_id().map_err(|source| DeployError::Io { action: "find a free id", source })?;
+            (id, uuid::Uuid::new_v4().simple().to_string())
         };
         let (files, bytes) = contents.totals();
         let content = contents.hash();
         let deployment = Deployment { id, token, folder, title, content, files: files as u64, bytes, time };
         let shelved = Shelved { session: self.0.place.session.clone(), deployment: deployment.clone() };
-        let shelf = self.0.shelf.clone();
-        let kept = blocking(move || shelf.keep(&new, &shelved)).await?;
+        let own = Arc::clone(&self.0);
+        let kept = blocking(move || own.shelf.keep(&new, &shelved)).await?;
         kept.map_err(|source| DeployError::Io { action: "put the copy in its place", source })?;
         let contents = contents.moved(self.0.shelf.site(&deployment.id));
         if let Some(name) = SiteName::of(&deployment) {

@@ -323,7 +323,7 @@ impl SandboxSession {
             Ok(Some((command, control, plan))) => {
                 let network = Arc::clone(network);
                 let made = tokio::task::spawn_blocking(move || network.listen(command, &control, &plan)).await;
-                made.map_err(|error| error.to_string()).flatten()
+                made.unwrap_or_else(|error| Err(error.to_string()))
             }
             Ok(None) => return,
             Err(error) => Err(error.to_string()),

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::*;
 
 struct World {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     preview: Preview,
     server: PreviewServer,
     name: SiteName,
@@ -28,7 +28,7 @@ impl World {
         let name = SiteName::new("482913");
         preview.show(name.clone(), Contents::read(&site).expect("contents"));
         let server = preview.serve(TcpListener::bind("127.0.0.1:0").expect("a port")).expect("serves");
-        Self { _folder: folder, preview, server, name }
+        Self { folder, preview, server, name }
     }
 
     /// Head and body of the answer to a request, as they come.
@@ -115,7 +115,7 @@ async fn folders_lead_to_their_slash_and_what_is_missing_is_told() {
     assert_eq!(world.get("/a/", "").1, b"in a");
     let (head, body) = world.get("/nothing", "");
     assert!(head.starts_with("http/1.1 404") && body.starts_with(b"this site"), "{head}");
-    let site = world._folder.path().join("site");
+    let site = world.folder.path().join("site");
     write(&site, "404.html", "own page");
     world.preview.show(world.name.clone(), Contents::read(&site).expect("contents"));
     let (head, body) = world.get("/nothing", "If-None-Match: *\r\n");
@@ -125,7 +125,7 @@ async fn folders_lead_to_their_slash_and_what_is_missing_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_gets_out_of_the_folder_or_in_without_its_name() {
+async fn nobody_gets_out_of_thefolder_or_in_without_its_name() {
     let world = World::start();
     let long = format!("/{}", "a".repeat(LONGEST));
     for path in [
