@@ -14,7 +14,10 @@ mod retry;
 pub use crate::config::schema::Endpoint;
 pub use chat::{ChatModel, ChatRequest, ModelEvent, Reply};
 pub use error::ModelError;
-pub use media::{MadePicture, PictureMaker, Progress, Tell};
+pub use media::{
+    EffectMaker, MadePicture, MadeSound, PictureMaker, Progress, Sound, SoundFormat, Speaker, Spoken, Tell, Voice,
+    Voices,
+};
 pub use openai::{
     Assembler, Fault, Frame, FrameDecoder, LARGEST_RECORDING, OpenAiChat, Recording, Timing, Transcriber, ask_once,
     list_models,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::config::schema::{DataSection, Endpoint, MediaSection, SearchSection};
 use crate::data_source::{self, DataSource};
-use crate::model::{ModelError, PictureMaker};
+use crate::model::{EffectMaker, ModelError, PictureMaker, Speaker};
 use crate::search::{self, Provider, SearchError};
 
 /// Whom the tools of a configuration ask. Cheap to clone; nothing is connected before the first call.
@@ -17,6 +17,8 @@ struct Inner {
     search: Result<Box<dyn Provider>, SearchError>,
     sources: Vec<Box<dyn DataSource>>,
     pictures: Result<PictureMaker, String>,
+    speech: Result<Speaker, String>,
+    effects: Result<EffectMaker, String>,
 }
 
 impl Online {
@@ -26,6 +28,10 @@ impl Online {
             search: search::provider(search),
             sources: data_source::sources(data),
             pictures: maker(media.image.as_ref(), "media.image", PictureMaker::new),
+            speech: maker(media.speech.as_ref(), "media.speech", |endpoint| {
+                Speaker::new(endpoint, media.speech_provider)
+            }),
+            effects: maker(media.sound_effects.as_ref(), "media.sound_effects", EffectMaker::new),
         }))
     }
 
@@ -37,6 +43,16 @@ impl Online {
     /// Who makes pictures, or why nobody does.
     pub(crate) fn pictures(&self) -> Result<&PictureMaker, &str> {
         self.0.pictures.as_ref().map_err(String::as_str)
+    }
+
+    /// Who speaks, or why nobody does.
+    pub(crate) fn speech(&self) -> Result<&Speaker, &str> {
+        self.0.speech.as_ref().map_err(String::as_str)
+    }
+
+    /// Who makes sound effects, or why nobody does.
+    pub(crate) fn effects(&self) -> Result<&EffectMaker, &str> {
+        self.0.effects.as_ref().map_err(String::as_str)
     }
 
     /// The data sources.

@@ -200,8 +200,12 @@ mod tests {
                 "web_search",
                 "image_search",
                 "generate_image",
+                "get_available_voices",
+                "generate_speech",
+                "generate_sound_effects",
                 "get_data_source_desc",
-                "get_data_source"
+                "get_data_source",
+                "deploy_website"
             ]
         );
         assert_eq!(registry.specs().len(), ready.len());

@@ -109,6 +109,7 @@ fn every_field_of_the_file_reaches_its_place() {
     assert_eq!(config.media.image.expect("image").api_key.expect("key").expose(), "sk-from-the-environment");
     assert_eq!(config.media.speech.expect("speech").base_url, "http://127.0.0.1:8000/v1");
     assert!(config.media.sound_effects.is_some() && config.media.asr.is_some());
+    assert_eq!(config.media.speech_provider, okcvm::config::schema::SpeechProvider::Elevenlabs);
     assert_eq!(paths.sessions_dir, home.path("machines"));
     assert!(config.workspace.confirm_on_start);
     assert_eq!(config.workspace.preview_base_url.as_deref(), Some("https://preview.example.com"));
@@ -132,7 +133,7 @@ fn every_field_of_the_file_reaches_its_place() {
     assert!(config.ui.ascii);
     assert_eq!(config.ui.keys["submit"], ["enter", "ctrl+s"]);
     assert_eq!(config.ui.keys["interrupt"], ["ctrl+x"]);
-    assert_eq!(secrets.len(), 2);
+    assert_eq!(secrets.len(), 3);
 }
 
 /// Each invalid file begins with lines `# expect: line N: path: message | hint`; `*` stands for any text.

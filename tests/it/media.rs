@@ -2,6 +2,8 @@
 //! read, and what is said when they are not what they should be.
 
 mod picture;
+mod sound;
+mod voices;
 
 use std::path::Path;
 use std::time::{Duration, Instant};

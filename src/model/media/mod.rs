@@ -3,18 +3,29 @@
 //! | what | request |
 //! | --- | --- |
 //! | [`PictureMaker`] | `POST images/generations`, as OpenAI has it |
-//! | `Speaker` | `POST audio/speech`, or `POST v1/text-to-speech/VOICE` of ElevenLabs |
+//! | [`Speaker`] | `POST audio/speech`, or `POST v1/text-to-speech/VOICE` of ElevenLabs |
+//! | [`EffectMaker`] | `POST v1/sound-generation` of ElevenLabs |
 //!
 //! What is made is paid for: a request is sent again after a refusal that may pass (429, 5xx) and where no connection came
 //! about, and never where the endpoint may have done and charged it already: when the answer broke off, took too long, or
 //! was lost by a gateway (504, 524). What comes is bounded, and looked at before it is believed to be what it should be.
 
+mod ask;
+mod effects;
 mod fetch;
 mod picture;
+mod sound;
+mod speech;
+mod split;
+mod voices;
 
 use std::time::Duration;
 
+pub use effects::{EffectMaker, MadeSound};
 pub use picture::{MadePicture, PictureMaker};
+pub use sound::{Sound, SoundFormat};
+pub use speech::{Speaker, Spoken};
+pub use voices::{Voice, Voices};
 
 use super::ModelError;
 use super::openai::Connection;
@@ -28,6 +39,13 @@ pub enum Progress {
         model: String,
         /// The host of the endpoint.
         host: String,
+    },
+    /// One of several parts is asked for.
+    Part {
+        /// Which, from 1.
+        number: usize,
+        /// How many there are.
+        of: usize,
     },
     /// So many bytes of an answer have come.
     Received(usize),
@@ -71,6 +89,7 @@ fn hint(error: &ModelError, block: &str, title: &str, operation: &str) -> Option
                 "The endpoint does not accept this request: ask for less or in other words, or check {block}.model."
             )
         }
+        (_, ModelError::TooLong { .. }) => "The endpoint may have charged it. Ask for less in one call.".to_owned(),
         (_, error) if error.may_be_charged() => format!(
             "It is not asked again by itself, because the endpoint may have made and charged it. If it needs longer, raise \
              {block}.idle_timeout_secs."

@@ -173,11 +173,11 @@ impl Connection {
     }
 
     /// Fetches a whole body.
-    pub(in crate::model) async fn get(&self, operation: &str) -> Result<Vec<u8>, ModelError> {
+    pub(in crate::model) async fn get(&self, operation: &str) -> Result<Vec<u8>, Failure> {
         let client = self.client().await?;
         let request = client.get(self.url(operation)).header(ACCEPT, "application/json");
-        let response = self.send(operation, request, self.timing.idle).await.map_err(|failure| failure.error)?;
-        self.body(operation, response).await
+        let response = self.send(operation, request, self.timing.idle).await?;
+        Ok(self.body(operation, response).await?)
     }
 
     /// The whole body of a good answer.

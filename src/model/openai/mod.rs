@@ -126,7 +126,7 @@ impl ChatModel for OpenAiChat {
 /// The names of the endpoint's models, sorted. One attempt.
 pub async fn list_models(endpoint: &Endpoint) -> Result<Vec<String>, ModelError> {
     let connection = Connection::new(endpoint, Timing::of(endpoint))?;
-    let body = connection.get("models").await?;
+    let body = connection.get("models").await.map_err(|failure| failure.error)?;
     let value: Value = serde_json::from_slice(&body)
         .map_err(|_| connection.not_understood("models", "a list of models", &String::from_utf8_lossy(&body)))?;
     // `data` by the protocol, `models` at some gateways, a bare array at others.

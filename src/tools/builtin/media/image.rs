@@ -51,10 +51,10 @@ impl Tool for GenerateImage {
                 let mut tell = |progress| teller.tell(&progress);
                 cancel.run_until_cancelled(maker.make(description, &mut tell)).await.ok_or(ToolError::Cancelled)?
             };
+            teller.done();
             let made = made.map_err(|error| failed(&error, PictureMaker::hint(&error)))?;
             let square = picture::square(machine, made.bytes, EDGE, &cancel).await?;
             let shown = picture::for_model(machine, square.png.clone(), None, &cancel).await?;
-            teller.done();
             let size = truncate::bytes(square.png.len() as u64);
             let written = target.write(machine, square.png).await?;
             // Writing to a String cannot fail.

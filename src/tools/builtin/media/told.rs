@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::model::{ModelError, Progress};
+use crate::model::{ModelError, Progress, Sound, SoundFormat};
 use crate::support::{sanitize, truncate};
 use crate::tools::capture::Capture;
 use crate::tools::tool::ToolError;
@@ -16,16 +16,25 @@ const MOST_WORDS: usize = 900;
 pub(super) struct Teller<'a> {
     capture: &'a mut Capture,
     told: Option<Instant>,
+    /// The part that was asked for last, and how many there are.
+    part: (usize, usize),
 }
 
 impl<'a> Teller<'a> {
     pub(super) fn new(capture: &'a mut Capture) -> Self {
-        Self { capture, told: None }
+        Self { capture, told: None, part: (0, 0) }
     }
 
     pub(super) fn tell(&mut self, progress: &Progress) {
         let line = match progress {
             Progress::Asking { model, host } => format!("asking {model} at {host}"),
+            Progress::Part { number, of } => {
+                self.part = (*number, *of);
+                if *of == 1 {
+                    return;
+                }
+                format!("part {number} of {of}")
+            }
             Progress::Received(bytes) => {
                 // What comes at once is told by the result.
                 let told = self.told.get_or_insert_with(Instant::now);
@@ -42,8 +51,19 @@ impl<'a> Teller<'a> {
         self.capture.push_live(&format!("{}\n", sanitize::line(&line)));
     }
 
-    /// What was told is nothing that a model needs.
-    pub(super) fn done(self) {
+    /// What is to be said of parts that were made before something went wrong.
+    pub(super) fn made_before(&self) -> Option<String> {
+        match self.part {
+            (0 | 1, _) => None,
+            (number, of) => Some(format!(
+                "{} of {of} parts were made before and may be charged; nothing was saved. A shorter text loses less.",
+                number - 1
+            )),
+        }
+    }
+
+    /// What was told is nothing that a model needs: result and error say it all.
+    pub(super) fn done(&mut self) {
         self.capture.clear();
     }
 }
@@ -54,4 +74,10 @@ pub(super) fn failed(error: &ModelError, hint: Option<String>) -> ToolError {
     let cut = truncate::prefix(&why, MOST_WORDS);
     let hint = hint.map(|hint| format!(". {hint}")).unwrap_or_default();
     ToolError::ForModel(format!("{}{hint}", cut.trim_end_matches('.')))
+}
+
+/// What a file of sound is, in a few words.
+pub(super) fn sound_words(format: SoundFormat, sound: &Sound) -> String {
+    let size = truncate::bytes(sound.bytes.len() as u64);
+    format!("{} sound, {:.1} s, {size}", format.name(), sound.length.as_secs_f64())
 }
