@@ -13,6 +13,7 @@
 //! | [`sandbox`] | the boundary around everything that runs for the model |
 //! | [`workspace`] | confined access to the session's files |
 //! | [`snapshot`] | the store: files and conversation in a bare repository |
+//! | [`slides`] | HTML pages as PowerPoint decks: measured in the browser, written as native shapes |
 //! | [`preview`] | deployed websites: what is copied, and the server on loopback |
 //! | [`project`] | a project of the user's: copied in, its changes brought back |
 //! | [`session`] | one session on disk: folder, log, lock, operation history |
@@ -109,6 +110,7 @@ pub mod protocol;
 pub mod sandbox;
 pub mod search;
 pub mod session;
+pub mod slides;
 pub mod snapshot;
 pub mod spec;
 pub mod support;

@@ -28,6 +28,7 @@ mod process;
 mod program;
 mod running;
 mod session;
+mod stage;
 mod state;
 mod tabs;
 mod watch;
@@ -36,6 +37,7 @@ pub use citations::{Citation, Citations};
 pub use plain::{PageTask, internal_main, parse_page};
 pub use program::{LazyProgram, Missing, Program, find};
 pub use session::{Action, Browser, Place, Seen, Surroundings};
+pub use stage::{Clip, Give, Given, Scenery, Stage};
 
 /// Whether an answer is the session's proxy's own, by its `Proxy-Status`. That of others is taken off what comes through the
 /// proxy in the clear; what is encrypted, and servers of the session's own, may say what they like.

@@ -210,6 +210,7 @@ impl Process {
 }
 
 /// A call that runs.
+#[derive(Debug)]
 pub(super) struct Works(mpsc::UnboundedSender<Order>);
 
 impl Drop for Works {

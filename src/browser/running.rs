@@ -40,6 +40,8 @@ pub(super) struct Running {
     /// Tabs with a number, the latest last.
     pub(super) open: Vec<Open>,
     pub(super) last_call: Instant,
+    /// What the next call tells of how it began.
+    pub(super) news: Vec<String>,
 }
 
 /// What new frames and tabs are attached with.
@@ -71,8 +73,8 @@ impl Running {
         if process.bare {
             tracing::warn!("the browser runs without its own inner sandbox; the one around it is active");
         }
-        let open = Vec::new();
-        Ok(Self { process, connection, watch, size: SIZE, sandbox, network, open, last_call: Instant::now() })
+        let (open, news) = (Vec::new(), Vec::new());
+        Ok(Self { process, connection, watch, size: SIZE, sandbox, network, open, last_call: Instant::now(), news })
     }
 
     /// Whether it was started with another network than the present one.

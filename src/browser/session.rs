@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 
 use super::BrowserError;
@@ -169,23 +170,9 @@ impl Browser {
         place: Place,
         action: Action,
     ) -> Result<Seen, BrowserError> {
-        let mut running = self.0.running.lock().await;
-        let mut notices = Vec::new();
-        if let Some(ended) = running.as_ref().and_then(Running::ended) {
-            *running = None;
-            self.lose(ended);
-        }
-        if let Some(browser) = running.take_if(|browser| browser.has_other_network()) {
-            browser.end().await;
-            self.lose("the network was changed, so the browser was ended".to_owned());
-        }
-        if running.is_none() {
-            *running = Some(Running::start(program, surroundings).await?);
-            let lost = self.0.lost.lock().unwrap_or_else(PoisonError::into_inner).take();
-            notices.extend(lost.map(|why| format!("{why}; this is a fresh one, without the cookies of before")));
-        }
+        let mut running = self.ready(program, surroundings).await?;
+        let mut notices: Vec<String> = running.as_mut().map(|browser| std::mem::take(&mut browser.news)).unwrap_or_default();
         let Some(browser) = running.as_mut() else { return Err(BrowserError::Start("it is not there".to_owned())) };
-        browser.process.thaw();
         let works = browser.process.works();
         // Also where this call is dropped.
         let _rests = RestsLater(self);
@@ -219,12 +206,40 @@ impl Browser {
         Ok(seen)
     }
 
+    /// The browser, awake and for one call alone. Starts it where it does not run.
+    pub(super) async fn ready(
+        &self,
+        program: &Program,
+        surroundings: &Surroundings,
+    ) -> Result<OwnedMutexGuard<Option<Running>>, BrowserError> {
+        let mut running = Arc::clone(&self.0.running).lock_owned().await;
+        if let Some(ended) = running.as_ref().and_then(Running::ended) {
+            *running = None;
+            self.lose(ended);
+        }
+        if let Some(browser) = running.take_if(|browser| browser.has_other_network()) {
+            browser.end().await;
+            self.lose("the network was changed, so the browser was ended".to_owned());
+        }
+        if running.is_none() {
+            let mut browser = Running::start(program, surroundings).await?;
+            let lost = self.0.lost.lock().unwrap_or_else(PoisonError::into_inner).take();
+            browser.news.extend(lost.map(|why| format!("{why}; this is a fresh one, without the cookies of before")));
+            *running = Some(browser);
+        }
+        if let Some(browser) = running.as_mut() {
+            browser.process.thaw();
+            browser.last_call = Instant::now();
+        }
+        Ok(running)
+    }
+
     fn lose(&self, why: String) {
         *self.0.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
     }
 
     /// Lets the browser stand still after a while without calls.
-    fn rest_later(&self) {
+    pub(super) fn rest_later(&self) {
         let running = Arc::downgrade(&self.0.running);
         // A call may be dropped by the end of everything.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };

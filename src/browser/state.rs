@@ -48,6 +48,8 @@ pub(super) struct Tab {
     pub(super) dialogs: u32,
     /// A call has given it a number.
     pub(super) adopted: bool,
+    /// It shows a page of okcvm's own.
+    pub(super) backstage: Option<super::stage::Backstage>,
 }
 
 /// A request of a page that is under way.
@@ -139,6 +141,7 @@ impl Tab {
             notices: Vec::new(),
             dialogs: 0,
             adopted: false,
+            backstage: None,
         }
     }
 

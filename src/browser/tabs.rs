@@ -186,7 +186,7 @@ impl Running {
     }
 
     /// A tab that shows nothing yet.
-    async fn new_tab(&self) -> Result<String, BrowserError> {
+    pub(super) async fn new_tab(&self) -> Result<String, BrowserError> {
         let Target { target_id } =
             self.connection.call(None, "Target.createTarget", json!({"url": "about:blank"})).await?;
         let there =

@@ -226,10 +226,19 @@ impl Task {
             "Page.fileChooserOpened" => {
                 tab.notice("the page asks for a file: give its path to the file element with browser_input".to_owned());
             }
+            "Fetch.requestPaused" => {
+                let caught = |paused| tab.backstage.as_ref().is_some_and(|backstage| backstage.caught(paused));
+                if !event.params().is_some_and(caught) {
+                    tab.notice("the page asks for more at once than is given".to_owned());
+                }
+            }
             "Network.requestWillBeSent" => {
                 let Some(RequestEvent { request_id, kind, frame_id, request: wanted, .. }) = event.params() else {
                     return;
                 };
+                if let (Some(backstage), Some(wanted)) = (&mut tab.backstage, &wanted) {
+                    backstage.asks(&request_id, &wanted.url);
+                }
                 let page_of = frame_id.filter(|_| kind.as_deref() == Some("Document"));
                 if page_of.as_deref() == Some(&tab.target) {
                     tab.heading = Some((request_id.clone(), Instant::now()));
@@ -245,13 +254,21 @@ impl Task {
                 }
             }
             "Network.responseReceived" => {
-                let Some(RequestEvent { kind, frame_id, response, .. }) = event.params() else { return };
+                let Some(RequestEvent { request_id, kind, frame_id, response, .. }) = event.params() else { return };
+                if let (Some(backstage), Some(response)) = (&mut tab.backstage, &response)
+                    && response.status >= 400
+                {
+                    backstage.came(&request_id, false);
+                }
                 if kind.as_deref() == Some("Document") && frame_id.as_deref() == Some(&tab.target) {
                     tab.response = response;
                 }
             }
             "Network.loadingFinished" | "Network.loadingFailed" => {
                 let Some(RequestEvent { request_id, .. }) = event.params() else { return };
+                if let Some(backstage) = &mut tab.backstage {
+                    backstage.came(&request_id, event.method == "Network.loadingFinished");
+                }
                 tab.heading.take_if(|(heading, _)| *heading == request_id);
                 if tab.requests.remove(&request(&request_id)).is_some() {
                     tab.stirred = Instant::now();
