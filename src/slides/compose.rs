@@ -37,7 +37,13 @@ fn slide(deck: &mut Deck, measured: &Measured, items: &SlideItems, pictures: &mu
     while let Some(Item::Box(one)) = rest.peek()
         && let Some(fill) = ground(one)
     {
+        slide.shapes.clear();
+        let (fill, glow) = parted(fill);
         slide.ground = Some(fill);
+        slide.shapes.extend(glow.map(|fill| {
+            let kind = Kind::Form(Form { fill: Some(fill), ..Form::default() });
+            Shape { area: one.r.area(), turn: 0.0, alt: String::new(), kind }
+        }));
         rest.next();
     }
     let mut texts = Vec::new();
@@ -84,13 +90,28 @@ fn fill_of(item: &BoxItem) -> Option<Fill> {
     }
 }
 
+/// A glow from the middle as a plain ground with light above it: office programs draw the two without rings. Other fills are
+/// one.
+fn parted(fill: Fill) -> (Fill, Option<Fill>) {
+    match fill {
+        Fill::Gradient(mut glow)
+            if glow.radial && glow.stops.len() == 2 && glow.stops.iter().all(|(_, colour)| colour.alpha > 0.995) =>
+        {
+            let ground = glow.stops[1].1;
+            glow.stops[1].1 = Colour { alpha: 0.0, ..glow.stops[0].1 };
+            (Fill::Plain(ground), Some(Fill::Gradient(glow)))
+        }
+        other => (other, None),
+    }
+}
+
 /// The ground of a slide, if a box is that.
 fn ground(item: &BoxItem) -> Option<Fill> {
     let area = item.r.area();
     let covers = area.x < 1.0 && area.y < 1.0 && area.right() > WIDTH - 1.0 && area.bottom() > HEIGHT - 1.0;
     let plain = item.turn.0 == 0.0
         && item.borders.iter().all(Option::is_none)
-        && measured::outline(&item.radii, area) == Outline::Rectangle;
+        && item.outline() == Outline::Rectangle;
     let fill = fill_of(item).filter(|_| covers && plain)?;
     let opaque = match &fill {
         Fill::Plain(colour) => colour.alpha > 0.995,
@@ -110,7 +131,7 @@ fn boxes(item: &BoxItem, shapes: &mut Vec<Shape>) {
     let put = |shapes: &mut Vec<Shape>, area: Area, form: Form| {
         shapes.push(Shape { area, turn, alt: item.alt.clone(), kind: Kind::Form(form) });
     };
-    let whole = measured::outline(&item.radii, area);
+    let whole = item.outline();
     let all = lines.iter().flatten().count() == 4 && lines.windows(2).all(|pair| pair[0] == pair[1]);
     if all && let Some(Some(line)) = lines.first() {
         // The line lies within the box.
@@ -124,8 +145,12 @@ fn boxes(item: &BoxItem, shapes: &mut Vec<Shape>) {
         put(shapes, inner, Form { outline, fill, line: Some(line.clone()), shadow });
         return;
     }
-    if fill.is_some() {
-        put(shapes, area, Form { outline: whole.clone(), fill, line: None, shadow });
+    if let Some(fill) = fill {
+        let (fill, glow) = parted(fill);
+        put(shapes, area, Form { outline: whole.clone(), fill: Some(fill), line: None, shadow });
+        if glow.is_some() {
+            put(shapes, area, Form { outline: whole.clone(), fill: glow, ..Form::default() });
+        }
     }
     let round = whole != Outline::Rectangle;
     let radius = |corner: usize| item.radii.get(corner).map_or(0.0, |(across, down)| across.0.min(down.0).max(0.0));

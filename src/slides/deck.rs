@@ -240,7 +240,6 @@ pub(super) struct Colour {
 }
 
 impl Colour {
-    pub(super) const BLACK: Self = Self::opaque(0, 0, 0);
     pub(super) const WHITE: Self = Self::opaque(255, 255, 255);
 
     pub(super) const fn opaque(red: u8, green: u8, blue: u8) -> Self {
@@ -381,6 +380,8 @@ pub(super) struct Style {
     pub(super) italic: bool,
     /// A kind of DrawingML.
     pub(super) underline: Option<&'static str>,
+    /// Where that is not the colour of the text.
+    pub(super) under: Option<Colour>,
     pub(super) strike: bool,
     pub(super) colour: Colour,
     pub(super) fill: Option<Gradient>,

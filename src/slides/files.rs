@@ -62,6 +62,8 @@ impl Files {
         }
         match self.read_path(url.path()) {
             Some(bytes) => Given { status: 200, media_type: media_type(url.path()).to_owned(), bytes },
+            // Browsers ask for it of themselves.
+            None if url.path() == "/favicon.ico" => Given { status: 204, ..missing },
             None => missing,
         }
     }

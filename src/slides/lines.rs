@@ -4,7 +4,7 @@
 //! longest line and the shortest one that would have taken another word. Elsewhere lines end by force.
 
 use super::deck::{
-    Align, Anchor, Area, Bullet, Colour, Kind, Mark, Paragraph, Run, Shape, Style, Text,
+    Align, Anchor, Area, Bullet, Colour, Kind, Mark, Paragraph, Run, Shape, Style, Text, WIDTH,
 };
 use super::measured::{Look, Marker, TextItem};
 
@@ -39,9 +39,9 @@ fn alone(item: &TextItem, styles: &[Look], shapes: &mut Vec<Shape>) {
         // Lines of unlike height have no measure in common.
         for number in 0..item.lines.len().min(200) {
             let runs = item.runs.iter().filter(|run| run.l == number && run.t != "\n").cloned().collect();
-            let (r, soft, lines) = (item.lines[number], Vec::new(), vec![item.lines[number]]);
+            let (r, soft, lines, blank) = (item.lines[number], Vec::new(), vec![item.lines[number]], Vec::new());
             let marker = item.marker.clone().filter(|_| number == 0);
-            let mut one = TextItem { r, lines, soft, runs, marker, ..item.clone() };
+            let mut one = TextItem { r, lines, soft, blank, runs, marker, ..item.clone() };
             one.runs.iter_mut().for_each(|run| run.l = 0);
             if one.align == "just" {
                 "l".clone_into(&mut one.align);
@@ -65,7 +65,7 @@ fn alone(item: &TextItem, styles: &[Look], shapes: &mut Vec<Shape>) {
         // Further height of a line goes above its letters.
         let first = item.lines.first().map_or(area, |line| line.area());
         area.y = first.bottom() - pitch;
-        area.h = pitch * item.lines.len() as f64;
+        area.h = pitch * rows(item) as f64;
         anchor = Anchor::Top;
     }
     let width = fitted.width;
@@ -82,8 +82,20 @@ fn alone(item: &TextItem, styles: &[Look], shapes: &mut Vec<Shape>) {
         area.w += paragraph.hanging;
         paragraph.margin = paragraph.hanging;
     }
-    let is_title = matches!(item.tag.as_str(), "h1" | "h2" | "h3");
-    let text = Text { paragraphs: vec![paragraph], wraps: fitted.wraps, anchor, vertical, is_title };
+    let is_title = matches!(item.tag.as_str(), "h1" | "h2" | "h3") && !vertical;
+    let mut wraps = fitted.wraps;
+    if is_title && !wraps && paragraph.bullet.is_none() {
+        // Titles wrap in some programs whatever they are told: there is room then.
+        let more = (area.w * 0.1 + 8.0).max(item.block.area().w - area.w).min(WIDTH).max(0.0);
+        area.x -= match paragraph.align {
+            Align::Left | Align::Justify => 0.0,
+            Align::Centre => more / 2.0,
+            Align::Right => more,
+        };
+        area.w += more;
+        wraps = true;
+    }
+    let text = Text { paragraphs: vec![paragraph], wraps, anchor, vertical, is_title };
     shapes.push(Shape { area, turn: item.turn.0, alt: String::new(), kind: Kind::Text(text) });
 }
 
@@ -122,14 +134,15 @@ fn list(items: &[&TextItem], styles: &[Look]) -> Option<Shape> {
             top = first.bottom() - pitch;
         }
         (paragraph.pitch, paragraph.before) = (Some(pitch), before.max(0.0));
-        end = Some(first.bottom() + pitch * (item.lines.len() - 1) as f64);
+        end = Some(first.bottom() + pitch * (rows(item) - 1) as f64);
     }
     if most < least || paragraphs.iter().any(|paragraph| paragraph.runs.is_empty()) {
         return None;
     }
     let width = if most < f64::MAX { f64::midpoint(least, most).min(least * 1.2) } else { least * 1.08 };
     let area = Area { x: left, y: top, w: width, h: end? - top };
-    let text = Text { paragraphs, wraps: true, anchor: Anchor::Top, vertical: false, is_title: false };
+    let wraps = most < f64::MAX || paragraphs.iter().flat_map(|one| &one.runs).all(|run| run.style.script == 0);
+    let text = Text { paragraphs, wraps, anchor: Anchor::Top, vertical: false, is_title: false };
     Some(Shape { area, turn: 0.0, alt: String::new(), kind: Kind::Text(text) })
 }
 
@@ -196,11 +209,25 @@ fn pitch(item: &TextItem) -> Option<f64> {
         [] => None,
         [_] => Some(0.0),
         [first, .., last] => {
-            let pitch = (last - first) / (middles.len() - 1) as f64;
-            let even = middles.windows(2).all(|pair| (pair[1] - pair[0] - pitch).abs() < 1.6);
-            (even && pitch > 2.0).then_some(pitch)
+            let pitch = (last - first) / (rows(item) - 1) as f64;
+            let blank = |at: usize| f64::from(item.blank.get(at + 1).copied().unwrap_or_default().min(1_000));
+            let even = middles.windows(2).enumerate().all(|(at, pair)| (pair[1] - pair[0] - pitch * (1.0 + blank(at))).abs() < 1.6);
+            (even && pitch > 2.0 && !is_indented(item)).then_some(pitch)
         }
     }
+}
+
+/// Lines of a block, with empty ones between them.
+fn rows(item: &TextItem) -> usize {
+    let blank: u32 = item.blank.iter().map(|count| (*count).min(1_000)).sum();
+    item.lines.len() + blank as usize
+}
+
+/// Whether lines that should begin alike do not, as beside something that floats.
+fn is_indented(item: &TextItem) -> bool {
+    let lefts = || item.lines.iter().map(|line| line.area().x);
+    item.align == "l" && !item.rtl && item.upright.is_empty() && item.soft.iter().any(|soft| *soft)
+        && lefts().fold(f64::MIN, f64::max) - lefts().fold(f64::MAX, f64::min) > 3.0
 }
 
 fn paragraph(item: &TextItem, styles: &[Look], fitted: &Fitted) -> Paragraph {
@@ -286,6 +313,7 @@ fn style(look: &Look) -> Style {
             "dbl" => Some("dbl"),
             _ => Some("sng"),
         },
+        under: look.stroke.map(super::measured::Paint::colour),
         strike: look.strike,
         colour: look.colour.colour(),
         fill: look.fill.as_ref().map(super::measured::Shade::gradient).filter(|gradient| gradient.stops.len() > 1),

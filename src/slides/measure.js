@@ -247,10 +247,12 @@
     }
     if (fill) cx.gradientText = true;
     let line = "";
+    let stroke = null;
     let strike = false;
     for (let up = element; up && up !== cx.slide; up = up.parentElement) {
       const over = getComputedStyle(up);
       if (/underline/.test(over.textDecorationLine)) line = over.textDecorationStyle === "wavy" ? "wavy" : over.textDecorationStyle === "dotted" ? "dotted" : over.textDecorationStyle === "double" ? "dbl" : "sng";
+      if (/underline/.test(over.textDecorationLine) && over.textDecorationColor !== over.color) stroke = colour(over.textDecorationColor);
       if (/line-through/.test(over.textDecorationLine)) strike = true;
       if (!over.display.startsWith("inline")) break;
     }
@@ -264,6 +266,7 @@
       bold: Number(style.fontWeight) >= 600,
       italic: style.fontStyle !== "normal",
       line,
+      stroke: seen(stroke) ? stroke : null,
       strike,
       colour: [paint[0], paint[1], paint[2], round(paint[3] * cx.opacity)],
       fill,
@@ -330,6 +333,10 @@
         continue;
       }
       const rects = rectsOf(node, from, to);
+      if (current && !keeps && /^\s/.test(found[0]) && (!rects.length || boundsOf(rects).width < 0.5)) {
+        current.text += " ";
+        continue;
+      }
       if (!rects.length) {
         if (current && /^\s/.test(found[0])) current.text += " ";
         continue;
@@ -355,11 +362,16 @@
   const skipped = new Set(["SCRIPT", "STYLE", "TEMPLATE", "NOSCRIPT", "HEAD", "LINK", "META", "TITLE", "BR", "WBR", "DATALIST", "PARAM", "SOURCE", "TRACK", "COLGROUP", "COL"]);
   const nameOf = (element) => element.tagName.toUpperCase();
 
+  const plainStyle = (style) => Object.fromEntries(["fontFamily", "fontSize", "fontWeight", "fontStyle", "color", "webkitTextFillColor", "letterSpacing", "verticalAlign", "textTransform"].map((name) => [name, style[name]]));
+
   // Lines of an inline run of leaves become one text item, or one for each piece where other boxes stand in between.
   const textItems = (leaves, block, style, cx, marker) => {
     const lines = [];
     let line = null;
     let split = false;
+    let capital = null;
+    let letter = getComputedStyle(block, "::first-letter");
+    if (parseFloat(letter.fontSize) <= parseFloat(style.fontSize) * 1.2 || !leaves.some((leaf) => leaf.node === block.firstChild)) letter = null;
     for (const leaf of leaves) {
       if (leaf.br) {
         if (!line) lines.push((line = { pieces: [], box: null }));
@@ -372,7 +384,23 @@
         if (line) line.gap = true;
         continue;
       }
-      for (const piece of pieces(leaf.node, leaf.style)) {
+      let own = pieces(leaf.node, leaf.style);
+      if (letter && own.length && !own[0].hard) {
+        const at = leaf.node.data.search(/\S/);
+        const box = at < 0 ? null : rectsOf(leaf.node, at, at + 1)[0];
+        if (box) {
+          const text = transformed(leaf.node.data.slice(at, at + 1), leaf.style.textTransform);
+          const number = styleNumber(look(leaf.element, { ...plainStyle(leaf.style), fontSize: letter.fontSize, fontWeight: letter.fontWeight, color: letter.color, webkitTextFillColor: letter.color, fontFamily: letter.fontFamily, fontStyle: letter.fontStyle, letterSpacing: "normal", verticalAlign: "baseline" }, cx));
+          capital = { k: "text", r: rect(cx.map, box), turn: round(cx.map.turn), lines: [rect(cx.map, box)], soft: [], runs: [{ t: text, s: number, l: 0 }], most: 0, align: "l", high: 0, rtl: false, upright: "", block: rect(cx.map, box), tag: "span", list: 0, level: 0, loose: true };
+          own = own.slice();
+          const rest = own[0].text.replace(/^\s*\S/, "");
+          const after = rectsOf(leaf.node, at + 1, leaf.node.data.length).filter((one) => one.height < box.height * 0.9);
+          own[0] = { ...own[0], text: rest, box: after.length ? after[0] : own[0].box };
+          if (!rest) own.shift();
+          letter = null;
+        }
+      }
+      for (const piece of own) {
         if (piece.hard) {
           if (!line) lines.push((line = { pieces: [], box: null }));
           line.hard = true;
@@ -399,6 +427,10 @@
         const before = runs.length;
         for (const piece of one.pieces) {
           let text = piece.text;
+          if (!keeps && number > 0 && before === runs.length && !some[number - 1].hard && /^[ \t]/.test(text)) {
+            text = text.replace(/^[ \t]+/, "");
+            if (runs.length && !/\s$/.test(runs[runs.length - 1].t)) runs[runs.length - 1].t += " ";
+          }
           if (!keeps && (/\s$/.test(last) || last === "\n") && /^[ \t]/.test(text)) text = text.replace(/^[ \t]+/, "");
           if (!text) continue;
           last = text;
@@ -436,6 +468,7 @@
         r: rect(cx.map, box),
         turn: round(cx.map.turn),
         lines: filled.map((one) => rect(cx.map, one.box)),
+        blank: filled.map((one, at) => (at ? some.indexOf(one) - some.indexOf(filled[at - 1]) - 1 : 0)),
         soft: filled.slice(0, -1).map((one) => !one.hard),
         runs,
         most: Number.isFinite(most) ? round(most * cx.map.size) : 0,
@@ -473,6 +506,7 @@
         flush();
       }
     }
+    if (capital) items.unshift(capital);
     if (marker && items.length) items[0].marker = marker;
     return items;
   };
@@ -520,6 +554,15 @@
 
   const altOf = (element) => lengthy(element.getAttribute("alt") || element.getAttribute("aria-label") || element.getAttribute("title") || (element.querySelector && element.querySelector(":scope > title") || {}).textContent);
 
+  // The corners of a clip-path that is a polygon, from the corner of the box.
+  const polygon = (style, box) => {
+    const call = (style.clipPath || "").match(/^polygon\((?:(?:evenodd|nonzero),\s*)?([^()]*)\)$/);
+    if (!call) return null;
+    const points = call[1].split(",").map((point) => point.trim().split(/\s+/).map((value, axis) => (value.endsWith("%") ? (parseFloat(value) / 100) * (axis ? box.height : box.width) : parseFloat(value))));
+    return points.length > 2 && points.length < 100 && points.every((point) => point.length === 2 && point.every(Number.isFinite)) ? points : null;
+  };
+  const clipsPlainly = (style, box) => polygon(style, box) && style.boxShadow === "none" && !/url\(/.test(style.backgroundImage) && !borders(style).some(Boolean);
+
   // The box of an element: shadow, background, borders.
   const boxItems = (element, style, cx, box, out, sliding) => {
     const all = style.boxShadow === "none" ? [] : shadows(style.boxShadow);
@@ -547,12 +590,15 @@
       out.push({ k: "pic", id: shot(element, true), r: [], why: "an inner shadow", alt: altOf(element) });
       return;
     }
+    const lines = all.filter((shadow) => shadow.inset && shadow.blur < 0.5 && !shadow.x && !shadow.y && shadow.spread > 0);
     const outer = all.filter((shadow) => !shadow.inset);
     const rings = outer.filter((shadow) => shadow.blur < 0.5 && shadow.x === 0 && shadow.y === 0 && shadow.spread > 0);
     const soft = outer.filter((shadow) => shadow.blur >= 0.5 || shadow.x || shadow.y).sort((one, two) => two.blur * two.paint[3] - one.blur * one.paint[3])[0];
     const base = { k: "box", turn: round(cx.map.turn), alt: element.hasAttribute("aria-label") ? altOf(element) : "" };
     const fade = (paint) => [paint[0], paint[1], paint[2], round(paint[3] * cx.opacity * 1000) / 1000];
     const opaque = seen(back) || layers.length > 0;
+    const shape = polygon(style, box);
+    if (shape) base.points = shape.map(([across, down]) => [round(across * cx.map.size), round(down * cx.map.size)]);
     for (const ring of rings.sort((one, two) => two.spread - one.spread).slice(0, 4)) {
       const grown = { x: whole.x - ring.spread, y: whole.y - ring.spread, width: whole.width + 2 * ring.spread, height: whole.height + 2 * ring.spread };
       const wider = corners.map(([across, down]) => [across > 0 ? across + ring.spread : 0, down > 0 ? down + ring.spread : 0]);
@@ -607,6 +653,10 @@
       const flat = simple[simple.length - 1];
       if (flat && !isCut) flat.borders = strokes;
       else simple.push({ ...base, r: rect(cx.map, whole), radii: scaled(corners, cx.map), borders: strokes, shadow: null });
+    }
+    for (const ring of lines.slice(0, 2)) {
+      const stroke = { w: ring.spread * cx.map.size, c: fade(ring.paint), s: "solid" };
+      simple.push({ ...base, r: rect(cx.map, whole), radii: scaled(corners, cx.map), borders: [stroke, stroke, stroke, stroke], alt: "" });
     }
     const outline = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0 && seen(colour(style.outlineColor)) && parseFloat(style.outlineWidth) < 20;
     out.push(...simple);
@@ -854,7 +904,9 @@
     const before = element.getBoundingClientRect();
     let inner = { ...cx, now: false, depth: cx.depth + 1, opacity: cx.opacity * opacity, layers: context ? [] : cx.layers, owns: context };
     const why = element === cx.slide ? "" : whyPicture(element, style);
-    if (why) {
+    if (why === "clip-path" && clipsPlainly(style, before) && (hasText(element) || !element.children.length) && !graphic.has(tag)) {
+      // Drawn natively in its form; what is in it is not cut.
+    } else if (why) {
       if (!graphic.has(tag) && hasText(element)) {
         if (why === "clip-path" || why === "a mask") {
           out.push({ k: "pic", id: shot(element, true), r: [], why, alt: altOf(element) });

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer};
 
-use super::deck::{Area, Colour, Dash, Gradient, Line, Outline, Shadow};
+use super::deck::{Area, Colour, Dash, Gradient, Line, Outline, Shadow, Step};
 
 /// Pixels beyond which nothing can be.
 const MOST_PIXELS: f64 = 20_000.0;
@@ -92,6 +92,22 @@ impl Shade {
     }
 }
 
+impl BoxItem {
+    /// The form of the box.
+    pub(super) fn outline(&self) -> Outline {
+        if self.points.len() < 3 {
+            return outline(&self.radii, self.r.area());
+        }
+        let mut steps: Vec<Step> = self.points.iter().take(100).map(|(x, y)| Step::Line(x.0, y.0)).collect();
+        if let Some(first @ Step::Line(..)) = steps.first_mut()
+            && let Step::Line(x, y) = *first
+        {
+            *first = Step::Move(x, y);
+        }
+        Outline::Path(steps)
+    }
+}
+
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Stroke {
     w: Px,
@@ -145,6 +161,9 @@ pub(super) struct BoxItem {
     #[serde(default)]
     pub(super) turn: Px,
     pub(super) radii: Radii,
+    /// Corners of another form, from the corner of the box.
+    #[serde(default)]
+    pub(super) points: Vec<(Px, Px)>,
     #[serde(default)]
     pub(super) fill: Option<Paint>,
     #[serde(default)]
@@ -162,6 +181,9 @@ pub(super) struct TextItem {
     #[serde(default)]
     pub(super) turn: Px,
     pub(super) lines: Vec<Rect>,
+    /// Empty lines before each.
+    #[serde(default)]
+    pub(super) blank: Vec<u32>,
     /// For each line but the last, whether it ended because it was full.
     pub(super) soft: Vec<bool>,
     pub(super) runs: Vec<RunItem>,
@@ -211,6 +233,7 @@ pub(super) struct Look {
     pub(super) bold: bool,
     pub(super) italic: bool,
     pub(super) line: String,
+    pub(super) stroke: Option<Paint>,
     pub(super) strike: bool,
     pub(super) colour: Paint,
     pub(super) fill: Option<Shade>,

@@ -61,6 +61,8 @@ pub struct Made {
     pub bytes: Vec<u8>,
     /// The title of the page.
     pub title: String,
+    /// What it was made of, as the source had it.
+    pub source: String,
     /// Its slides in words.
     pub slides: Vec<SlideOutline>,
     /// What is to be known of the deck as a whole.
@@ -160,5 +162,5 @@ pub fn without_browser(source: &Source) -> Result<Made, SlidesError> {
 
 fn finished(deck: &Deck, name: &str) -> Result<Made, SlidesError> {
     let bytes = write::pptx(deck, name).map_err(|error| SlidesError::Write(error.to_string()))?;
-    Ok(Made { bytes, title: deck.title.clone(), slides: outline::of(deck), ..Made::default() })
+    Ok(Made { bytes, title: deck.title.clone(), source: name.to_owned(), slides: outline::of(deck), ..Made::default() })
 }

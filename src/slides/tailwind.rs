@@ -8,11 +8,8 @@ const V4: &str = include_str!("tailwind/v4.js");
 pub(super) const ADDRESSES: [&str; 4] =
     ["*://cdn.tailwindcss.com/*", "*@tailwindcss/browser*", "*://*/*tailwindcss@*", "*://*/*tailwindcss/*.min.css*"];
 
-/// What version 3 calls otherwise, or has no more in version 4.
-const OF_V3: [&str; 8] = [
-    "bg-opacity-", "text-opacity-", "border-opacity-", "flex-shrink-0", "flex-grow-0", "overflow-ellipsis", "bg-gradient-to-",
-    "ring-opacity-",
-];
+/// What only version 3 has.
+const OF_V3: [&str; 4] = ["bg-opacity-", "text-opacity-", "border-opacity-", "ring-opacity-"];
 /// What only version 4 has.
 const OF_V4: [&str; 8] = [
     "bg-linear-", "bg-radial", "bg-conic", "shadow-xs", "rounded-xs", "shadow-2xs", "text-shadow-", "inset-shadow-",
@@ -71,7 +68,7 @@ mod tests {
         for four in [
             "<script src=\"https://cdn.jsdelivr.net/npm/@tailwindcss/browser@4\"></script>",
             "<style type=\"text/tailwindcss\">@theme { --color-x: red }</style>",
-            "<p class=\"bg-linear-to-r flex-shrink-0\">",
+            "<p class=\"bg-linear-to-r bg-opacity-50\">",
             "<p class=\"p-4\">",
         ] {
             assert_eq!(Version::of(four), Version::Four, "{four}");

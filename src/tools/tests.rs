@@ -101,12 +101,10 @@ impl Session {
 // ---- calls as such ----
 
 #[tokio::test]
-async fn an_unknown_tool_and_one_that_is_not_built_are_told() {
+async fn an_unknown_tool_is_told() {
     let session = session();
     let message = session.fails("shel", json!({})).await;
     assert!(message.contains("no tool named \"mshtools-shel\". Did you mean mshtools-shell?"), "{message}");
-    let message = session.fails("slides_generator", json!({"content": "<div>"})).await;
-    assert!(message.contains("not built yet"), "{message}");
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
+use crate::support::hash::hex;
 use super::deck::{Deck, HEIGHT, Kind, Slide, WIDTH};
 use rels::Rels;
 use xml::{HEAD, NAMES, emu, escaped, fill};
@@ -38,13 +39,6 @@ struct Package {
 /// What goes before the seal in the comment of the file.
 const SEAL: &str = "okcvm ";
 
-fn hexadecimal(seal: Sha256) -> String {
-    seal.finalize().iter().fold(String::new(), |mut out, byte| {
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
-}
-
 /// Whether bytes are a deck that was written here of the same source, and that nobody has changed since.
 pub fn is_own(bytes: &[u8], source: &str) -> bool {
     let Ok(mut archive) = ZipArchive::new(Cursor::new(bytes)) else { return false };
@@ -60,7 +54,7 @@ pub fn is_own(bytes: &[u8], source: &str) -> bool {
             return false;
         }
     }
-    hexadecimal(seal).as_bytes() == told
+    hex(&seal.finalize()).as_bytes() == told
 }
 
 struct HashWriter<'a>(&'a mut Sha256);
@@ -142,7 +136,7 @@ pub(super) fn pptx(deck: &Deck, source: &str) -> std::io::Result<Vec<u8>> {
     }
     let types = types + &package.types + "</Types>";
     package.put("[Content_Types].xml", types.as_bytes())?;
-    let seal = format!("{SEAL}{}", hexadecimal(package.seal.clone()));
+    let seal = format!("{SEAL}{}", hex(&package.seal.clone().finalize()));
     package.zip.set_comment(seal).map_err(std::io::Error::other)?;
     let written = package.zip.finish().map_err(std::io::Error::other)?;
     Ok(written.into_inner())

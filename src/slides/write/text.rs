@@ -128,6 +128,9 @@ fn properties(name: &str, style: &Style, rels: &mut Rels) -> String {
             let _ = write!(out, "<a:solidFill>{}</a:solidFill>", colour(style.colour));
         }
     }
+    if let (Some(_), Some(under)) = (style.underline, style.under) {
+        let _ = write!(out, "<a:uFill><a:solidFill>{}</a:solidFill></a:uFill>", colour(under));
+    }
     let (font, far) = (escaped(&style.font), escaped(&style.far));
     if !font.is_empty() {
         let far = if far.is_empty() { &font } else { &far };

@@ -12,6 +12,7 @@ pub(super) mod picture;
 mod read_file;
 mod search;
 mod shell;
+mod slides;
 mod text;
 mod todo;
 mod watched;
@@ -73,5 +74,5 @@ pub const TABLE: &[Row] = &[
     built("mshtools-get_data_source_desc", || Arc::new(data::Describe)),
     built("mshtools-get_data_source", || Arc::new(data::Ask)),
     built(DEPLOY, || Arc::new(deploy::DeployWebsite)),
-    not_built("mshtools-slides_generator"),
+    built("mshtools-slides_generator", || Arc::new(slides::SlidesGenerator)),
 ];
