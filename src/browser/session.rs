@@ -171,7 +171,8 @@ impl Browser {
         action: Action,
     ) -> Result<Seen, BrowserError> {
         let mut running = self.ready(program, surroundings).await?;
-        let mut notices: Vec<String> = running.as_mut().map(|browser| std::mem::take(&mut browser.news)).unwrap_or_default();
+        let mut notices: Vec<String> =
+            running.as_mut().map(|browser| std::mem::take(&mut browser.news)).unwrap_or_default();
         let Some(browser) = running.as_mut() else { return Err(BrowserError::Start("it is not there".to_owned())) };
         let works = browser.process.works();
         // Also where this call is dropped.

@@ -109,9 +109,7 @@ fn parted(fill: Fill) -> (Fill, Option<Fill>) {
 fn ground(item: &BoxItem) -> Option<Fill> {
     let area = item.r.area();
     let covers = area.x < 1.0 && area.y < 1.0 && area.right() > WIDTH - 1.0 && area.bottom() > HEIGHT - 1.0;
-    let plain = item.turn.0 == 0.0
-        && item.borders.iter().all(Option::is_none)
-        && item.outline() == Outline::Rectangle;
+    let plain = item.turn.0 == 0.0 && item.borders.iter().all(Option::is_none) && item.outline() == Outline::Rectangle;
     let fill = fill_of(item).filter(|_| covers && plain)?;
     let opaque = match &fill {
         Fill::Plain(colour) => colour.alpha > 0.995,
@@ -156,8 +154,8 @@ fn boxes(item: &BoxItem, shapes: &mut Vec<Shape>) {
     let radius = |corner: usize| item.radii.get(corner).map_or(0.0, |(across, down)| across.0.min(down.0).max(0.0));
     for (side, line) in lines.iter().enumerate() {
         let Some(line) = line else { continue };
-        let lies = side % 2 == 0;
-        let (length, across) = if lies { (area.w, area.h) } else { (area.h, area.w) };
+        let level = side % 2 == 0;
+        let (length, across) = if level { (area.w, area.h) } else { (area.h, area.w) };
         let width = line.width.min(across);
         // Its two corners, in the direction of reading; the strip of a left border is what others are turned from.
         let (first, second) = match side {
@@ -170,11 +168,11 @@ fn boxes(item: &BoxItem, shapes: &mut Vec<Shape>) {
         let far = matches!(side, 1 | 2);
         let start = if far { across - reach } else { 0.0 };
         let outline = if round && (first > 0.5 || second > 0.5) {
-            Outline::strip(width, length, first, second).moved(lies, far.then_some(reach))
+            Outline::strip(width, length, first, second).moved(level, far.then_some(reach))
         } else {
             Outline::Rectangle
         };
-        let strip = if lies {
+        let strip = if level {
             Area { x: area.x, y: area.y + start, w: area.w, h: reach }
         } else {
             Area { x: area.x + start, y: area.y, w: reach, h: area.h }
@@ -185,7 +183,7 @@ fn boxes(item: &BoxItem, shapes: &mut Vec<Shape>) {
     }
 }
 
-/// Where a part of a box lies when both are turned about their own middles.
+/// Where a part of a box level when both are turned about their own middles.
 fn turned_with(part: Area, whole: Area, turn: f64) -> Area {
     if turn == 0.0 {
         return part;
@@ -193,11 +191,7 @@ fn turned_with(part: Area, whole: Area, turn: f64) -> Area {
     let (sin, cos) = turn.to_radians().sin_cos();
     let (dx, dy) = (part.x + part.w / 2.0 - whole.x - whole.w / 2.0, part.y + part.h / 2.0 - whole.y - whole.h / 2.0);
     let (x, y) = (dx * cos - dy * sin, dx * sin + dy * cos);
-    Area {
-        x: whole.x + whole.w / 2.0 + x - part.w / 2.0,
-        y: whole.y + whole.h / 2.0 + y - part.h / 2.0,
-        ..part
-    }
+    Area { x: whole.x + whole.w / 2.0 + x - part.w / 2.0, y: whole.y + whole.h / 2.0 + y - part.h / 2.0, ..part }
 }
 
 fn picture_of_file(deck: &mut Deck, item: &ImageItem, pictures: &mut Pictures<'_>) -> Option<Shape> {

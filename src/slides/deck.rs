@@ -173,25 +173,23 @@ impl Outline {
         if alike && same(first.0, first.1) {
             return Self::Round(first.0);
         }
-        let (w, h) = (area.w, area.h);
-        let [a, b, c, d] = corners;
+        let Area { w, h, .. } = area;
+        let [nw, ne, se, sw] = corners;
         let curve = |from: (f64, f64), corner: (f64, f64), to: (f64, f64)| {
-            let part = |end: (f64, f64)| {
-                (end.0 + (corner.0 - end.0) * QUARTER, end.1 + (corner.1 - end.1) * QUARTER)
-            };
+            let part = |end: (f64, f64)| (end.0 + (corner.0 - end.0) * QUARTER, end.1 + (corner.1 - end.1) * QUARTER);
             let (one, two) = (part(from), part(to));
             Step::Curve([one.0, one.1, two.0, two.1, to.0, to.1])
         };
         Self::Path(vec![
-            Step::Move(a.0, 0.0),
-            Step::Line(w - b.0, 0.0),
-            curve((w - b.0, 0.0), (w, 0.0), (w, b.1)),
-            Step::Line(w, h - c.1),
-            curve((w, h - c.1), (w, h), (w - c.0, h)),
-            Step::Line(d.0, h),
-            curve((d.0, h), (0.0, h), (0.0, h - d.1)),
-            Step::Line(0.0, a.1),
-            curve((0.0, a.1), (0.0, 0.0), (a.0, 0.0)),
+            Step::Move(nw.0, 0.0),
+            Step::Line(w - ne.0, 0.0),
+            curve((w - ne.0, 0.0), (w, 0.0), (w, ne.1)),
+            Step::Line(w, h - se.1),
+            curve((w, h - se.1), (w, h), (w - se.0, h)),
+            Step::Line(sw.0, h),
+            curve((sw.0, h), (0.0, h), (0.0, h - sw.1)),
+            Step::Line(0.0, nw.1),
+            curve((0.0, nw.1), (0.0, 0.0), (nw.0, 0.0)),
         ])
     }
 
@@ -223,8 +221,8 @@ impl Outline {
         let step = |step: Step| match step {
             Step::Move(x, y) => Step::Move(point(x, y).0, point(x, y).1),
             Step::Line(x, y) => Step::Line(point(x, y).0, point(x, y).1),
-            Step::Curve([a, b, c, d, e, f]) => {
-                let (one, two, end) = (point(a, b), point(c, d), point(e, f));
+            Step::Curve(points) => {
+                let [one, two, end] = [0, 2, 4].map(|at| point(points[at], points[at + 1]));
                 Step::Curve([one.0, one.1, two.0, two.1, end.0, end.1])
             }
         };

@@ -52,7 +52,7 @@ impl Files {
         let Ok(url) = Url::parse(address) else { return missing };
         if url.host_str() != Some(HOST) {
             // Tailwind comes with okcvm.
-            let sheet = url.path().ends_with(".css");
+            let sheet = url.path().rsplit('.').next() == Some("css");
             let media_type = if sheet { "text/css" } else { "text/javascript" }.to_owned();
             return Given { status: 200, media_type, bytes: Vec::new() };
         }
@@ -73,8 +73,7 @@ impl Files {
         if let Some(data) = source.strip_prefix("data:") {
             let (head, body) = data.split_once(',')?;
             return if head.ends_with(";base64") {
-                let plain: Vec<u8> =
-                    percent_decode_str(body).filter(|byte| !byte.is_ascii_whitespace()).collect();
+                let plain: Vec<u8> = percent_decode_str(body).filter(|byte| !byte.is_ascii_whitespace()).collect();
                 BASE64_STANDARD.decode(plain).ok()
             } else {
                 Some(percent_decode_str(body).collect())

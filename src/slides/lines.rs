@@ -3,9 +3,7 @@
 //! Where the width leaves room for it, a box wraps by itself, so that its text can be edited; the width is chosen between the
 //! longest line and the shortest one that would have taken another word. Elsewhere lines end by force.
 
-use super::deck::{
-    Align, Anchor, Area, Bullet, Colour, Kind, Mark, Paragraph, Run, Shape, Style, Text, WIDTH,
-};
+use super::deck::{Align, Anchor, Area, Bullet, Colour, Kind, Mark, Paragraph, Run, Shape, Style, Text, WIDTH};
 use super::measured::{Look, Marker, TextItem};
 
 /// A wrapping box is wider than its longest line by at least this share, and by a pixel.
@@ -29,7 +27,12 @@ pub(super) fn shapes(items: &[&TextItem], styles: &[Look]) -> Vec<Shape> {
 }
 
 fn goes_in_list(item: &TextItem) -> bool {
-    item.turn.0 == 0.0 && !item.loose && !item.rtl && item.align == "l" && item.upright.is_empty() && pitch(item).is_some()
+    item.turn.0 == 0.0
+        && !item.loose
+        && !item.rtl
+        && item.align == "l"
+        && item.upright.is_empty()
+        && pitch(item).is_some()
 }
 
 /// A block as a text box of its own.
@@ -41,7 +44,7 @@ fn alone(item: &TextItem, styles: &[Look], shapes: &mut Vec<Shape>) {
             let runs = item.runs.iter().filter(|run| run.l == number && run.t != "\n").cloned().collect();
             let (r, soft, lines, blank) = (item.lines[number], Vec::new(), vec![item.lines[number]], Vec::new());
             let marker = item.marker.clone().filter(|_| number == 0);
-            let mut one = TextItem { r, lines, soft, blank, runs, marker, ..item.clone() };
+            let mut one = TextItem { r, lines, blank, soft, runs, marker, ..item.clone() };
             one.runs.iter_mut().for_each(|run| run.l = 0);
             if one.align == "just" {
                 "l".clone_into(&mut one.align);
@@ -58,9 +61,7 @@ fn alone(item: &TextItem, styles: &[Look], shapes: &mut Vec<Shape>) {
     let mut area = item.r.area();
     let mut anchor = Anchor::Middle;
     if vertical {
-        paragraph.pitch = (item.lines.len() > 1)
-            .then(|| area.w / item.lines.len() as f64)
-            .filter(|pitch| *pitch > 4.0);
+        paragraph.pitch = (item.lines.len() > 1).then(|| area.w / item.lines.len() as f64).filter(|pitch| *pitch > 4.0);
     } else if let Some(pitch) = paragraph.pitch {
         // Further height of a line goes above its letters.
         let first = item.lines.first().map_or(area, |line| line.area());
@@ -86,7 +87,7 @@ fn alone(item: &TextItem, styles: &[Look], shapes: &mut Vec<Shape>) {
     let mut wraps = fitted.wraps;
     if is_title && !wraps && paragraph.bullet.is_none() {
         // Titles wrap in some programs whatever they are told: there is room then.
-        let more = (area.w * 0.1 + 8.0).max(item.block.area().w - area.w).min(WIDTH).max(0.0);
+        let more = (area.w * 0.1 + 8.0).max(item.block.area().w - area.w).clamp(0.0, WIDTH);
         area.x -= match paragraph.align {
             Align::Left | Align::Justify => 0.0,
             Align::Centre => more / 2.0,
@@ -211,7 +212,10 @@ fn pitch(item: &TextItem) -> Option<f64> {
         [first, .., last] => {
             let pitch = (last - first) / (rows(item) - 1) as f64;
             let blank = |at: usize| f64::from(item.blank.get(at + 1).copied().unwrap_or_default().min(1_000));
-            let even = middles.windows(2).enumerate().all(|(at, pair)| (pair[1] - pair[0] - pitch * (1.0 + blank(at))).abs() < 1.6);
+            let even = middles
+                .windows(2)
+                .enumerate()
+                .all(|(at, pair)| (pair[1] - pair[0] - pitch * (1.0 + blank(at))).abs() < 1.6);
             (even && pitch > 2.0 && !is_indented(item)).then_some(pitch)
         }
     }
@@ -226,7 +230,10 @@ fn rows(item: &TextItem) -> usize {
 /// Whether lines that should begin alike do not, as beside something that floats.
 fn is_indented(item: &TextItem) -> bool {
     let lefts = || item.lines.iter().map(|line| line.area().x);
-    item.align == "l" && !item.rtl && item.upright.is_empty() && item.soft.iter().any(|soft| *soft)
+    item.align == "l"
+        && !item.rtl
+        && item.upright.is_empty()
+        && item.soft.iter().any(|soft| *soft)
         && lefts().fold(f64::MIN, f64::max) - lefts().fold(f64::MAX, f64::min) > 3.0
 }
 
@@ -237,7 +244,10 @@ fn paragraph(item: &TextItem, styles: &[Look], fitted: &Fitted) -> Paragraph {
         let Some(look) = styles.get(run.s) else { continue };
         if run.l != line {
             let ended = runs.last().is_some_and(|last| last.text.ends_with('\n'));
-            if fitted.forced && !ended && let Some(last) = runs.last_mut() {
+            if fitted.forced
+                && !ended
+                && let Some(last) = runs.last_mut()
+            {
                 last.text.truncate(last.text.trim_end_matches(' ').len());
                 last.text.push('\n');
             }
@@ -284,15 +294,12 @@ fn bullet(marker: &Marker, size: f64) -> (Bullet, f64) {
         "romanUcPeriod" => Some("romanUcPeriod"),
         _ => Some("arabicPeriod"),
     };
-    let (mark, hanging) = match scheme {
-        Some(scheme) => {
-            let digits = f64::from(number.ilog10() + 1);
-            (Mark::Number(scheme, number), size * (0.56 * digits + 0.28 + 0.25))
-        }
-        None => {
-            let mark: String = marker.character.chars().take(2).collect();
-            (Mark::Character(if mark.is_empty() { "•".to_owned() } else { mark }), size * 0.9)
-        }
+    let (mark, hanging) = if let Some(scheme) = scheme {
+        let digits = f64::from(number.ilog10() + 1);
+        (Mark::Number(scheme, number), size * (0.56 * digits + 0.28 + 0.25))
+    } else {
+        let mark: String = marker.character.chars().take(2).collect();
+        (Mark::Character(if mark.is_empty() { "•".to_owned() } else { mark }), size * 0.9)
     };
     let near = if marker.inside { 0.95 } else { 1.0 };
     (Bullet { colour: Some(colour), mark }, hanging * near)

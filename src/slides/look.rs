@@ -106,7 +106,8 @@ pub(super) async fn look(
         let files = pictures(&measured, &reader);
         Ok::<_, String>((measured, files))
     });
-    let unreadable = |error: &dyn std::fmt::Display| BrowserError::Refused(format!("the slides cannot be measured: {error}"));
+    let unreadable =
+        |error: &dyn std::fmt::Display| BrowserError::Refused(format!("the slides cannot be measured: {error}"));
     let (measured, found) = read.await.map_err(|error| unreadable(&error))?.map_err(|error| unreadable(&error))?;
     let wanted = wanted(&measured, &found);
     let mut shots = HashMap::new();
@@ -206,15 +207,20 @@ async fn shoot(stage: &Stage, measured: &Measured, wanted: &Wanted) -> Result<Op
     let scale = (2.0_f64).min((6_000_000.0 / (width * height)).sqrt()).max(0.2);
     let png = stage.picture(Clip { x, y, width, height, scale }, None).await?;
     let page = slide.page.area();
-    let area =
-        Area { x: (x - page.x) * share, y: (y - page.y) * share, w: width * share, h: height * share };
+    let area = Area { x: (x - page.x) * share, y: (y - page.y) * share, w: width * share, h: height * share };
     Ok(Some((area, png)))
 }
 
 /// Slides beside each other with their numbers, for a model that sees.
 async fn sheet(stage: &Stage, pages: &[Vec<u8>], before: usize) -> Result<Vec<u8>, BrowserError> {
     let pictures: Vec<String> = pages.iter().map(|page| BASE64_STANDARD.encode(page)).collect();
-    let columns = if pages.len() == 1 { 1 } else if pages.len() < 5 { 2 } else { 3 };
+    let columns = if pages.len() == 1 {
+        1
+    } else if pages.len() < 5 {
+        2
+    } else {
+        3
+    };
     let width = 1_480 / columns;
     let script = format!(
         "(async () => {{
@@ -247,12 +253,6 @@ async fn sheet(stage: &Stage, pages: &[Vec<u8>], before: usize) -> Result<Vec<u8
     );
     stage.evaluate::<u8>(&script, STEP).await?;
     let rows = pages.len().div_ceil(columns);
-    let clip = Clip {
-        x: 0.0,
-        y: 0.0,
-        width: 1_480.0,
-        height: (rows * ((width - 8) * 9 / 16 + 8)) as f64,
-        scale: 1.0,
-    };
+    let clip = Clip { x: 0.0, y: 0.0, width: 1_480.0, height: (rows * ((width - 8) * 9 / 16 + 8)) as f64, scale: 1.0 };
     stage.picture(clip, Some(78)).await
 }

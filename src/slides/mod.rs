@@ -77,7 +77,9 @@ pub struct Made {
 #[derive(Debug, thiserror::Error)]
 pub enum SlidesError {
     /// The page has no slides.
-    #[error("there is no element with the class ppt-slide: give each slide as <div class=\"ppt-slide\">, 1024 by 576 pixels")]
+    #[error(
+        "there is no element with the class ppt-slide: give each slide as <div class=\"ppt-slide\">, 1024 by 576 pixels"
+    )]
     NoSlides,
     /// The browser did not get that far.
     #[error("{0}")]
@@ -98,12 +100,17 @@ pub async fn with_browser(
     let (files, name) = (Arc::new(files_of(&source)?), source.name);
     let looked = look::look(browser, program, surroundings, Arc::clone(&files), version);
     let seen = tokio::time::timeout(LIMIT, looked).await.unwrap_or_else(|_| {
-        Err(BrowserError::Slow(format!("the page kept the browser busy for {} s; the call was given up", LIMIT.as_secs())))
+        Err(BrowserError::Slow(format!(
+            "the page kept the browser busy for {} s; the call was given up",
+            LIMIT.as_secs()
+        )))
     })?;
     if seen.measured.slides.is_empty() {
         return Err(SlidesError::NoSlides);
     }
-    tokio::task::spawn_blocking(move || composed(seen, &name)).await.map_err(|error| SlidesError::Write(error.to_string()))?
+    tokio::task::spawn_blocking(move || composed(seen, &name))
+        .await
+        .map_err(|error| SlidesError::Write(error.to_string()))?
 }
 
 fn files_of(source: &Source) -> Result<Files, SlidesError> {

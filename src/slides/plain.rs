@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::deck::{
-    Align, Anchor, Area, Bullet, Cell, Colour, Deck, Dash, Fill, HEIGHT, Kind, Line, Mark, MediaKind, Outline, Paragraph,
-    Picture, Run, Shape, Slide, Style, Table, Text, WIDTH,
+    Align, Anchor, Area, Bullet, Cell, Colour, Dash, Deck, Fill, HEIGHT, Kind, Line, Mark, MediaKind, Outline,
+    Paragraph, Picture, Run, Shape, Slide, Style, Table, Text, WIDTH,
 };
 use super::files::Files;
 use super::look::MOST_SLIDES;
@@ -52,12 +52,30 @@ struct Reader {
     table: Option<Vec<Vec<String>>>,
 }
 
-const VOID: [&str; 14] = [
-    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr",
-];
+const VOID: [&str; 14] =
+    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"];
 const BLOCKS: [&str; 21] = [
-    "p", "div", "section", "article", "header", "footer", "main", "aside", "ul", "ol", "li", "h1", "h2", "h3", "h4", "h5", "h6",
-    "blockquote", "pre", "figure", "dl",
+    "p",
+    "div",
+    "section",
+    "article",
+    "header",
+    "footer",
+    "main",
+    "aside",
+    "ul",
+    "ol",
+    "li",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "blockquote",
+    "pre",
+    "figure",
+    "dl",
 ];
 
 impl Reader {
@@ -71,7 +89,7 @@ impl Reader {
             if attributes.has_class("ppt-slide") && self.slides.len() < MOST_SLIDES && !VOID.contains(&name) {
                 let notes = attributes.get("data-notes").unwrap_or_default().chars().take(20_000).collect();
                 let title = attributes.get("data-title").unwrap_or_default().chars().take(300).collect();
-                self.slides.push(Told { notes, title, ..Told::default() });
+                self.slides.push(Told { title, notes, ..Told::default() });
                 self.open = Some(vec![name.to_owned()]);
             }
             return;
@@ -119,7 +137,10 @@ impl Reader {
         match name {
             "script" | "style" | "noscript" | "template" | "svg" => {
                 self.skipped = self.skipped.saturating_sub(1);
-                if self.skipped == 0 && let Some(open) = &mut self.open && open.last().is_some_and(|last| last == name) {
+                if self.skipped == 0
+                    && let Some(open) = &mut self.open
+                    && open.last().is_some_and(|last| last == name)
+                {
                     open.pop();
                 }
                 return;
@@ -272,7 +293,8 @@ fn slide(deck: &mut Deck, told: Told, files: &Files, kept: &mut HashMap<String, 
             let of = |block: &Block| lines(&block.text, size, wide - indent(block, size)) * size * 1.25 + size * 0.4;
             told.blocks.iter().map(of).sum()
         };
-        let size = [24.0, 20.0, 18.0, 16.0, 14.0, 12.0].into_iter().find(|size| needs(*size) <= text_room).unwrap_or(10.0);
+        let size =
+            [24.0, 20.0, 18.0, 16.0, 14.0, 12.0].into_iter().find(|size| needs(*size) <= text_room).unwrap_or(10.0);
         let high = needs(size).min(room);
         let paragraphs = told.blocks.iter().map(|block| paragraph(block, size)).collect();
         slide.shapes.push(text(Area { x: SIDE, y: top, w: wide, h: high }, paragraphs, false));
@@ -307,7 +329,10 @@ fn indent(block: &Block, size: f64) -> f64 {
 fn paragraph(block: &Block, size: f64) -> Paragraph {
     let bullet = block.list.map(|(_, number)| Bullet {
         colour: Some(ACCENT),
-        mark: number.map_or_else(|| Mark::Character("•".to_owned()), |number| Mark::Number("arabicPeriod", number.clamp(1, 32_767))),
+        mark: number.map_or_else(
+            || Mark::Character("•".to_owned()),
+            |number| Mark::Number("arabicPeriod", number.clamp(1, 32_767)),
+        ),
     });
     Paragraph {
         runs: vec![Run { text: block.text.clone(), style: style(size, block.bold) }],

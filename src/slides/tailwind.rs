@@ -11,9 +11,8 @@ pub(super) const ADDRESSES: [&str; 4] =
 /// What only version 3 has.
 const OF_V3: [&str; 4] = ["bg-opacity-", "text-opacity-", "border-opacity-", "ring-opacity-"];
 /// What only version 4 has.
-const OF_V4: [&str; 8] = [
-    "bg-linear-", "bg-radial", "bg-conic", "shadow-xs", "rounded-xs", "shadow-2xs", "text-shadow-", "inset-shadow-",
-];
+const OF_V4: [&str; 8] =
+    ["bg-linear-", "bg-radial", "bg-conic", "shadow-xs", "rounded-xs", "shadow-2xs", "text-shadow-", "inset-shadow-"];
 
 /// A version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,10 +25,24 @@ impl Version {
     /// What a deck asks for: by its scripts and styles, and else by names that only one version knows.
     pub(super) fn of(html: &str) -> Self {
         let has = |words: &[&str]| words.iter().any(|word| html.contains(word));
-        if has(&["@tailwindcss/browser", "@import \"tailwindcss", "@import 'tailwindcss", "@theme", "@utility ", "@custom-variant"]) {
+        if has(&[
+            "@tailwindcss/browser",
+            "@import \"tailwindcss",
+            "@import 'tailwindcss",
+            "@theme",
+            "@utility ",
+            "@custom-variant",
+        ]) {
             return Self::Four;
         }
-        if has(&["cdn.tailwindcss.com", "tailwind.config", "@tailwind base", "@tailwind utilities", "tailwindcss@3", "tailwindcss@2"]) {
+        if has(&[
+            "cdn.tailwindcss.com",
+            "tailwind.config",
+            "@tailwind base",
+            "@tailwind utilities",
+            "tailwindcss@3",
+            "tailwindcss@2",
+        ]) {
             return Self::Three;
         }
         if has(&OF_V4) || !has(&OF_V3) { Self::Four } else { Self::Three }

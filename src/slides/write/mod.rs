@@ -15,8 +15,8 @@ use sha2::{Digest as _, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
-use crate::support::hash::hex;
 use super::deck::{Deck, HEIGHT, Kind, Slide, WIDTH};
+use crate::support::hash::hex;
 use rels::Rels;
 use xml::{HEAD, NAMES, emu, escaped, fill};
 
@@ -48,7 +48,7 @@ pub fn is_own(bytes: &[u8], source: &str) -> bool {
     seal.update(source.as_bytes());
     for at in 0..archive.len() {
         let Ok(mut file) = archive.by_index(at) else { return false };
-        let Ok(name) = file.name().map(|name| name.into_owned()) else { return false };
+        let Ok(name) = file.name().map(std::borrow::Cow::into_owned) else { return false };
         seal.update(name.as_bytes());
         if std::io::copy(&mut file, &mut HashWriter(&mut seal)).is_err() {
             return false;
@@ -74,8 +74,7 @@ impl Package {
     fn put(&mut self, name: &str, bytes: &[u8]) -> std::io::Result<()> {
         let packed = ["png", "jpeg", "gif"].iter().any(|kind| name.ends_with(kind));
         let method = if packed { CompressionMethod::Stored } else { CompressionMethod::Deflated };
-        let options =
-            SimpleFileOptions::default().compression_method(method).last_modified_time(DateTime::default());
+        let options = SimpleFileOptions::default().compression_method(method).last_modified_time(DateTime::default());
         self.seal.update(name.as_bytes());
         self.seal.update(bytes);
         self.zip.start_file(name, options).map_err(std::io::Error::other)?;
@@ -102,7 +101,10 @@ pub(super) fn pptx(deck: &Deck, source: &str) -> std::io::Result<Vec<u8>> {
     package.seal.update(source.as_bytes());
     let mut root = Rels::default();
     root.part("officeDocument", "ppt/presentation.xml");
-    root.part("http://schemas.openxmlformats.org/package/2006/relationships/metadata/core-properties", "docProps/core.xml");
+    root.part(
+        "http://schemas.openxmlformats.org/package/2006/relationships/metadata/core-properties",
+        "docProps/core.xml",
+    );
     root.part("extended-properties", "docProps/app.xml");
     package.put("_rels/.rels", root.xml().as_bytes())?;
     let none = Rels::default();
@@ -151,8 +153,12 @@ fn presentation(package: &mut Package, deck: &Deck) -> std::io::Result<()> {
         let slide = rels.part("slide", &format!("slides/slide{}.xml", at + 1));
         let _ = write!(slides, "<p:sldId id=\"{}\" r:id=\"{slide}\"/>", 256 + at);
     }
-    for (kind, name) in [("presProps", "presProps"), ("viewProps", "viewProps"), ("theme", "theme/theme1"), ("tableStyles", "tableStyles")]
-    {
+    for (kind, name) in [
+        ("presProps", "presProps"),
+        ("viewProps", "viewProps"),
+        ("theme", "theme/theme1"),
+        ("tableStyles", "tableStyles"),
+    ] {
         rels.part(kind, &format!("{name}.xml"));
     }
     let xml = format!(
@@ -181,7 +187,12 @@ fn masters(package: &mut Package) -> std::io::Result<()> {
     let mut rels = Rels::default();
     let layouts = [1, 2].map(|number| rels.part("slideLayout", &format!("../slideLayouts/slideLayout{number}.xml")));
     rels.part("theme", "../theme/theme1.xml");
-    package.part("ppt/slideMasters/slideMaster1.xml", &format!("{KIND}slideMaster+xml"), &parts::master(&layouts), &rels)?;
+    package.part(
+        "ppt/slideMasters/slideMaster1.xml",
+        &format!("{KIND}slideMaster+xml"),
+        &parts::master(&layouts),
+        &rels,
+    )?;
     for (number, titled) in [(1, true), (2, false)] {
         let mut rels = Rels::default();
         rels.part("slideMaster", "../slideMasters/slideMaster1.xml");

@@ -99,8 +99,13 @@ const PICTURE_OF_SLIDE: &str = "<p:sp><p:nvSpPr><p:cNvPr id=\"2\" name=\"Slide\"
      noChangeAspect=\"1\"/></p:cNvSpPr><p:nvPr><p:ph type=\"sldImg\"";
 
 pub(super) fn notes_master() -> String {
-    let body =
-        holder(3, "type=\"body\" sz=\"quarter\" idx=\"3\"", "Notes", &area(685_800, 4_400_550, 5_486_400, 3_600_450), "Notes");
+    let body = holder(
+        3,
+        "type=\"body\" sz=\"quarter\" idx=\"3\"",
+        "Notes",
+        &area(685_800, 4_400_550, 5_486_400, 3_600_450),
+        "Notes",
+    );
     format!(
         "{HEAD}<p:notesMaster {NAMES}><p:cSld><p:bg><p:bgPr><a:solidFill><a:srgbClr val=\"FFFFFF\"/></a:solidFill><a:effectLst/>\
          </p:bgPr></p:bg><p:spTree>{NO_GROUP}{PICTURE_OF_SLIDE} idx=\"2\"/></p:nvPr></p:nvSpPr><p:spPr>{}<a:noFill/><a:ln \
@@ -114,7 +119,11 @@ pub(super) fn notes_master() -> String {
 pub(super) fn notes(notes: &str) -> String {
     let mut lines = String::new();
     for line in notes.lines() {
-        let _ = write!(lines, "<a:p><a:r><a:rPr lang=\"en-US\" dirty=\"0\"/><a:t>{}</a:t></a:r></a:p>", escaped(line.trim()));
+        let _ = write!(
+            lines,
+            "<a:p><a:r><a:rPr lang=\"en-US\" dirty=\"0\"/><a:t>{}</a:t></a:r></a:p>",
+            escaped(line.trim())
+        );
     }
     format!(
         "{HEAD}<p:notes {NAMES}><p:cSld><p:spTree>{NO_GROUP}{PICTURE_OF_SLIDE}/></p:nvPr></p:nvSpPr><p:spPr/></p:sp><p:sp>\
@@ -126,9 +135,18 @@ pub(super) fn notes(notes: &str) -> String {
 
 pub(super) fn theme() -> String {
     let colours = [
-        ("dk1", "000000"), ("lt1", "FFFFFF"), ("dk2", "1F2937"), ("lt2", "F3F4F6"), ("accent1", "2563EB"),
-        ("accent2", "0D9488"), ("accent3", "D97706"), ("accent4", "DC2626"), ("accent5", "7C3AED"), ("accent6", "64748B"),
-        ("hlink", "2563EB"), ("folHlink", "7C3AED"),
+        ("dk1", "000000"),
+        ("lt1", "FFFFFF"),
+        ("dk2", "1F2937"),
+        ("lt2", "F3F4F6"),
+        ("accent1", "2563EB"),
+        ("accent2", "0D9488"),
+        ("accent3", "D97706"),
+        ("accent4", "DC2626"),
+        ("accent5", "7C3AED"),
+        ("accent6", "64748B"),
+        ("hlink", "2563EB"),
+        ("folHlink", "7C3AED"),
     ];
     let mut scheme = String::new();
     for (name, value) in colours {
@@ -137,7 +155,8 @@ pub(super) fn theme() -> String {
     let font = "<a:latin typeface=\"Arial\"/><a:ea typeface=\"\"/><a:cs typeface=\"\"/>";
     let plain = "<a:solidFill><a:schemeClr val=\"phClr\"/></a:solidFill>".repeat(3);
     let line =
-        "<a:ln w=\"9525\"><a:solidFill><a:schemeClr val=\"phClr\"/></a:solidFill><a:prstDash val=\"solid\"/></a:ln>".repeat(3);
+        "<a:ln w=\"9525\"><a:solidFill><a:schemeClr val=\"phClr\"/></a:solidFill><a:prstDash val=\"solid\"/></a:ln>"
+            .repeat(3);
     let effects = "<a:effectStyle><a:effectLst/></a:effectStyle>".repeat(3);
     format!(
         "{HEAD}<a:theme xmlns:a=\"http://schemas.openxmlformats.org/drawingml/2006/main\" name=\"okcvm\"><a:themeElements>\

@@ -35,7 +35,10 @@ fn one(deck: &Deck, shape: &Shape, id: usize, rels: &mut Rels) -> String {
         ),
         Kind::Text(words) => {
             let (name, marks) = if words.is_title {
-                ("Title".to_owned(), "<p:cNvSpPr><a:spLocks noGrp=\"1\"/></p:cNvSpPr><p:nvPr><p:ph type=\"title\"/></p:nvPr>")
+                (
+                    "Title".to_owned(),
+                    "<p:cNvSpPr><a:spLocks noGrp=\"1\"/></p:cNvSpPr><p:nvPr><p:ph type=\"title\"/></p:nvPr>",
+                )
             } else {
                 (format!("Text {id}"), "<p:cNvSpPr txBox=\"1\"/><p:nvPr/>")
             };
@@ -68,8 +71,11 @@ fn one(deck: &Deck, shape: &Shape, id: usize, rels: &mut Rels) -> String {
 fn blip(deck: &Deck, picture: &Picture, rels: &mut Rels) -> String {
     let name = |media: usize| format!("../media/{}", media_name(deck, media));
     let embed = rels.part("image", &name(picture.media));
-    let alpha =
-        if picture.alpha < 0.995 { format!("<a:alphaModFix amt=\"{}\"/>", share(picture.alpha)) } else { String::new() };
+    let alpha = if picture.alpha < 0.995 {
+        format!("<a:alphaModFix amt=\"{}\"/>", share(picture.alpha))
+    } else {
+        String::new()
+    };
     let drawing = picture.drawing.map_or_else(String::new, |drawing| {
         format!(
             "<a:extLst><a:ext uri=\"{{96DAC541-7B7A-43D3-8B79-37D633B846F1}}\"><asvg:svgBlip \
@@ -111,8 +117,9 @@ fn outline(outline: &Outline, area: Area) -> String {
                 let _ = match *step {
                     Step::Move(x, y) => write!(out, "<a:moveTo>{}</a:moveTo>", point(x, y)),
                     Step::Line(x, y) => write!(out, "<a:lnTo>{}</a:lnTo>", point(x, y)),
-                    Step::Curve([a, b, c, d, e, f]) => {
-                        write!(out, "<a:cubicBezTo>{}{}{}</a:cubicBezTo>", point(a, b), point(c, d), point(e, f))
+                    Step::Curve(points) => {
+                        let [one, two, end] = [0, 2, 4].map(|at| point(points[at], points[at + 1]));
+                        write!(out, "<a:cubicBezTo>{one}{two}{end}</a:cubicBezTo>")
                     }
                 };
             }
@@ -122,17 +129,14 @@ fn outline(outline: &Outline, area: Area) -> String {
 }
 
 fn shadow(form: &Form, area: Area) -> String {
-    let Some(Shadow { x, y, blur, spread, colour: of }) = form.shadow.as_ref().cloned() else { return String::new() };
+    let Some(Shadow { x, y, blur, spread, colour: of }) = form.shadow.clone() else { return String::new() };
     // A box that lets light through would show its shadow through itself.
     if matches!(form.fill, None | Some(Fill::Plain(crate::slides::deck::Colour { alpha: ..0.3, .. }))) {
         return String::new();
     }
     let wider = |length: f64| share(((length + 2.0 * spread) / length.max(1.0)).clamp(0.1, 3.0));
-    let size = if spread.abs() < 0.5 {
-        String::new()
-    } else {
-        format!(" sx=\"{}\" sy=\"{}\"", wider(area.w), wider(area.h))
-    };
+    let size =
+        if spread.abs() < 0.5 { String::new() } else { format!(" sx=\"{}\" sy=\"{}\"", wider(area.w), wider(area.h)) };
     format!(
         "<a:effectLst><a:outerShdw blurRad=\"{}\" dist=\"{}\" dir=\"{}\"{size} algn=\"ctr\" rotWithShape=\"0\">{}\
          </a:outerShdw></a:effectLst>",

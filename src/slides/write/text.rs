@@ -73,7 +73,9 @@ fn paragraph(paragraph: &Paragraph, rels: &mut Rels) -> String {
                 Mark::Character(mark) => {
                     write!(out, "<a:buFont typeface=\"Arial\"/><a:buChar char=\"{}\"/>", escaped(mark))
                 }
-                Mark::Number(scheme, 1) => write!(out, "<a:buFont typeface=\"+mj-lt\"/><a:buAutoNum type=\"{scheme}\"/>"),
+                Mark::Number(scheme, 1) => {
+                    write!(out, "<a:buFont typeface=\"+mj-lt\"/><a:buAutoNum type=\"{scheme}\"/>")
+                }
                 Mark::Number(scheme, number) => {
                     write!(out, "<a:buFont typeface=\"+mj-lt\"/><a:buAutoNum type=\"{scheme}\" startAt=\"{number}\"/>")
                 }

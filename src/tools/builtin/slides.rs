@@ -118,9 +118,9 @@ async fn make(machine: &Machine, source: Source) -> Result<(Made, Option<String>
                 };
                 match slides::with_browser(again, &machine.browser, program, &surroundings).await {
                     Ok(made) => return Ok((made, None)),
-                    Err(SlidesError::Browser(error @ (BrowserError::Start(_) | BrowserError::Gone(_) | BrowserError::Slow(_)))) => {
-                        error.to_string()
-                    }
+                    Err(SlidesError::Browser(
+                        error @ (BrowserError::Start(_) | BrowserError::Gone(_) | BrowserError::Slow(_)),
+                    )) => error.to_string(),
                     Err(error) => return Err(told(error)),
                 }
             }
@@ -196,8 +196,7 @@ fn written(machine: &Machine, made: Made, wanted: &str, without: Option<String>)
     if left > 0 {
         let _ = writeln!(text, "\n({left} more slides)");
     }
-    let kept: Vec<KeptPicture> =
-        made.pages.into_iter().map(|page| KeptPicture::new("image/jpeg", page)).collect();
+    let kept: Vec<KeptPicture> = made.pages.into_iter().map(|page| KeptPicture::new("image/jpeg", page)).collect();
     let pages = kept.iter().map(KeptPicture::name).collect();
     let mut artifact = Artifact::at(ArtifactKind::Slides, path.shown())
         .on_host(machine.workspace.host_path().join(path.relative()))
