@@ -434,10 +434,10 @@
           if (!keeps && (/\s$/.test(last) || last === "\n") && /^[ \t]/.test(text)) text = text.replace(/^[ \t]+/, "");
           if (!text) continue;
           last = text;
-          const number = styleNumber(look(piece.leaf.element, piece.leaf.style, cx));
+          const worn = styleNumber(look(piece.leaf.element, piece.leaf.style, cx));
           const previous = runs[runs.length - 1];
-          if (runs.length > before && previous.s === number) previous.t += text;
-          else runs.push({ t: text, s: number, l: filled.indexOf(one) });
+          if (runs.length > before && previous.s === worn) previous.t += text;
+          else runs.push({ t: text, s: worn, l: filled.indexOf(one) });
         }
         if (one.hard && number < some.length - 1) {
           while (!keeps && runs.length && /^ *$/.test(runs[runs.length - 1].t) && runs[runs.length - 1].t) runs.pop();
