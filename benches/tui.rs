@@ -26,6 +26,7 @@ fn app() -> App {
         ssh: None,
         context_window: None,
         pictures: okcvm::tui::picture::Pictures::default(),
+        previews: okcvm::tui::preview::PreviewFiles::none(),
     };
     let mut app = App::new(&options, wall()).expect("application");
     app.update(Msg::Engine(Event::SessionStarted {

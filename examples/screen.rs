@@ -38,6 +38,7 @@ fn main() {
         picture_plan: okcvm::tui::picture::PicturePlan::default(),
         picture_files: okcvm::tui::picture::PictureFiles::none(),
         ssh: None,
+        preview_files: okcvm::tui::preview::PreviewFiles::none(),
         voice: okcvm::tui::voice::VoiceServices::none("this example has no speech"),
         clock: Arc::new(SystemClock),
         draft: okcvm::tui::Draft::default(),

@@ -12,6 +12,7 @@ mod mistake;
 pub mod output;
 mod panic;
 mod pictures;
+mod previews;
 mod project;
 pub mod reference;
 pub mod report;

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use super::args::{GlobalArgs, ScreenArgs};
 use super::bootstrap::{Choice, Keys, SCREEN, Setup, load_options, runtime};
-use super::pictures;
 use super::project::{From, Made};
 use super::report::{Failure, Outcome};
 use super::sandbox_choice::{self, Settled};
 use super::setup_services;
 use super::transcribe;
+use super::{pictures, previews};
 use crate::config::schema::{ColourMode, LinkMode};
 use crate::model::ChatModel;
 use crate::protocol::{Event, Op, Phase};
@@ -22,6 +22,7 @@ use crate::support::clock::SystemClock;
 use crate::tui::pane::sessions::{self, Picked, SessionChoice};
 use crate::tui::pane::setup::{self, SetupOutcome};
 use crate::tui::picture::{PictureFiles, PicturePlan};
+use crate::tui::preview::PreviewFiles;
 use crate::tui::remote::SshPlace;
 use crate::tui::text::link;
 use crate::tui::{self, Draft, Exit, TuiOptions};
@@ -201,6 +202,7 @@ fn options(setup: &Setup, demo: bool, first_prompt: Option<String>, draft: &Draf
         picture_plan: PicturePlan::new(ui.pictures, colours && !ui.ascii, |name| setup.options.env.get(name).cloned()),
         picture_files: PictureFiles::none(),
         ssh: SshPlace::of(|name| setup.options.env.get(name).cloned()),
+        preview_files: PreviewFiles::none(),
         voice: transcribe::services(setup),
         first_prompt,
         demo,
@@ -235,12 +237,14 @@ async fn session(
         Start::Folder(folder) => (folder.root().to_owned(), folder.mount()),
         Start::Copy(from) => (setup.loaded.paths.sessions_dir.join(from.id.as_str()), from.id.mount()),
     };
+    let tools = previews::Tools::default();
+    let preview_files = previews::files(root.join("work"), mount.clone(), &sandbox, &tools);
     let picture_files = pictures::files(root.join("work"), root.join("spill"), mount, &sandbox);
-    let options = TuiOptions { picture_files, ..options };
+    let options = TuiOptions { picture_files, preview_files, ..options };
     let (model, server) = setup.model(demo).await?;
     // The screen gets its handle first and draws; log and store are opened behind it.
     let (handle, port) = VmHandle::pair();
-    let mut engine = tokio::spawn(engine(port, Arc::clone(setup), start, sandbox, model));
+    let mut engine = tokio::spawn(engine(port, Arc::clone(setup), start, sandbox, model, tools));
     let mut screen = Box::pin(tui::run(handle, options));
     let mut ended = None;
     let exit = loop {
@@ -273,6 +277,7 @@ async fn engine(
     start: Start,
     sandbox: LazySandbox,
     model: Arc<dyn ChatModel>,
+    tools: previews::Tools,
 ) -> Result<(), Failure> {
     let (folder, done, left_out, said) = match start {
         Start::Folder(folder) => (folder, None, None, Vec::new()),
@@ -286,6 +291,8 @@ async fn engine(
     };
     let opened = tokio::task::spawn_blocking(move || {
         let mut session = setup.open(folder, sandbox.clone(), SCREEN)?;
+        // Nobody else fills it.
+        let _ = tools.set(Arc::downgrade(&session.toolbox));
         session.resumed.warnings.extend(left_out);
         session.resumed.done = done;
         let parts = setup.parts(session, &sandbox, model)?;

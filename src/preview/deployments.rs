@@ -215,6 +215,12 @@ impl Deployments {
         }
     }
 
+    /// Where the copy of a deployment lies, while it is there.
+    pub fn site(&self, deployment: &Deployment) -> Option<PathBuf> {
+        let holds = self.0.shelf.holds(&self.0.place.session, deployment);
+        holds.then(|| self.0.shelf.site(&deployment.id))
+    }
+
     /// Shows what is in the list and nothing else, and serves it. Within a Tokio runtime.
     pub async fn refresh(&self) -> Result<(), DeployError> {
         let _in_order = self.0.order.lock().await;

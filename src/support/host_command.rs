@@ -19,6 +19,9 @@ mod stream;
 
 pub use stream::HostStream;
 
+/// How long a program that opens things is watched for a refusal.
+const LAUNCH_LIMIT: Duration = Duration::from_secs(3);
+
 /// A command line as users write it into `$EDITOR`: a program and words after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostCommand {
@@ -62,6 +65,19 @@ impl HostCommand {
     /// Runs it on a file, with the terminal, and waits for its end.
     pub async fn open(&self, file: &Path) -> io::Result<ExitStatus> {
         Command::new(&self.program).args(&self.arguments).arg(file).status().await
+    }
+
+    /// Starts it without a terminal for one more word, and leaves it alone. An error is what it said within a moment;
+    /// one that goes on is content.
+    pub async fn launch(&self, argument: &OsStr) -> io::Result<()> {
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).arg(argument).process_group(0);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        match tokio::time::timeout(LAUNCH_LIMIT, child.wait()).await {
+            Ok(Ok(status)) if !status.success() => Err(io::Error::other(status.to_string())),
+            Ok(Err(error)) => Err(error),
+            Ok(Ok(_)) | Err(_) => Ok(()),
+        }
     }
 
     /// Starts it without a terminal, to read what it writes until it is told to stop.
@@ -209,6 +225,19 @@ fn end_group(child: &std::process::Child) {
         // It may have ended by itself.
         let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
     }
+}
+
+/// The user's program that opens files and addresses with what they are meant for, where there is a desktop on which
+/// they could be seen.
+pub fn opener() -> Option<HostCommand> {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if set("SSH_CONNECTION") || set("SSH_TTY") {
+        return None;
+    }
+    if cfg!(target_os = "macos") {
+        return HostCommand::parse("open");
+    }
+    if set("DISPLAY") || set("WAYLAND_DISPLAY") { HostCommand::parse("xdg-open") } else { None }
 }
 
 /// The user's editor.

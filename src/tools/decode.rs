@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::builtin::picture;
 use super::dispatch::Machine;
+use super::sound;
 use super::tool::ToolError;
 use crate::browser::{self, PageTask};
 use crate::document::{self, Kind, Limits};
@@ -38,6 +39,8 @@ pub(super) enum Task {
         /// How many times it may grow.
         grow: u32,
     },
+    /// Length and loudness of a recording.
+    Sound,
     /// A document as Markdown.
     Document {
         /// What it is.
@@ -58,6 +61,7 @@ pub fn decode(task: &str, input: &mut dyn Read) -> Result<Vec<u8>, String> {
     input.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
     match task {
         Task::Page(task) => browser::parse_page(&task, &bytes),
+        Task::Sound => sound::heard(&bytes),
         Task::Picture => picture::shrunk(&bytes),
         Task::Square { edge } => picture::squared(&bytes, edge),
         Task::Pixels { width, height, grow } => picture::unpacked(&bytes, (width, height), grow),

@@ -21,6 +21,8 @@ pub enum Scope {
     Snapshots,
     /// In the todo list.
     Todo,
+    /// In the preview.
+    Preview,
     /// In a dialog, a list to pick from, or the viewer.
     Dialog,
     /// In a line of text that is being typed: keys are text.
@@ -38,6 +40,7 @@ impl Scope {
             Self::Trace => &[Self::Trace, Self::Pane, Self::Global],
             Self::Snapshots => &[Self::Snapshots, Self::Pane, Self::Global],
             Self::Todo => &[Self::Todo, Self::Pane, Self::Global],
+            Self::Preview => &[Self::Preview, Self::Pane, Self::Global],
             Self::Dialog => &[Self::Dialog, Self::Global],
             Self::Text => &[Self::Text],
         }
@@ -53,6 +56,7 @@ impl Scope {
             Self::Trace => "Trace",
             Self::Snapshots => "Snapshots",
             Self::Todo => "Todo",
+            Self::Preview => "Preview",
             Self::Dialog => "Dialogs and lists",
             Self::Text => "A line of text",
         }
@@ -67,6 +71,7 @@ pub enum Action {
     ShowTrace,
     ShowSnapshots,
     ShowTodo,
+    ShowPreview,
     FocusNext,
     FocusPrevious,
     Palette,
@@ -123,6 +128,10 @@ pub enum Action {
     DiffMarked,
     ToggleTree,
 
+    NextPage,
+    PreviousPage,
+    Save,
+
     Confirm,
     Dismiss,
     NextChoice,
@@ -168,6 +177,7 @@ pub const TABLE: &[ActionRow] = &[
     row(Scope::Global, Action::ShowTrace, "show_trace", &["f3", "alt+3"], "trace", "Show the tool trace"),
     row(Scope::Global, Action::ShowSnapshots, "show_snapshots", &["f4", "alt+4"], "snapshots", "Show the snapshots"),
     row(Scope::Global, Action::ShowTodo, "show_todo", &["f6", "alt+6"], "todo", "Show the todo list"),
+    row(Scope::Global, Action::ShowPreview, "show_preview", &["f7", "alt+7"], "preview", "Show what was made: pages, slides, pictures, recordings, documents"),
     row(Scope::Global, Action::FocusNext, "focus_next", &["tab"], "next pane", "Move to the next pane on the screen"),
     row(Scope::Global, Action::FocusPrevious, "focus_previous", &["shift+tab"], "previous pane", "Move to the previous pane on the screen"),
     row(Scope::Global, Action::Palette, "palette", &["ctrl+p"], "commands", "Find a command by typing a part of it"),
@@ -207,7 +217,7 @@ pub const TABLE: &[ActionRow] = &[
     row(Scope::Pane, Action::SearchPrevious, "search_previous", &["shift+n"], "previous", "Go to the previous place found"),
     row(Scope::Pane, Action::Copy, "copy", &["y"], "copy", "Copy what is selected"),
     row(Scope::Pane, Action::CopyHostPath, "copy_host_path", &["shift+y"], "copy path", "Copy the path on this machine of the file that is named there"),
-    row(Scope::Pane, Action::OpenOutside, "open_outside", &["o"], "pager", "Open what is selected in the pager"),
+    row(Scope::Pane, Action::OpenOutside, "open_outside", &["o"], "outside", "Open what is selected in the pager; in the preview with the program for it"),
     row(Scope::Pane, Action::Fold, "fold", &["f"], "fold", "Fold or unfold what is selected"),
 
     row(Scope::Trace, Action::EndCall, "end_call", &["x"], "end it", "End the running call or the background job; the turn goes on"),
@@ -223,6 +233,10 @@ pub const TABLE: &[ActionRow] = &[
     row(Scope::Snapshots, Action::Mark, "mark", &["space"], "mark", "Mark the snapshot for a comparison"),
     row(Scope::Snapshots, Action::DiffMarked, "diff_marked", &["d"], "diff marked", "Compare the two marked snapshots"),
     row(Scope::Snapshots, Action::ToggleTree, "toggle_tree", &["t"], "tree", "Switch between timeline and tree"),
+
+    row(Scope::Preview, Action::NextPage, "next_page", &["right", "n", "l"], "next", "Go to the next slide, or the next picture of a page"),
+    row(Scope::Preview, Action::PreviousPage, "previous_page", &["left", "p", "h"], "previous", "Go to the slide or picture before"),
+    row(Scope::Preview, Action::Save, "save", &["s"], "save", "Copy what is selected to this machine: a file, a deck, the folder of a page"),
 
     row(Scope::Dialog, Action::Confirm, "confirm", &["enter"], "yes", "Do it"),
     row(Scope::Dialog, Action::Dismiss, "dismiss", &["esc", "q"], "close", "Close without doing it"),

@@ -19,6 +19,7 @@ use super::pane::cell::NoticeKind;
 use super::pane::chat::ChatState;
 use super::pane::completion::Completion;
 use super::pane::composer::Composer;
+use super::pane::preview::PreviewState;
 use super::pane::snapshots::SnapshotsState;
 use super::pane::todo::TodoState;
 use super::pane::trace::TraceState;
@@ -38,6 +39,7 @@ mod key;
 mod msg;
 mod net;
 mod place;
+mod preview;
 mod python;
 mod voice;
 
@@ -75,6 +77,8 @@ pub struct App {
     pub snapshots: SnapshotsState,
     /// The todo list.
     pub todo: TodoState,
+    /// What was made.
+    pub preview: PreviewState,
     /// The composer.
     pub composer: Composer,
     /// What has the focus.
@@ -141,6 +145,7 @@ impl App {
             pictures: options.pictures.clone(),
             snapshots: SnapshotsState::new(),
             todo: TodoState::new(),
+            preview: PreviewState::new(options.previews.clone(), options.pictures.clone()),
             composer: Composer::new(),
             focus: Focus::Composer,
             modal: None,
@@ -213,6 +218,10 @@ impl App {
                 Vec::new()
             }
             Msg::PictureMade => Vec::new(),
+            Msg::Previewed(answer) => {
+                self.preview.answered(answer);
+                Vec::new()
+            }
             Msg::Voice(number, event) => {
                 self.on_voice(number, event);
                 Vec::new()
@@ -301,6 +310,7 @@ impl App {
             PaneId::Trace => &self.trace,
             PaneId::Snapshots => &self.snapshots,
             PaneId::Todo => &self.todo,
+            PaneId::Preview => &self.preview,
         }
     }
 
@@ -310,14 +320,13 @@ impl App {
             PaneId::Trace => &mut self.trace,
             PaneId::Snapshots => &mut self.snapshots,
             PaneId::Todo => &mut self.todo,
+            PaneId::Preview => &mut self.preview,
         }
     }
 
     /// The pane that has a dialog open.
     pub fn dialog(&self) -> Option<PaneId> {
-        [PaneId::Chat, PaneId::Trace, PaneId::Snapshots, PaneId::Todo]
-            .into_iter()
-            .find(|pane| self.pane(*pane).overlay().is_some())
+        PaneId::ALL.into_iter().find(|pane| self.pane(*pane).overlay().is_some())
     }
 
     /// Where keys are looked up now.
@@ -341,7 +350,7 @@ impl App {
     fn on_event(&mut self, event: &Event) -> Vec<UiEffect> {
         let now = self.now_ms;
         self.activity.apply(event, now);
-        for pane in [PaneId::Chat, PaneId::Trace, PaneId::Snapshots, PaneId::Todo] {
+        for pane in PaneId::ALL {
             self.pane_mut(pane).apply(event, now);
         }
         if matches!(&self.modal, Some(Modal::TypeIn(line)) if !self.trace.is_running(line.call())) {

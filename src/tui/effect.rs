@@ -16,6 +16,17 @@ pub enum ViewSource {
     File(PathBuf),
     /// A text that is already there, sanitized.
     Text(String),
+    /// The same, drawn as replies are.
+    Markdown(String),
+}
+
+/// Something that a program of the user's opens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outside {
+    /// An address of the web.
+    Address(String),
+    /// A file or folder: a path under the mount, or on the host.
+    File(PathBuf),
 }
 
 /// Something that `update` wants done.
@@ -50,8 +61,19 @@ pub enum UiEffect {
     ShowPictures {
         /// The pictures, as paths under the mount.
         paths: Vec<String>,
+        /// What they are called, clean; none where their names say it.
+        labels: Vec<String>,
         /// The one to begin with.
         at: usize,
+    },
+    /// Open something with the user's program for it, or say where it is where there is none.
+    OpenOutside(Outside),
+    /// Put a command into the composer, to be completed and sent.
+    Command {
+        /// Its name, without the slash.
+        name: String,
+        /// Its first word, as it is.
+        argument: String,
     },
     /// One line of news above the composer, until the next key.
     Notice(String),

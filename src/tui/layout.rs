@@ -1,6 +1,6 @@
 //! Who gets which cells. Pure: sizes in, rectangles out.
 //!
-//! From 120 columns chat, trace and snapshots stand side by side, from 200 the todo list joins them; below 120 one pane
+//! From 120 columns chat, trace and snapshots stand side by side, from 200 todo list and preview join them; below 120 one pane
 //! is shown. When rows are few, the title row and the hints go first, then the rule and the activity; the composer and
 //! the last rows of the pane stay.
 
@@ -143,7 +143,12 @@ pub fn compute(size: Size, shown: PaneId, zoomed: Option<PaneId>, composer_rows:
     if third_column {
         let third = right + right_width;
         layout.verticals.push(row(top, full, third, 1));
-        layout.panes.push(place(PaneId::Todo, row(top, full, third + 1, size.width - third - 1), true));
+        let (left, width) = (third + 1, size.width - third - 1);
+        let todo_rows = (full * 35 / 100).max(3).min(full.saturating_sub(2));
+        layout.panes.push(place(PaneId::Todo, row(top, todo_rows, left, width), true));
+        layout.horizontals.push(row(top + todo_rows, 1, left, width));
+        let rest = full.saturating_sub(todo_rows + 1);
+        layout.panes.push(inset(PaneId::Preview, row(top + todo_rows + 1, rest, left, width)));
     }
     layout.body.height = full;
     layout
@@ -174,11 +179,11 @@ mod tests {
     }
 
     #[test]
-    fn three_panes_from_120_columns_four_from_200() {
+    fn three_panes_from_120_columns_five_from_200() {
         let panes = |width| at(width, 36).panes.iter().map(|place| place.pane).collect::<Vec<_>>();
         assert_eq!(panes(119), [PaneId::Chat]);
         assert_eq!(panes(120), [PaneId::Chat, PaneId::Trace, PaneId::Snapshots]);
-        assert_eq!(panes(200), [PaneId::Chat, PaneId::Trace, PaneId::Snapshots, PaneId::Todo]);
+        assert_eq!(panes(200), PaneId::ALL);
         let zoomed = compute(Size { width: 200, height: 50 }, PaneId::Chat, Some(PaneId::Trace), 1);
         assert_eq!(zoomed.panes.len(), 1);
     }

@@ -24,6 +24,7 @@ pub mod layout;
 pub mod output;
 pub mod pane;
 pub mod picture;
+pub mod preview;
 pub mod qr;
 pub mod remote;
 pub mod run;
@@ -37,6 +38,7 @@ pub mod voice;
 pub use run::run;
 
 use picture::{PictureFiles, PicturePlan};
+use preview::PreviewFiles;
 use remote::SshPlace;
 use voice::VoiceServices;
 
@@ -58,6 +60,8 @@ pub struct TuiOptions {
     pub picture_files: PictureFiles,
     /// How this machine was reached, over SSH.
     pub ssh: Option<SshPlace>,
+    /// Looks at what was made.
+    pub preview_files: PreviewFiles,
     /// Records and understands speech.
     pub voice: VoiceServices,
     /// A message to send at once.

@@ -70,6 +70,7 @@ fn new_app(options: &TuiOptions) -> Result<App, TuiError> {
         context_window: options.context_window,
         ssh: options.ssh.clone(),
         pictures: Pictures::new(options.picture_files.clone(), options.picture_plan.drawn, options.picture_plan.depth),
+        previews: options.preview_files.clone(),
     };
     App::new(&app_options, options.clock.now())
 }
@@ -204,6 +205,9 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
         }
         self.frames.drawn(self.now_ms());
         self.make_pictures();
+        if let Some(job) = self.app.preview.next_job() {
+            self.job(move || Msg::Previewed(job()));
+        }
     }
 
     /// The engine still has to close the turn; nothing is drawn any more.
@@ -272,7 +276,8 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
                         Err(error) => Msg::Notice(format!("cannot read {}: {error}", file.display())),
                     });
                 }
-                UiEffect::View { title, source: ViewSource::Text(text) } => {
+                UiEffect::OpenOutside(target) => self.open_outside(target),
+                UiEffect::View { title, source: ViewSource::Text(text) | ViewSource::Markdown(text) } => {
                     let _ = self.jobs.0.send(Msg::View(title, text));
                 }
                 UiEffect::Attach(look, paths) => {
@@ -324,6 +329,7 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
                 | UiEffect::TypeInto { .. }
                 | UiEffect::Focus(_)
                 | UiEffect::CopyHostPath(_)
+                | UiEffect::Command { .. }
                 | UiEffect::Leave => {}
             }
         }

@@ -10,6 +10,7 @@ pub enum Slash {
     Trace,
     Snapshots,
     Todo,
+    Preview,
     Undo,
     Redo,
     Snapshot,
@@ -85,6 +86,7 @@ pub const TABLE: &[SlashRow] = &[
     row(Slash::Trace, "trace", Argument::No, "Show the tool trace"),
     row(Slash::Snapshots, "snapshots", Argument::No, "Show the snapshots"),
     row(Slash::Todo, "todo", Argument::No, "Show the todo list"),
+    row(Slash::Preview, "preview", Argument::Optional("[N]"), "Show what was made, or the thing of a number"),
     row(Slash::Setup, "setup", Argument::No, "Change models, keys and endpoints"),
     row(Slash::Quit, "quit", Argument::No, "Save everything and quit"),
 ];

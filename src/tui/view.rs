@@ -232,6 +232,9 @@ fn hints(app: &App) -> Vec<Action> {
             if !app.layout.wide && app.todo.summary().is_some() {
                 hints.push(Action::ShowTodo);
             }
+            if !app.layout.wide && app.preview.summary().is_some() {
+                hints.push(Action::ShowPreview);
+            }
             hints.extend([Action::Palette, Action::Help]);
             return hints;
         }
@@ -255,6 +258,7 @@ fn hint_words(app: &App, action: Action) -> Option<(String, String)> {
         Action::ShowTrace => app.trace.summary(),
         Action::ShowSnapshots => app.snapshots.summary(),
         Action::ShowTodo => app.todo.summary(),
+        Action::ShowPreview => app.preview.summary(),
         _ => None,
     };
     let word = action.row().short;

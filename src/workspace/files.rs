@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::OsStringExt as _;
+use std::time::SystemTime;
 
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, RenameFlags, Stat, Uid};
 use rustix::io::Errno;
@@ -47,6 +48,12 @@ impl Workspace {
         let fd = self.open_followed(path, OFlags::PATH, "look at")?;
         let stat = rustix::fs::fstat(&fd).map_err(|error| io_error("look at", path, error))?;
         Ok(entry(&stat))
+    }
+
+    /// When what a path leads to was changed, where the system tells it.
+    pub fn modified(&self, path: &ConfinedPath) -> Result<Option<SystemTime>, WorkspaceError> {
+        let fd = self.open_followed(path, OFlags::PATH, "look at")?;
+        Ok(File::from(fd).metadata().ok().and_then(|metadata| metadata.modified().ok()))
     }
 
     /// Opens a regular file for reading. A pipe does not block, and anything but a regular file is refused.

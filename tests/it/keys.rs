@@ -12,6 +12,7 @@ use okcvm::support::clock::FixedClock;
 use okcvm::tui::input::{FakeSource, Input};
 use okcvm::tui::output::{MemorySink, Sink};
 use okcvm::tui::picture::{PictureFiles, PicturePlan};
+use okcvm::tui::preview::PreviewFiles;
 use okcvm::tui::run::{Signals, run_with};
 use okcvm::tui::terminal::Screen;
 use okcvm::tui::voice::VoiceServices;
@@ -38,6 +39,7 @@ fn options(history_file: Option<PathBuf>) -> TuiOptions {
         ssh: None,
         picture_plan: PicturePlan::default(),
         picture_files: PictureFiles::none(),
+        preview_files: PreviewFiles::none(),
         voice: VoiceServices::none("none here"),
         clock: Arc::new(FixedClock(wall)),
         history_file,

@@ -36,6 +36,7 @@ mod media;
 mod model;
 mod model_shapes;
 mod pictures;
+mod preview;
 mod project;
 mod python;
 mod read_file;

@@ -11,6 +11,7 @@ use okcvm::tui::attach::Pending;
 use okcvm::tui::complete::{Answer, Place, Row};
 use okcvm::tui::effect::UiEffect;
 use okcvm::tui::picture::Pictures;
+use okcvm::tui::preview::PreviewFiles;
 use okcvm::tui::theme::Theme;
 use okcvm::tui::view;
 use ratatui::Terminal;
@@ -40,6 +41,7 @@ impl Stage {
             context_window: Some(100_000),
             ssh: None,
             pictures: Pictures::default(),
+            previews: PreviewFiles::none(),
         };
         let mut stage = Self { app: App::new(&options, wall()).expect("application"), now: 0 };
         stage.tell(started("bubblewrap", "off"));

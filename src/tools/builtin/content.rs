@@ -4,13 +4,13 @@ use crate::document::{self, Kind};
 use crate::support::encoding::Form;
 
 /// Bytes that tell what a file is.
-pub(super) const START: usize = 1 << 20;
+pub(in crate::tools) const START: usize = 1 << 20;
 /// Bytes in which the marks of known formats stand.
 const MAGIC: usize = 4 << 10;
 
 /// What a file holds.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Content {
+pub(in crate::tools) enum Content {
     /// Nothing.
     Empty,
     /// A picture that can be decoded.
@@ -25,7 +25,7 @@ pub(super) enum Content {
 
 impl Content {
     /// By its first [`START`] bytes. `whole` says that there are no more.
-    pub(super) fn of(start: &[u8], whole: bool, name: &str) -> Self {
+    pub(in crate::tools) fn of(start: &[u8], whole: bool, name: &str) -> Self {
         if start.is_empty() {
             return Self::Empty;
         }

@@ -1,7 +1,7 @@
 //! THE TABLE: the 24 tools of the contract, one row each. The code of a family lies in a file beside it.
 
 mod browser;
-mod content;
+pub(super) mod content;
 mod data;
 mod deploy;
 mod edit_file;
@@ -43,10 +43,6 @@ pub enum Code {
 
 const fn built(name: &'static str, make: fn() -> Arc<dyn Tool>) -> Row {
     Row { name, code: Code::Built(make) }
-}
-
-const fn not_built(name: &'static str) -> Row {
-    Row { name, code: Code::NotBuilt("not built yet") }
 }
 
 /// Every tool of the contract.

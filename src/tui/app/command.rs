@@ -110,6 +110,7 @@ impl App {
             Slash::Trace => self.act(Action::ShowTrace),
             Slash::Snapshots => self.act(Action::ShowSnapshots),
             Slash::Todo => self.act(Action::ShowTodo),
+            Slash::Preview => self.preview_of(argument),
             Slash::Jobs => {
                 if self.trace.select_jobs() {
                     self.show(PaneId::Trace);

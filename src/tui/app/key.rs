@@ -6,7 +6,7 @@ use crate::protocol::Op;
 use crate::tui::Exit;
 use crate::tui::action::{Action, Scope};
 use crate::tui::chord::Chord;
-use crate::tui::effect::{UiEffect, ViewSource};
+use crate::tui::effect::{Outside, UiEffect, ViewSource};
 use crate::tui::pane::apply::ApplyView;
 use crate::tui::pane::composer::DOUBLE_PRESS;
 use crate::tui::pane::palette::{Choice, Outcome, Palette};
@@ -46,6 +46,8 @@ impl App {
                 None if is_question(key) => self.act(Action::Help),
                 None => {
                     if let Some(Modal::Viewer(viewer) | Modal::Apply(ApplyView { viewer, .. })) = &mut self.modal {
+                        viewer.key(key);
+                    } else if let Some(Modal::Picture(viewer)) = &mut self.modal {
                         viewer.key(key);
                     }
                     Vec::new()
@@ -204,6 +206,7 @@ impl App {
             Action::ShowTrace => self.show(PaneId::Trace),
             Action::ShowSnapshots => self.show(PaneId::Snapshots),
             Action::ShowTodo => self.show(PaneId::Todo),
+            Action::ShowPreview => self.show(PaneId::Preview),
             Action::FocusNext => self.move_focus(true),
             Action::FocusPrevious => self.move_focus(false),
             Action::Palette => self.modal = Some(Modal::Palette(Palette::new(self.scope(), &self.keymap))),
@@ -303,14 +306,22 @@ impl App {
             match effect {
                 UiEffect::Notice(text) => self.say(&text),
                 UiEffect::TypeInto { call, tool } => self.modal = Some(Modal::TypeIn(TypeIn::new(call, tool))),
-                UiEffect::ShowPictures { paths, at } => {
-                    self.modal = PictureViewer::new(self.pictures.clone(), paths, at).map(Modal::Picture);
+                UiEffect::ShowPictures { paths, labels, at } => {
+                    let viewer = PictureViewer::new(self.pictures.clone(), paths, at);
+                    self.modal = viewer.map(|viewer| Modal::Picture(viewer.called(labels)));
+                }
+                UiEffect::Command { name, argument } => self.begin_command(&name, &argument),
+                UiEffect::OpenOutside(Outside::File(path)) => {
+                    outer.push(UiEffect::OpenOutside(Outside::File(self.on_host(&path))));
                 }
                 UiEffect::Focus(pane) => self.show(pane),
                 UiEffect::Leave => self.leave(),
                 UiEffect::CopyHostPath(text) => outer.extend(self.copy_host_path(&text)),
                 UiEffect::View { title, source: ViewSource::Text(text) } => {
                     self.modal = Some(Modal::Viewer(Viewer::of_text(title, &text)));
+                }
+                UiEffect::View { title, source: ViewSource::Markdown(text) } => {
+                    self.modal = Some(Modal::Viewer(Viewer::of_markdown(title, text, self.theme)));
                 }
                 UiEffect::Quit(exit) => outer.extend(self.begin_exit(exit)),
                 other => outer.push(other),
@@ -327,7 +338,7 @@ impl App {
         }
     }
 
-    fn leave(&mut self) {
+    pub(super) fn leave(&mut self) {
         self.focus = Focus::Composer;
         self.shown = PaneId::Chat;
         self.zoomed = None;
@@ -339,11 +350,15 @@ impl App {
         if self.zoomed.is_some_and(|zoomed| zoomed != pane) {
             self.zoomed = None;
         }
+        if pane == PaneId::Preview {
+            self.preview.look_again();
+        }
         let already = self.layout.place(pane).is_some();
         self.shown = pane;
         if self.layout.area.width >= crate::tui::layout::THREE_PANES && !already {
             // Where it has no place of its own, it takes the whole body.
-            let has_place = pane != PaneId::Todo || self.layout.area.width >= crate::tui::layout::THREE_COLUMNS;
+            let has_place = !matches!(pane, PaneId::Todo | PaneId::Preview)
+                || self.layout.area.width >= crate::tui::layout::THREE_COLUMNS;
             self.zoomed = (!has_place).then_some(pane);
         }
         self.focus = match (pane, self.focus) {

@@ -15,6 +15,7 @@ use crate::tui::pane::picture::PictureViewer;
 use crate::tui::pane::type_in::TypeIn;
 use crate::tui::pane::viewer::Viewer;
 use crate::tui::picture::Pictures;
+use crate::tui::preview::{Answer as Previewed, PreviewFiles};
 use crate::tui::remote::SshPlace;
 use crate::tui::theme::Theme;
 use crate::tui::voice::VoiceEvent;
@@ -46,6 +47,8 @@ pub enum Msg {
     NotSent(Op, String),
     /// What became of a recording or a file of this number.
     Voice(u32, VoiceEvent),
+    /// What the preview asked for was found.
+    Previewed(Previewed),
     /// A picture is there, or something of it.
     PictureMade,
     /// One line of news.
@@ -151,4 +154,6 @@ pub struct AppOptions {
     pub ssh: Option<SshPlace>,
     /// The pictures of the session.
     pub pictures: Pictures,
+    /// Looks at what was made.
+    pub previews: PreviewFiles,
 }

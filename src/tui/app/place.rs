@@ -13,6 +13,7 @@ impl App {
     /// Fits everything to an area, just before it is drawn.
     pub fn prepare(&mut self, area: Rect) {
         self.pictures.begin_frame();
+        self.preview.begin_frame();
         let size = Size { width: area.width, height: area.height };
         let width = if size.width >= layout::THREE_PANES && self.zoomed.is_none() {
             self.layout.composer.width

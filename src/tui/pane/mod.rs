@@ -27,6 +27,7 @@ pub mod line_input;
 pub(crate) mod list;
 pub mod palette;
 pub mod picture;
+pub mod preview;
 pub mod sandbox;
 pub mod scroll;
 pub mod sessions;
@@ -51,6 +52,13 @@ pub enum PaneId {
     Snapshots,
     /// The todo list.
     Todo,
+    /// What was made.
+    Preview,
+}
+
+impl PaneId {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Chat, Self::Trace, Self::Snapshots, Self::Todo, Self::Preview];
 }
 
 /// What drawing needs to know beside the state.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ratatui::Frame;
+use ratatui::crossterm::event::{KeyCode, KeyEvent};
 use ratatui::layout::{Rect, Size};
 use ratatui::text::{Line, Span};
 
@@ -35,7 +36,7 @@ pub fn name_of(path: &str) -> String {
 }
 
 /// What is said of a picture beside its name.
-fn words(view: &View, drawn: bool) -> String {
+pub fn words(view: &View, drawn: bool) -> String {
     match view {
         View::Loading => "loading".to_owned(),
         View::Failed(why) => format!("not shown: {}", sanitize::line(why)),
@@ -200,6 +201,8 @@ impl Strip {
 pub struct PictureViewer {
     pictures: Pictures,
     paths: Vec<String>,
+    /// What they are called instead of their names; empty where those say it.
+    labels: Vec<String>,
     at: usize,
     lines: Arc<[Line<'static>]>,
     said: String,
@@ -209,12 +212,19 @@ impl PictureViewer {
     /// A viewer of these pictures that begins with one of them; `None` without any.
     pub fn new(pictures: Pictures, paths: Vec<String>, at: usize) -> Option<Self> {
         let at = at.min(paths.len().checked_sub(1)?);
-        Some(Self { pictures, paths, at, lines: Arc::from([]), said: String::new() })
+        Some(Self { pictures, paths, labels: Vec::new(), at, lines: Arc::from([]), said: String::new() })
+    }
+
+    /// The same with other names, clean.
+    #[must_use]
+    pub fn called(self, labels: Vec<String>) -> Self {
+        Self { labels, ..self }
     }
 
     /// The name, and which one of how many it is.
     pub fn title(&self, theme: Theme) -> (String, String) {
-        let name = format!("{}{}{}", name_of(&self.paths[self.at]), theme.glyphs().separator, self.said);
+        let name = self.labels.get(self.at).cloned().unwrap_or_else(|| name_of(&self.paths[self.at]));
+        let name = format!("{name}{}{}", theme.glyphs().separator, self.said);
         (name, format!("{} of {}", self.at + 1, self.paths.len()))
     }
 
@@ -226,6 +236,17 @@ impl PictureViewer {
             Action::PreviousChoice | Action::DialogUp | Action::DialogPageUp => self.at.saturating_sub(1),
             _ => self.at,
         };
+    }
+
+    /// Takes a key that has no action in lists.
+    pub fn key(&mut self, key: KeyEvent) {
+        match key.code {
+            KeyCode::Char('n') => self.action(Action::NextChoice),
+            KeyCode::Char('p') => self.action(Action::PreviousChoice),
+            KeyCode::Char('g') | KeyCode::Home => self.at = 0,
+            KeyCode::Char('G') | KeyCode::End => self.at = self.paths.len() - 1,
+            _ => {}
+        }
     }
 
     /// The rows for the picture; the last one says what the keys are.

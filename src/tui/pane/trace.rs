@@ -330,7 +330,7 @@ impl TraceState {
     fn outside(&self) -> Vec<UiEffect> {
         let (title, text) = match self.subject() {
             Some(Subject::Call(call)) if !call.pictures.is_empty() && self.viewer.is_none() => {
-                return vec![UiEffect::ShowPictures { paths: call.pictures.clone(), at: 0 }];
+                return vec![UiEffect::ShowPictures { paths: call.pictures.clone(), labels: Vec::new(), at: 0 }];
             }
             Some(Subject::Call(call)) => {
                 if let Some(path) = call.spill.as_ref().filter(|path| path.is_file()) {

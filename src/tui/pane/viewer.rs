@@ -9,6 +9,7 @@ use ratatui::text::{Line, Span};
 
 use crate::tui::action::Action;
 use crate::tui::text::wrap::{self, Indent};
+use crate::tui::text::{highlight, markdown};
 use crate::tui::theme::Theme;
 
 use super::DrawContext;
@@ -31,6 +32,8 @@ pub struct Viewer {
     missed: bool,
     /// What is said first in the last row.
     foot: Option<&'static str>,
+    /// Markdown that is drawn for the width, and what it was drawn for.
+    markdown: Option<(String, Theme, (u16, u64))>,
 }
 
 impl Viewer {
@@ -54,7 +57,13 @@ impl Viewer {
             visible: Vec::new(),
             missed: false,
             foot: None,
+            markdown: None,
         }
+    }
+
+    /// A viewer of clean Markdown, drawn as replies are.
+    pub fn of_markdown(title: String, text: String, theme: Theme) -> Self {
+        Self { markdown: Some((text, theme, (0, 0))), ..Self::of_lines(title, Vec::new(), 2) }
     }
 
     /// Says something in the last row, before the keys.
@@ -164,6 +173,12 @@ impl Viewer {
     /// Wraps what is in view.
     pub fn prepare(&mut self, area: Rect) {
         self.width = area.width.max(1);
+        if let Some((text, theme, made_for)) = &mut self.markdown
+            && *made_for != (self.width, highlight::generation())
+        {
+            *made_for = (self.width, highlight::generation());
+            self.lines = markdown::render(text, self.width, *theme);
+        }
         self.height = usize::from(area.height.saturating_sub(1)).max(1);
         if self.query.is_empty() {
             self.top = self.top.min(self.limit());

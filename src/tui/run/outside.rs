@@ -9,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::Loop;
 use crate::support::host_command::{self, HostCommand};
 use crate::tui::app::Msg;
+use crate::tui::effect::Outside;
 use crate::tui::frame::Urgency;
 use crate::tui::input::EventSource;
 use crate::tui::output::Sink;
@@ -42,6 +43,27 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
         };
         let _ = self.jobs.0.send(Msg::Notice(words));
         Ok(false)
+    }
+
+    /// Opens something with the user's program for it, which goes on by itself; says where it is where there is none.
+    pub(super) fn open_outside(&self, target: Outside) {
+        let jobs = self.jobs.0.clone();
+        let (argument, shown) = match target {
+            Outside::Address(url) => (url.clone().into(), url),
+            Outside::File(path) => (path.clone().into_os_string(), path.display().to_string()),
+        };
+        let Some(opener) = host_command::opener() else {
+            // Over SSH, or without a desktop, only the user's own machine can show it.
+            let _ = jobs.send(Msg::Notice(format!("no program opens it here: {shown}")));
+            return;
+        };
+        tokio::spawn(async move {
+            let words = match opener.launch(&argument).await {
+                Ok(()) => format!("opened {shown}"),
+                Err(error) => format!("{} did not open it ({error}): {shown}", opener.name()),
+            };
+            let _ = jobs.send(Msg::Notice(words));
+        });
     }
 
     /// Stops the program as Ctrl+Z does, with the terminal as it was, until the shell goes on with it.

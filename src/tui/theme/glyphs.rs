@@ -73,6 +73,8 @@ pub struct Glyphs {
     pub down: &'static str,
     /// The spinner's four frames.
     pub spinner: [&'static str; 4],
+    /// Heights within a cell, from none to all of it.
+    pub levels: &'static [&'static str],
     /// The snapshot graph.
     pub graph: GraphGlyphs,
     /// Tables.
@@ -102,6 +104,7 @@ pub(super) static UNICODE: Glyphs = Glyphs {
     up: "↑",
     down: "↓",
     spinner: ["◐", "◓", "◑", "◒"],
+    levels: &[" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
     graph: GraphGlyphs { vertical: "│", right: "├", corner_down: "╮", corner_up: "╯", line: "─" },
     table: TableGlyphs { vertical: "│", horizontal: "─", cross: "┼" },
 };
@@ -129,6 +132,7 @@ pub(super) static ASCII: Glyphs = Glyphs {
     up: "^",
     down: "v",
     spinner: ["*", "+", "*", "x"],
+    levels: &[" ", "_", "="],
     graph: GraphGlyphs { vertical: "|", right: "|", corner_down: "\\", corner_up: "/", line: "-" },
     table: TableGlyphs { vertical: "|", horizontal: "-", cross: "+" },
 };

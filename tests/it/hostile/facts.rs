@@ -10,6 +10,7 @@ use okcvm::tui::effect::{UiEffect, ViewSource};
 use okcvm::tui::output::MemorySink;
 use okcvm::tui::pane::sandbox::SandboxQuestion;
 use okcvm::tui::picture::Pictures;
+use okcvm::tui::preview::PreviewFiles;
 use okcvm::tui::terminal::Screen;
 use okcvm::tui::theme::Theme;
 use okcvm::tui::view;
@@ -190,6 +191,7 @@ impl Stage {
             context_window: None,
             ssh: None,
             pictures: Pictures::default(),
+            previews: PreviewFiles::none(),
         };
         let wall = "2026-11-22T12:00:00+00:00[UTC]".parse().expect("a time");
         let sink = MemorySink::new(width, height);

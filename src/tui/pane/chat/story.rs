@@ -256,7 +256,7 @@ impl ChatState {
             strips.flat_map(Strip::paths).map(str::to_owned).collect()
         };
         let before = strips(&self.cells[..self.selected.unwrap_or(0).min(self.cells.len())]);
-        vec![UiEffect::ShowPictures { paths: strips(&self.cells), at: before.len() }]
+        vec![UiEffect::ShowPictures { paths: strips(&self.cells), labels: Vec::new(), at: before.len() }]
     }
 
     pub(super) fn welcome(&mut self) {
