@@ -20,6 +20,7 @@ mod sandbox_choice;
 pub mod screen;
 pub mod session;
 pub mod setup_services;
+mod shots;
 pub mod snapshot;
 pub mod spec_command;
 pub mod tool;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use image::RgbaImage;
 use tokio::runtime::Handle;
 
+use super::shots::{SHOT, Shots};
 use crate::protocol::KEPT_PICTURE;
 use crate::sandbox::{Decoder, Encoded, LazySandbox};
 use crate::session::blob;
@@ -20,15 +21,31 @@ const LARGEST: u64 = 64 << 20;
 
 /// The pictures below this workspace of a session and in the folder of its long texts, which may be made only later.
 /// Within a Tokio runtime.
-pub(super) fn files(work: PathBuf, spill: PathBuf, mount: String, sandbox: &LazySandbox) -> PictureFiles {
-    let (sandbox, runtime) = (sandbox.clone(), Handle::current());
+pub(super) fn files(
+    work: PathBuf,
+    spill: PathBuf,
+    mount: String,
+    sandbox: &LazySandbox,
+    shots: &Shots,
+) -> PictureFiles {
+    let (sandbox, shots, runtime) = (sandbox.clone(), shots.clone(), Handle::current());
     PictureFiles::new(move |path, known, wanted| {
+        let decoder = sandbox.decoder();
+        if path.starts_with(SHOT) {
+            let bytes = shots.bytes(path).ok_or("it is an old one and not kept")?;
+            let stamp = Stamp { modified: None, bytes: bytes.len() as u64 };
+            // Its name is its content's.
+            return match known {
+                Some(known) if known == stamp => Ok(PictureFile::Unchanged),
+                _ => unpacked(&runtime, &decoder, stamp, Encoded::Bytes(bytes.to_vec()), wanted),
+            };
+        }
         let opened = match path.strip_prefix(KEPT_PICTURE) {
             Some(hash) => open_kept(&spill, hash, known)?,
             None => open(&work, &mount, path, known)?,
         };
         let Some((stamp, file)) = opened else { return Ok(PictureFile::Unchanged) };
-        unpacked(&runtime, &sandbox.decoder(), stamp, file, wanted)
+        unpacked(&runtime, &decoder, stamp, Encoded::File(file), wanted)
     })
 }
 
@@ -36,11 +53,11 @@ fn unpacked(
     runtime: &Handle,
     decoder: &Decoder,
     stamp: Stamp,
-    file: File,
+    encoded: Encoded,
     wanted: Wanted,
 ) -> Result<PictureFile, String> {
     let room = (wanted.width, wanted.height);
-    let made = runtime.block_on(pixels(decoder, Encoded::File(file), room, wanted.grow))?;
+    let made = runtime.block_on(pixels(decoder, encoded, room, wanted.grow))?;
     let pixels = RgbaImage::from_raw(made.shown.0, made.shown.1, made.rgba).ok_or("its reader gave no answer")?;
     Ok(PictureFile::Read { stamp, size: made.size, pixels })
 }

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
+use super::shots::Shots;
 use crate::sandbox::LazySandbox;
 use crate::tools::{Inside, Toolbox, inside};
 use crate::tui::preview::{Content, FileState, Listing, PreviewFiles, PreviewSource, Recording, Subject};
@@ -24,9 +25,9 @@ const MOST_LOOKED_AT: usize = 5_000;
 const DEEPEST: usize = 4;
 
 /// What lies below this workspace of a session, which may be made only later. Within a Tokio runtime.
-pub(super) fn files(work: PathBuf, mount: String, sandbox: &LazySandbox, tools: &Tools) -> PreviewFiles {
-    let (sandbox, tools) = (sandbox.clone(), Arc::clone(tools));
-    PreviewFiles::new(Files { work, mount, sandbox, tools, runtime: Handle::current() })
+pub(super) fn files(work: PathBuf, mount: String, sandbox: &LazySandbox, tools: &Tools, shots: &Shots) -> PreviewFiles {
+    let (sandbox, tools, shots) = (sandbox.clone(), Arc::clone(tools), shots.clone());
+    PreviewFiles::new(Files { work, mount, sandbox, tools, shots, runtime: Handle::current() })
 }
 
 /// The tools of the session, as soon as it is open.
@@ -37,6 +38,7 @@ struct Files {
     mount: String,
     sandbox: LazySandbox,
     tools: Tools,
+    shots: Shots,
     runtime: Handle,
 }
 
@@ -95,7 +97,22 @@ impl Files {
         let Some(page) = tools.deployed_page(url) else {
             return Content::Words("It is not deployed by this session now, so nothing is asked for there.".to_owned());
         };
-        let why = "pictures of pages are not made yet".to_owned();
+        // Another version of the page has another content.
+        let key = format!("{} {}", page.url, page.deployment.content);
+        if let Some(sheets) = self.shots.get(&key) {
+            return Content::Sheets(sheets);
+        }
+        let made = self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => Err("nobody looks at it any more".to_owned()),
+                made = tools.page_pictures(&page) => made,
+            }
+        });
+        let why = match made {
+            Ok(pictures) => return Content::Sheets(self.shots.keep(key, pictures)),
+            Err(why) => why,
+        };
         match page.open_index().map_err(|error| format!("its first page cannot be read: {error}")) {
             Ok(file) => match self.look_into(file, "index.html", cancel) {
                 Content::Text { text, markdown, summary, mut notes } => {

@@ -11,6 +11,7 @@ use super::project::{From, Made};
 use super::report::{Failure, Outcome};
 use super::sandbox_choice::{self, Settled};
 use super::setup_services;
+use super::shots::Shots;
 use super::transcribe;
 use super::{pictures, previews};
 use crate::config::schema::{ColourMode, LinkMode};
@@ -237,9 +238,9 @@ async fn session(
         Start::Folder(folder) => (folder.root().to_owned(), folder.mount()),
         Start::Copy(from) => (setup.loaded.paths.sessions_dir.join(from.id.as_str()), from.id.mount()),
     };
-    let tools = previews::Tools::default();
-    let preview_files = previews::files(root.join("work"), mount.clone(), &sandbox, &tools);
-    let picture_files = pictures::files(root.join("work"), root.join("spill"), mount, &sandbox);
+    let (tools, shots) = (previews::Tools::default(), Shots::default());
+    let preview_files = previews::files(root.join("work"), mount.clone(), &sandbox, &tools, &shots);
+    let picture_files = pictures::files(root.join("work"), root.join("spill"), mount, &sandbox, &shots);
     let options = TuiOptions { picture_files, preview_files, ..options };
     let (model, server) = setup.model(demo).await?;
     // The screen gets its handle first and draws; log and store are opened behind it.

@@ -16,6 +16,7 @@ mod copy;
 mod deployments;
 mod server;
 mod shelf;
+pub mod thumbnail;
 
 pub use access::AccessLog;
 pub use contents::{Contents, ContentsError, Served};

@@ -182,7 +182,8 @@ async fn answer(State(preview): State<Preview>, request: Request) -> Result<Resp
     Ok(response)
 }
 
-async fn answered(preview: &Preview, request: Request, path: &str, access: &mut SiteRequest) -> Response {
+/// What is answered, without a word in the log.
+pub(super) async fn answered(preview: &Preview, request: Request, path: &str, access: &mut SiteRequest) -> Response {
     if !preview.is_host(request.headers()) {
         return plain(StatusCode::MISDIRECTED_REQUEST, "this host is not served here\n");
     }

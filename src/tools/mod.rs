@@ -34,6 +34,7 @@ mod walls;
 pub use crate::browser::LazyProgram;
 pub use crate::kernel::python::LazyPython;
 pub use crate::kernel::{PastCell, PastEnding};
+pub use crate::preview::thumbnail::WINDOWS;
 pub use crate::sandbox::{LazySandbox, SandboxFolders};
 pub use builtin::picture::{Pixels, pixels};
 pub use decode::decode;

@@ -14,7 +14,7 @@ use okcvm::vm::{CloseTurn, Ledger, LedgerOptions};
 use serde_json::json;
 
 use super::support::endpoint::{Answer, FakeEndpoint};
-use super::support::{Terminal, TestHome, needs_bubblewrap};
+use super::support::{Terminal, TestHome, needs_browser, needs_bubblewrap};
 
 const F7: &str = "\x1b[18~";
 
@@ -209,6 +209,80 @@ fn slides_of_an_old_session_are_seen_again_page_by_page() {
     terminal.wait_until("the first one", |screen| screen.contains("A red deck, slide 1 of 2 · 64x36"));
     terminal.keys("\x1b");
     terminal.wait_for("Preview");
+    terminal.keys("\x1b");
+    terminal.wait_gone("Preview  ");
+    terminal.keys("\x03\x03");
+    assert_eq!(terminal.wait_exit(), 0);
+}
+
+#[test]
+fn a_deployed_page_is_seen_at_two_widths() {
+    if !needs_bubblewrap() || !needs_browser() {
+        return;
+    }
+    let page = "<!doctype html><title>Otters</title><style>body{background:#c04000}</style><h1>Otters</h1>";
+    let endpoint = FakeEndpoint::start([
+        write("a", "site/index.html", page),
+        Answer::calls(&[("b", "mshtools-deploy_website", json!({"type": "static", "local_dir": "site"}))]),
+        Answer::text("done"),
+    ]);
+    let home = home_for(&endpoint);
+    let mut terminal = Terminal::start(&home, &[], 100, 30);
+    terminal.wait_for("F4 snapshots 1");
+    terminal.keys("make a site\r");
+    terminal.wait_for("F4 snapshots 2");
+    terminal.wait_for("F7 preview 1");
+    terminal.keys(F7);
+    terminal.wait_until("both pictures", |screen| {
+        let labels = screen.contains("desktop, 1280x800") && screen.contains("phone, 390x844");
+        labels && screen.matches('▀').count() > 100
+    });
+    // The colour of the page is that of the picture.
+    let cell = |terminal: &mut Terminal| {
+        let screen = terminal.parsed();
+        (0..30u16).flat_map(|row| (0..100u16).map(move |column| (row, column))).any(|(row, column)| {
+            let colour = screen.cell(row, column).map(vt100::Cell::bgcolor);
+            matches!(colour, Some(vt100::Color::Rgb(red, green, blue)) if red > 150 && green < 100 && blue < 60)
+                || matches!(colour, Some(vt100::Color::Idx(index)) if [166, 130, 202].contains(&index))
+        })
+    };
+    assert!(cell(&mut terminal), "{}", terminal.screen());
+    terminal.keys("\r");
+    terminal.wait_for("Otters, desktop, 1280x800");
+    terminal.keys("n");
+    terminal.wait_for("Otters, phone, 390x844");
+    terminal.keys("\x1b");
+    terminal.wait_for("Preview");
+    terminal.keys("\x1b");
+    terminal.wait_gone("Preview  ");
+    terminal.keys("\x03\x03");
+    assert_eq!(terminal.wait_exit(), 0);
+}
+
+#[test]
+fn without_a_browser_a_deployed_page_is_its_text() {
+    if !needs_bubblewrap() {
+        return;
+    }
+    let endpoint = FakeEndpoint::start([
+        write("a", "site/index.html", "<!doctype html><title>Otters</title><h1>Sea otters</h1><p>They float.</p>"),
+        Answer::calls(&[("b", "mshtools-deploy_website", json!({"type": "static", "local_dir": "site"}))]),
+        Answer::text("done"),
+    ]);
+    let home = home_for(&endpoint);
+    home.write_config(&format!(
+        "chat:\n  model: fake-model\n  base_url: {}\n  api_key: sk-fake-key-1234\nbrowser:\n  path: /nonexistent/browser\n",
+        endpoint.base_url()
+    ));
+    let mut terminal = Terminal::start(&home, &[], 100, 30);
+    terminal.wait_for("F4 snapshots 1");
+    terminal.keys("make a site\r");
+    terminal.wait_for("F4 snapshots 2");
+    terminal.wait_for("F7 preview 1");
+    terminal.keys(F7);
+    terminal.wait_until("the text and why", |screen| {
+        screen.contains("They float.") && screen.contains("note: its text only: ")
+    });
     terminal.keys("\x1b");
     terminal.wait_gone("Preview  ");
     terminal.keys("\x03\x03");

@@ -248,7 +248,7 @@ fn output(seen: Seen, machine: &Machine) -> ToolOutput {
 
 impl Machine {
     /// What the browser needs of the session.
-    pub(super) async fn surroundings(&self) -> Result<Surroundings, ToolError> {
+    pub(in crate::tools) async fn surroundings(&self) -> Result<Surroundings, ToolError> {
         Ok(Surroundings {
             sandbox: self.sandbox().await?,
             folders: self.folders.clone(),

@@ -54,7 +54,12 @@ impl<S: Sink, E: EventSource> Loop<S, E> {
         };
         let Some(opener) = host_command::opener() else {
             // Over SSH, or without a desktop, only the user's own machine can show it.
-            let _ = jobs.send(Msg::Notice(format!("no program opens it here: {shown}")));
+            let forward = self.options.ssh.as_ref().and_then(|place| place.forward(&shown));
+            let words = match forward {
+                Some(line) => format!("open {shown} on your own machine, after: {line}"),
+                None => format!("no program opens it here: {shown}"),
+            };
+            let _ = jobs.send(Msg::Notice(words));
             return;
         };
         tokio::spawn(async move {
