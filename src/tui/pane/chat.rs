@@ -258,7 +258,7 @@ impl Pane for ChatState {
                     Some(url) => {
                         let forward = self.ssh.as_ref().and_then(|ssh| ssh.forward(url));
                         if let Some(line) = forward {
-                            text.push_str("\non your own machine first: ");
+                            text.push_str("\nfirst, on your own machine:\n");
                             text.push_str(&line);
                         }
                         self.latest_site = Some(url.clone());
