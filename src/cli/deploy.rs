@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::args::{DeployCommand, GlobalArgs};
 use super::bootstrap::{Keys, Setup, runtime};
 use super::output;
-use super::report::{Failure, Outcome};
+use super::report::{Failure, Outcome, notes};
 use crate::preview::{Deployments, DeploymentsPlace, Shelf, Shelved};
 use crate::protocol::{DEPLOYMENTS, DeploymentsFile};
 use crate::session::{self, SessionFolder};
@@ -54,7 +54,7 @@ fn list(setup: &Setup, as_json: bool) -> Outcome {
                     "bytes": deployment.bytes,
                     "time": deployment.time,
                     "port": session_of(setup, shelved).and_then(|session| session.meta().port),
-                    "host_path": shelf.site(&deployment.id),
+                    "host_path": shelf.site(deployment),
                 })
             })
             .collect();
@@ -106,11 +106,9 @@ fn serve(setup: &Setup, id: Option<&str>) -> Outcome {
             let had =
                 session::find(&setup.loaded.paths.sessions_dir, session).ok().and_then(|session| session.meta().port);
             let place = DeploymentsPlace {
-                dir: setup.shelf_folder(),
-                session: session.clone(),
                 port: had,
                 base_url: setup.loaded.config.workspace.preview_base_url.clone(),
-                most_file: u64::MAX,
+                ..DeploymentsPlace::new(setup.shelf_folder(), session)
             };
             let server = Deployments::new(place, Arc::new(|_| {}));
             show(&server, deployments).await?;
@@ -150,7 +148,8 @@ fn serve(setup: &Setup, id: Option<&str>) -> Outcome {
 
 async fn show(server: &Deployments, deployments: &[crate::protocol::Deployment]) -> Result<(), Failure> {
     server.load(&[(DEPLOYMENTS.to_owned(), DeploymentsFile::bytes(deployments.to_vec()))]);
-    server.refresh().await.map_err(|error| Failure::from_error(&error))
+    let told = server.refresh().await.map_err(|error| Failure::from_error(&error))?;
+    Ok(notes(&told, &mut output::err())?)
 }
 
 fn remove(setup: &Setup, id: &str) -> Outcome {

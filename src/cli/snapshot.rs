@@ -288,6 +288,7 @@ fn print_plan(plan: &RestorePlan, out: &mut dyn Write) -> io::Result<()> {
 
 fn print_rolled(rolled: &Rolled, what: &str, json: bool, out: &mut dyn Write) -> Outcome {
     let report = &rolled.report;
+    notes(&rolled.warnings, &mut output::err())?;
     if json {
         print_json(report, out)?;
     } else {

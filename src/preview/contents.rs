@@ -20,6 +20,8 @@ pub struct Served {
     pub bytes: u64,
     /// A strong entity tag (RFC 9110, section 8.8.3), with its quotation marks: a hash of the content.
     pub tag: String,
+    /// Whether it is UTF-8, as far as its first part tells.
+    pub utf8: bool,
 }
 
 /// The files of a site, by their paths with `/` between the parts.
@@ -152,16 +154,21 @@ fn served(path: &Path) -> io::Result<Served> {
     let mut file = std::fs::File::open(path)?;
     let mut whole = Sha256::new();
     let mut part = vec![0; 64 << 10];
-    let mut bytes = 0;
+    let (mut bytes, mut utf8) = (0, true);
     loop {
         let read = file.read(&mut part)?;
         if read == 0 {
             break;
         }
         whole.update(&part[..read]);
+        if bytes == 0 {
+            // A character may be cut off at the end of the part.
+            let wrong = std::str::from_utf8(&part[..read]).err();
+            utf8 = wrong.is_none_or(|error| error.error_len().is_none());
+        }
         bytes += read as u64;
     }
-    Ok(Served { bytes, tag: format!("\"{}\"", hash::hex(&whole.finalize())) })
+    Ok(Served { bytes, tag: format!("\"{}\"", hash::hex(&whole.finalize())), utf8 })
 }
 
 #[cfg(test)]

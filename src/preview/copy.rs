@@ -59,10 +59,12 @@ pub(super) fn copy(
     workspace: &Workspace,
     folder: &ConfinedPath,
     site: &Path,
-    most_file: u64,
+    (most_file, most_bytes): (u64, u64),
     stopped: &dyn Fn() -> bool,
 ) -> Result<LeftOut, CopyError> {
-    let mut copy = Copy { workspace, site, most_file, stopped, files: 0, bytes: 0, left_out: LeftOut::default() };
+    let most_bytes = most_bytes.min(MOST_BYTES);
+    let mut copy =
+        Copy { workspace, site, most_file, most_bytes, stopped, files: 0, bytes: 0, left_out: LeftOut::default() };
     copy.folder(folder, Path::new(""), 0)?;
     Ok(copy.left_out)
 }
@@ -71,6 +73,7 @@ struct Copy<'a> {
     workspace: &'a Workspace,
     site: &'a Path,
     most_file: u64,
+    most_bytes: u64,
     stopped: &'a dyn Fn() -> bool,
     files: usize,
     bytes: u64,
@@ -132,8 +135,11 @@ impl Copy<'_> {
         let place = self.site.join(target);
         let written = write_site_file(self.site, target, &mut limited);
         self.bytes += written.map_err(|source| CopyError::Io { place, source })?;
-        if self.bytes > MOST_BYTES {
-            return Err(CopyError::TooMuch(format!("the folder holds more than {}", truncate::bytes(MOST_BYTES))));
+        if self.bytes > self.most_bytes {
+            let most = truncate::bytes(self.most_bytes);
+            return Err(CopyError::TooMuch(format!(
+                "the folder holds more than {most}, which is what a site may have"
+            )));
         }
         Ok(())
     }
@@ -161,13 +167,13 @@ mod tests {
         symlink("css", work.join("page/styles")).expect("link");
         let workspace = Workspace::open(&work, "/mnt/okcvm-0123456789abcdef", None).expect("workspace");
         let folder = workspace.resolve("page").expect("path");
-        let left = copy(&workspace, &folder, &site, 1 << 20, &|| false).expect("copied").lines();
+        let left = copy(&workspace, &folder, &site, (1 << 20, 1 << 20), &|| false).expect("copied").lines();
         let contents = super::super::Contents::read(&site).expect("contents");
         assert_eq!(contents.names().collect::<Vec<_>>(), ["css/a.css", "index.html", "shared.js"]);
         assert_eq!(left.len(), 4, "{left:?}");
-        let error = copy(&workspace, &folder, &place.path().join("b"), 3, &|| false).expect_err("too large");
+        let error = copy(&workspace, &folder, &place.path().join("b"), (3, 99), &|| false).expect_err("too large");
         assert!(error.to_string().contains("at most 3 B"), "{error}");
-        let error = copy(&workspace, &folder, &place.path().join("c"), 3, &|| true).expect_err("stopped");
+        let error = copy(&workspace, &folder, &place.path().join("c"), (3, 99), &|| true).expect_err("stopped");
         assert!(matches!(error, CopyError::Stopped));
     }
 }

@@ -14,7 +14,7 @@ use super::contents::{Contents, ContentsError};
 use super::copy::{self, CopyError};
 use super::server::{Preview, PreviewServer, SiteName};
 use super::shelf::{Shelf, Shelved, Unshelved};
-use crate::protocol::{DEPLOYMENTS, Deployment, DeploymentsFile, Event, SiteRequest};
+use crate::protocol::{DEPLOYMENTS, Deployment, DeploymentsFile, Event, ServedSite, SiteRequest};
 use crate::workspace::{ConfinedPath, Workspace};
 
 /// The first port that is tried, and how many there are to choose from: below those that systems give out themselves.
@@ -39,14 +39,16 @@ pub struct DeploymentsPlace {
     pub port: Option<u16>,
     /// What addresses begin with, where a proxy of the user's stands before the server.
     pub base_url: Option<String>,
-    /// Bytes of the largest file that a site may have.
+    /// Bytes of the largest file that a site may have, and of all: what snapshots can bring back.
     pub most_file: u64,
+    /// Bytes of all files of a site.
+    pub most_bytes: u64,
 }
 
 impl DeploymentsPlace {
     /// Of a session that has had no port yet, without a proxy before it.
     pub fn new(dir: PathBuf, session: &str) -> Self {
-        Self { dir, session: session.to_owned(), port: None, base_url: None, most_file: u64::MAX }
+        Self { dir, session: session.to_owned(), port: None, base_url: None, most_file: u64::MAX, most_bytes: u64::MAX }
     }
 }
 
@@ -118,7 +120,7 @@ pub enum DeployError {
     NoIndex(String),
     /// There are too many.
     #[error(
-        "this session has {MOST} deployed folders already; deploy into one of them again, or remove one with `okcvm deploy remove ID`"
+        "this session has {MOST} deployed folders already; deploy one of them again with other files. The user can remove one with `okcvm deploy remove ID` while the session is closed"
     )]
     TooMany,
 }
@@ -148,9 +150,6 @@ impl Deployments {
     pub fn new(place: DeploymentsPlace, tell: Tell) -> Self {
         let shelf = Shelf::new(place.dir.clone());
         let preview = Preview::default();
-        if let Some(host) = place.base_url.as_deref().and_then(host_of) {
-            preview.also_known_as(&host);
-        }
         Self(Arc::new(Inner {
             place,
             shelf,
@@ -210,7 +209,7 @@ impl Deployments {
     pub fn url(&self, deployment: &Deployment) -> Option<String> {
         let name = SiteName::of(deployment)?;
         match &self.0.place.base_url {
-            Some(base) => Some(format!("{base}/{name}/")),
+            Some(base) => Some(format!("{}/{name}/", with_port(base, self.port()))),
             None => self.port().map(|port| format!("http://127.0.0.1:{port}/{name}/")),
         }
     }
@@ -218,33 +217,56 @@ impl Deployments {
     /// Where the copy of a deployment lies, while it is there.
     pub fn site(&self, deployment: &Deployment) -> Option<PathBuf> {
         let holds = self.0.shelf.holds(&self.0.place.session, deployment);
-        holds.then(|| self.0.shelf.site(&deployment.id))
+        self.0.shelf.site(deployment).filter(|_| holds)
     }
 
-    /// Shows what is in the list and nothing else, and serves it. Within a Tokio runtime.
-    pub async fn refresh(&self) -> Result<(), DeployError> {
+    /// The websites that can be seen now.
+    pub fn served(&self) -> Vec<ServedSite> {
+        let list = self.list();
+        let shown = list
+            .iter()
+            .filter(|deployment| SiteName::of(deployment).is_some_and(|name| self.0.preview.contents(&name).is_some()));
+        let site = |deployment: &Deployment| {
+            let url = self.url(deployment)?;
+            Some(ServedSite { id: deployment.id.clone(), title: deployment.title.clone(), url })
+        };
+        shown.filter_map(site).collect()
+    }
+
+    /// The port that answers, where it is not the one that the session has had.
+    pub fn other_port(&self) -> Option<u16> {
+        self.port().filter(|port| self.0.place.port.is_some_and(|usual| usual != *port))
+    }
+
+    /// Serves what is in the list and nothing else. What cannot be shown is told, one sentence each. Within a Tokio runtime.
+    pub async fn refresh(&self) -> Result<Vec<String>, DeployError> {
         let _in_order = self.0.order.lock().await;
-        let (list, own) = (self.list(), Arc::clone(&self.0));
+        let list = self.list();
         if list.is_empty() {
             self.0.preview.show_only(HashMap::new());
-            return Ok(());
+            return Ok(Vec::new());
         }
-        let read = move || {
-            let mut sites = HashMap::new();
-            for deployment in list.iter().filter(|deployment| own.shelf.holds(&own.place.session, deployment)) {
-                match (SiteName::of(deployment), Contents::read(&own.shelf.site(&deployment.id))) {
-                    (Some(name), Ok(contents)) => {
-                        sites.insert(name, Arc::new(contents));
+        // Before anything is read: the port is the session's, and what was shown stays so meanwhile.
+        self.serve()?;
+        let own = Arc::clone(&self.0);
+        let (sites, told) = blocking(move || {
+            let (mut sites, mut told) = (HashMap::new(), Vec::new());
+            for deployment in &list {
+                match own.look(deployment) {
+                    Ok((name, contents)) => {
+                        sites.insert(name, contents);
                     }
-                    (_, Err(error)) => tracing::warn!(id = %deployment.id, %error, "a deployed copy cannot be read"),
-                    (None, _) => tracing::warn!(id = %deployment.id, "a deployment has an odd name"),
+                    Err(why) => told.push(format!(
+                        "The website {} of {} is not served: {why}. Deploying the folder again makes a new copy.",
+                        deployment.id, deployment.folder
+                    )),
                 }
             }
-            sites
-        };
-        let sites = blocking(read).await?;
+            (sites, told)
+        })
+        .await?;
         self.0.preview.show_only(sites);
-        self.serve()
+        Ok(told)
     }
 
     /// Copies a folder and looks it through. Blocks.
@@ -254,10 +276,11 @@ impl Deployments {
         folder: &ConfinedPath,
         stopped: &dyn Fn() -> bool,
     ) -> Result<Copied, DeployError> {
-        let new =
-            self.0.shelf.begin().map_err(|source| DeployError::Io { action: "make a folder for the copy", source })?;
-        let left_out = copy::copy(workspace, folder, &new.site(), self.0.place.most_file, stopped)?;
-        let contents = Contents::read(&new.site())?;
+        let begun = self.0.shelf.begin();
+        let new = begun.map_err(|source| DeployError::Io { action: "make a folder for the copy", source })?;
+        let most = (self.0.place.most_file, self.0.place.most_bytes);
+        let left_out = copy::copy(workspace, folder, new.site(), most, stopped)?;
+        let contents = Contents::read(new.site())?;
         if !contents.holds("index.html") {
             return Err(DeployError::NoIndex(folder.shown().to_owned()));
         }
@@ -265,47 +288,60 @@ impl Deployments {
         Ok(Copied { new, contents, left_out: left_out.lines(), folder })
     }
 
-    /// Shows a copy. A folder that was deployed before keeps its address. Within a Tokio runtime; `time` is RFC 3339.
+    /// Shows a copy. A folder that was deployed before keeps its address. Begun, it comes to its end whether or not
+    /// somebody waits for it. Within a Tokio runtime; `time` is RFC 3339.
     pub async fn deploy(&self, copied: Copied, title: String, time: String) -> Result<Deployed, DeployError> {
         self.serve()?;
-        let _in_order = self.0.order.lock().await;
+        let own = self.clone();
+        let done = tokio::spawn(async move {
+            let _in_order = own.0.order.lock().await;
+            let inner = own.clone();
+            blocking(move || inner.put(copied, title, time)).await?
+        });
+        done.await.map_err(|error| DeployError::Io { action: "deploy", source: io::Error::other(error) })?
+    }
+
+    /// The copy gets its place, then it is shown, then it is on the list. Blocks.
+    fn put(&self, copied: Copied, title: String, time: String) -> Result<Deployed, DeployError> {
         let Copied { new, contents, left_out, folder } = copied;
+        let inner = &*self.0;
+        let session = inner.place.session.clone();
         let before = self.list().into_iter().find(|known| known.folder == folder);
+        // A number that came with the session from another machine may be somebody else's here.
+        let before = before.filter(|known| !inner.shelf.is_of_another(&session, &known.id));
         if before.is_none() && self.list().len() >= MOST {
             return Err(DeployError::TooMany);
         }
-        let (id, token) = if let Some(known) = &before {
-            (known.id.clone(), known.token.clone())
-        } else {
-            let id = self.0.shelf.free_id().map_err(|source| DeployError::Io { action: "find a free id", source })?;
-            (id, uuid::Uuid::new_v4().simple().to_string())
+        let (id, token) = match &before {
+            Some(known) => (known.id.clone(), known.token.clone()),
+            None => (String::new(), uuid::Uuid::new_v4().simple().to_string()),
         };
         let (files, bytes) = contents.totals();
         let content = contents.hash();
         let deployment = Deployment { id, token, folder, title, content, files: files as u64, bytes, time };
-        let shelved = Shelved { session: self.0.place.session.clone(), deployment: deployment.clone() };
-        let own = Arc::clone(&self.0);
-        let kept = blocking(move || own.shelf.keep(&new, &shelved)).await?;
+        let mut shelved = Shelved { session, deployment };
+        let kept = inner.shelf.keep(&new, &mut shelved);
         kept.map_err(|source| DeployError::Io { action: "put the copy in its place", source })?;
-        let contents = contents.moved(self.0.shelf.site(&deployment.id));
-        if let Some(name) = SiteName::of(&deployment) {
-            self.0.preview.show(name, contents);
+        let deployment = shelved.deployment;
+        if let (Some(name), Some(site)) = (SiteName::of(&deployment), inner.shelf.site(&deployment)) {
+            inner.preview.show(name, contents.moved(site));
         }
-        let mut list = lock(&self.0.list);
+        let mut list = lock(&inner.list);
+        list.retain(|known| known.folder != deployment.folder || known.id == deployment.id);
         match list.iter_mut().find(|known| known.id == deployment.id) {
             Some(known) => *known = deployment.clone(),
             None => list.push(deployment.clone()),
         }
         drop(list);
+        inner.shelf.forget_others(&deployment);
         let url = self.url(&deployment).unwrap_or_default();
-        let other_port = self.port().filter(|port| self.0.place.port.is_some_and(|usual| usual != *port));
         Ok(Deployed {
             again: before.is_some(),
             unchanged: before.is_some_and(|before| before.content == deployment.content),
             deployment,
             url,
             left_out,
-            other_port,
+            other_port: self.other_port(),
         })
     }
 
@@ -328,7 +364,12 @@ impl Deployments {
         }
         let refused = |source| DeployError::Io { action: "listen on 127.0.0.1 for the website", source };
         let listener = listen(self.0.place.port, &self.0.place.session).map_err(refused)?;
-        servers.host = Some(self.0.preview.serve(listener).map_err(refused)?);
+        let server = self.0.preview.serve(listener).map_err(refused)?;
+        let base = self.0.place.base_url.as_ref().map(|base| with_port(base, Some(server.port())));
+        if let Some(url) = base.and_then(|base| url::Url::parse(&base).ok()) {
+            self.0.preview.also_known_as(&url);
+        }
+        servers.host = Some(server);
         servers.teller = Some(self.tell_requests());
         Ok(())
     }
@@ -341,13 +382,35 @@ impl Deployments {
             loop {
                 log.changed().await;
                 let (count, latest) = log.read();
-                let new = usize::try_from(count - told).unwrap_or(usize::MAX).min(MOST_TOLD).min(latest.len());
+                let new = usize::try_from(count - told).unwrap_or(usize::MAX);
+                let shown = new.min(MOST_TOLD).min(latest.len());
                 told = count;
-                let latest: Vec<SiteRequest> = latest[latest.len() - new..].to_vec();
-                tell(Event::SiteRequests { count, latest });
+                let latest: Vec<SiteRequest> = latest[latest.len() - shown..].to_vec();
+                tell(Event::SiteRequests { latest, more: (new - shown) as u64 });
                 tokio::time::sleep(TOLD_EVERY).await;
             }
         }))
+    }
+}
+
+impl Inner {
+    /// The files of a deployment, if they are those that were deployed. Blocks.
+    fn look(&self, deployment: &Deployment) -> Result<(SiteName, Arc<Contents>), String> {
+        let (Some(name), Some(site)) = (SiteName::of(deployment), self.shelf.site(deployment)) else {
+            return Err("it has no name that a website has".to_owned());
+        };
+        let shown = self.preview.contents(&name).filter(|contents| contents.hash() == deployment.content);
+        if let Some(contents) = shown.filter(|_| site.is_dir()) {
+            return Ok((name, contents));
+        }
+        if !self.shelf.holds(&self.place.session, deployment) {
+            return Err("its copy is gone or cut short".to_owned());
+        }
+        let contents = Contents::read(&site).map_err(|error| error.to_string())?;
+        if contents.hash() != deployment.content {
+            return Err("its copy holds something else".to_owned());
+        }
+        Ok((name, Arc::new(contents)))
     }
 }
 
@@ -383,11 +446,9 @@ fn usual_port(session: &str) -> u16 {
     PORTS.0 + u16::try_from(hash % u32::from(PORTS.1)).unwrap_or(0)
 }
 
-/// Host and port of an address, as a `Host` header names them.
-fn host_of(base: &str) -> Option<String> {
-    let url = url::Url::parse(base).ok()?;
-    let host = url.host_str()?;
-    Some(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
+/// The address of a proxy, for a session that listens on this port.
+fn with_port(base: &str, port: Option<u16>) -> String {
+    port.map_or_else(|| base.to_owned(), |port| base.replace("{port}", &port.to_string()))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

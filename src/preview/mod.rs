@@ -23,4 +23,4 @@ pub use contents::{Contents, ContentsError, Served};
 pub use copy::CopyError;
 pub use deployments::{Copied, DeployError, Deployed, Deployments, DeploymentsPlace, Tell, listen};
 pub use server::{Preview, PreviewServer, SiteName};
-pub use shelf::{Shelf, Shelved, Unshelved, is_id, write_site_file};
+pub use shelf::{Shelf, Shelved, Unshelved};

@@ -7,21 +7,31 @@ use std::io;
 use std::net::TcpListener;
 use std::str::FromStr;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::header::{
-    ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, HOST, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH,
-    IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED, LOCATION, RANGE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HOST, IF_MATCH,
+    IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED, LOCATION, RANGE, REFERRER_POLICY,
+    VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, uri::Authority};
+use axum::middleware::map_response;
 use axum::response::Response;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use percent_encoding::percent_decode_str;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{Predicate, SizeAbove};
 use tower_http::services::ServeFile;
+use url::Url;
 
 use super::access::AccessLog;
 use super::contents::{Contents, Found, Served};
@@ -29,6 +39,12 @@ use crate::protocol::{Deployment, SiteRequest};
 
 /// Bytes of an address; longer ones are refused.
 const LONGEST: usize = 8 << 10;
+/// Connections at the same time.
+const MOST_CONNECTIONS: usize = 100;
+/// How long the head of a request may take, and how long a connection may stay without one.
+const SLOWEST: Duration = Duration::from_secs(15);
+/// Pause after a connection that could not be taken.
+const RETRY: Duration = Duration::from_millis(100);
 
 /// The part of a site's address that nobody can guess, with its six-digit id: `482913-<32 hexadecimal digits>`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -82,8 +98,8 @@ pub struct Preview(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     sites: RwLock<HashMap<SiteName, Arc<Contents>>>,
-    /// Names of hosts that are this machine's beside the loopback ones, in lower case, with the port where it has one.
-    hosts: RwLock<Vec<String>>,
+    /// Hosts that are this machine's beside the loopback ones, in lower case, each with its port; none for the usual one.
+    hosts: RwLock<Vec<(String, Option<u16>)>>,
     log: AccessLog,
 }
 
@@ -118,9 +134,17 @@ impl Preview {
         *self.0.sites.write().unwrap_or_else(PoisonError::into_inner) = sites;
     }
 
-    /// Takes requests for another host too, such as that of a proxy before it: `pages.example.com` or `host:8443`.
-    pub fn also_known_as(&self, host: &str) {
-        self.0.hosts.write().unwrap_or_else(PoisonError::into_inner).push(host.to_ascii_lowercase());
+    /// The files that a site shows.
+    pub fn contents(&self, name: &SiteName) -> Option<Arc<Contents>> {
+        self.0.sites.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// Takes requests for the host of this address too, such as that of a proxy before it.
+    pub fn also_known_as(&self, url: &Url) {
+        if let Some(host) = url.host_str() {
+            let known = (host.to_ascii_lowercase(), url.port());
+            self.0.hosts.write().unwrap_or_else(PoisonError::into_inner).push(known);
+        }
     }
 
     /// Requests so far.
@@ -134,17 +158,9 @@ impl Preview {
         let port = listener.local_addr()?.port();
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let end = CancellationToken::new();
-        let app = Router::new().fallback(answer).with_state(self.clone()).layer(CompressionLayer::new());
-        let ended = end.clone();
-        tokio::spawn(async move {
-            let served = axum::serve(listener, app);
-            tokio::select! {
-                outcome = served => if let Err(error) = outcome {
-                    tracing::warn!(%error, "the server of deployed sites ended");
-                },
-                () = ended.cancelled() => {}
-            }
-        });
+        let pages = CompressionLayer::new().compress_when(Texts);
+        let app = Router::new().fallback(answer).with_state(self.clone()).layer(pages).layer(map_response(weakened));
+        tokio::spawn(accept(listener, app, end.clone()));
         Ok(PreviewServer { port, end })
     }
 
@@ -158,20 +174,108 @@ impl Preview {
         }
         let near = matches!(authority.host().to_ascii_lowercase().as_str(), "localhost" | "127.0.0.1" | "[::1]");
         let known = self.0.hosts.read().unwrap_or_else(PoisonError::into_inner);
-        near || known.iter().any(|known| known.eq_ignore_ascii_case(host))
+        let port = authority.port_u16();
+        let same = |(name, usual): &(String, Option<u16>)| {
+            // A proxy may name the port that its scheme has anyway.
+            let port = port.filter(|port| usual.is_some() || !matches!(port, 80 | 443));
+            name.eq_ignore_ascii_case(authority.host()) && *usual == port
+        };
+        near || known.iter().any(same)
     }
 
     fn site(&self, name: &str) -> Option<(SiteName, Arc<Contents>)> {
         let name: SiteName = name.parse().ok()?;
-        let contents = self.0.sites.read().unwrap_or_else(PoisonError::into_inner).get(&name).cloned()?;
+        let contents = self.contents(&name)?;
         Some((name, contents))
+    }
+}
+
+/// Takes connections until the end. Whoever holds one without asking anything is let go, and no more are held than the
+/// process can spare: the engine writes its log with the same descriptors.
+async fn accept(listener: tokio::net::TcpListener, app: Router, end: CancellationToken) {
+    let free = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    loop {
+        let taken = async {
+            let place = Arc::clone(&free).acquire_owned().await.ok()?;
+            Some((place, listener.accept().await))
+        };
+        let (place, accepted) = tokio::select! {
+            taken = taken => match taken {
+                Some(taken) => taken,
+                None => return,
+            },
+            () = end.cancelled() => return,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Too many open files, most likely, which passes.
+                tracing::debug!(%error, "a connection to the deployed sites was not taken");
+                tokio::time::sleep(RETRY).await;
+                continue;
+            }
+        };
+        let (app, end) = (app.clone(), end.clone());
+        tokio::spawn(async move {
+            let _place = place;
+            let service =
+                service_fn(move |request: hyper::Request<Incoming>| app.clone().oneshot(request.map(Body::new)));
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(SLOWEST)
+                .serve_connection(TokioIo::new(stream), service);
+            tokio::select! {
+                // Broken off, as browsers do.
+                _ = connection => {}
+                () = end.cancelled() => {}
+            }
+        });
+    }
+}
+
+/// What is worth being packed: texts that are not small.
+#[derive(Debug, Clone, Copy)]
+struct Texts;
+
+impl Predicate for Texts {
+    fn should_compress<B: HttpBody>(&self, response: &axum::http::Response<B>) -> bool {
+        let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default();
+        let text =
+            kind.starts_with("text/") || ["json", "javascript", "xml", "wasm"].iter().any(|word| kind.ends_with(word));
+        text && SizeAbove::default().should_compress(response)
+    }
+}
+
+/// What is packed on its way is not byte for byte what the tag names (RFC 9110, section 8.8.3.3).
+async fn weakened(mut response: Response) -> Response {
+    let packed = response.headers().contains_key(CONTENT_ENCODING);
+    if packed
+        && let Some(tag) = response.headers().get(ETAG).and_then(|tag| tag.to_str().ok())
+        && let Ok(weak) = HeaderValue::try_from(format!("W/{tag}"))
+    {
+        response.headers_mut().insert(ETAG, weak);
+    }
+    if response.status() == StatusCode::NOT_MODIFIED {
+        response.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
+    }
+    response
+}
+
+/// A path as logs may hold it: the token of a site, be it one of before, is nobody's to read.
+fn without_token(path: &str) -> String {
+    let whole = path.strip_prefix('/').unwrap_or(path);
+    let (first, rest) = whole.split_once('/').unwrap_or((whole, ""));
+    match first.parse::<SiteName>() {
+        Ok(name) => format!("/{}-.../{rest}", name.id()),
+        Err(_) => path.to_owned(),
     }
 }
 
 async fn answer(State(preview): State<Preview>, request: Request) -> Result<Response, Infallible> {
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
-    let mut access = SiteRequest { site: None, method: method.to_string(), path: path.clone(), status: 0 };
+    let mut access = SiteRequest { site: None, method: method.to_string(), path: without_token(&path), status: 0 };
     let mut response = answered(&preview, request, &path, &mut access).await;
     access.status = response.status().as_u16();
     preview.0.log.add(access);
@@ -179,13 +283,17 @@ async fn answer(State(preview): State<Preview>, request: Request) -> Result<Resp
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // The address holds what nobody may guess.
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    // Nor may pages elsewhere load or frame what lies here, should they know it.
+    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("frame-ancestors 'self'"));
     Ok(response)
 }
 
 /// What is answered, without a word in the log.
 pub(super) async fn answered(preview: &Preview, request: Request, path: &str, access: &mut SiteRequest) -> Response {
     if !preview.is_host(request.headers()) {
-        return plain(StatusCode::MISDIRECTED_REQUEST, "this host is not served here\n");
+        let words = "this host is not served here; workspace.preview_base_url names the one of a proxy\n";
+        return plain(StatusCode::MISDIRECTED_REQUEST, words);
     }
     if path.len() > LONGEST {
         return plain(StatusCode::URI_TOO_LONG, "the address is too long\n");
@@ -203,13 +311,14 @@ pub(super) async fn answered(preview: &Preview, request: Request, path: &str, ac
         return response;
     }
     // The site itself without its slash, as people type it.
-    let Some(rest) = rest else { return redirect(&name.to_string()) };
+    let query = request.uri().query().map(ToOwned::to_owned);
+    let Some(rest) = rest else { return redirect(&name.to_string(), query.as_deref()) };
     let Ok(decoded) = percent_decode_str(rest).decode_utf8() else {
         return missing(&contents, request).await;
     };
     match contents.find(&decoded) {
         Found::File(file, served) => send(&contents, file, served, request).await,
-        Found::Folder => redirect(rest.rsplit('/').next().unwrap_or_default()),
+        Found::Folder => redirect(rest.rsplit('/').next().unwrap_or_default(), query.as_deref()),
         Found::Nothing => missing(&contents, request).await,
     }
 }
@@ -234,6 +343,10 @@ async fn send(contents: &Contents, name: &str, served: &Served, mut request: Req
     if headers.get(IF_RANGE).is_some_and(|value| value.as_bytes() != served.tag.as_bytes()) {
         headers.remove(RANGE);
     }
+    // Several parts at once need not be answered as such.
+    if headers.get(RANGE).is_some_and(|value| value.as_bytes().contains(&b',')) {
+        headers.remove(RANGE);
+    }
     // Times of the copy say nothing of the content; the tags do.
     for name in [IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE, IF_RANGE] {
         headers.remove(name);
@@ -244,7 +357,7 @@ async fn send(contents: &Contents, name: &str, served: &Served, mut request: Req
         Err(never) => match never {},
     };
     if response.status() == StatusCode::NOT_FOUND {
-        return plain(StatusCode::NOT_FOUND, "the copy of this file is gone; deploy the site again\n");
+        return plain(StatusCode::NOT_FOUND, "the copy of this file is gone; load the page again\n");
     }
     tagged(&mut response, served);
     response
@@ -258,10 +371,10 @@ fn tagged(response: &mut Response, served: &Served) {
     }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    // Whatever is text here is UTF-8, and browsers guess otherwise.
+    // Browsers guess otherwise.
     let text = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let is_text = text.starts_with("text/") || matches!(text, "application/javascript" | "application/json");
-    if is_text && !text.contains("charset") {
+    if is_text && served.utf8 && !text.contains("charset") {
         let with = format!("{text}; charset=utf-8");
         if let Ok(with) = HeaderValue::try_from(with) {
             headers.insert(CONTENT_TYPE, with);
@@ -282,10 +395,11 @@ async fn missing(contents: &Contents, mut request: Request) -> Response {
 }
 
 /// To the same name with a slash behind it.
-fn redirect(name: &str) -> Response {
+fn redirect(name: &str, query: Option<&str>) -> Response {
     let mut response = plain(StatusCode::PERMANENT_REDIRECT, "");
     // Relative to what was asked for, so that it holds behind any proxy.
-    if let Ok(place) = HeaderValue::try_from(format!("./{name}/")) {
+    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+    if let Ok(place) = HeaderValue::try_from(format!("./{name}/{query}")) {
         response.headers_mut().insert(LOCATION, place);
     }
     response

@@ -36,12 +36,31 @@ pub struct DeploymentsFile {
     pub deployments: Vec<Deployment>,
 }
 
+impl Deployment {
+    /// Whether it is what okcvm writes: a state may come from another machine, and ids and hashes become names of files.
+    pub fn is_sound(&self) -> bool {
+        let hexadecimal = |text: &str, digits| {
+            text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+        };
+        let inside = !self.folder.starts_with('/') && self.folder.split('/').all(|part| part != "..");
+        is_site_id(&self.id) && hexadecimal(&self.token, 32) && hexadecimal(&self.content, 64) && inside
+    }
+}
+
+/// Whether a text is the id of a deployment: six decimal digits.
+pub fn is_site_id(text: &str) -> bool {
+    text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 impl DeploymentsFile {
-    /// The deployments in the state of a node; none where there is no such file or it cannot be read.
+    /// The deployments in the state of a node; none where there is no such file or it cannot be read. What okcvm would not
+    /// write is left out.
     pub fn of(state: &[(String, Vec<u8>)]) -> Vec<Deployment> {
         let bytes = state.iter().find(|(name, _)| name == DEPLOYMENTS).map(|(_, bytes)| bytes);
         let file = bytes.and_then(|bytes| serde_json::from_slice::<Self>(bytes).ok());
-        file.map(|file| file.deployments).unwrap_or_default()
+        let mut deployments = file.map(|file| file.deployments).unwrap_or_default();
+        deployments.retain(Deployment::is_sound);
+        deployments
     }
 
     /// The bytes of a file with these deployments.
@@ -49,6 +68,17 @@ impl DeploymentsFile {
         // A list of texts and numbers always serializes.
         serde_json::to_vec_pretty(&Self { version: 1, deployments }).unwrap_or_default()
     }
+}
+
+/// A website that is served now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServedSite {
+    /// Its six digits.
+    pub id: String,
+    /// Its title; empty where it has none.
+    pub title: String,
+    /// Where it is to be seen.
+    pub url: String,
 }
 
 /// One request that the server of a session's websites has answered.

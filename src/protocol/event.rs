@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::artifact::Artifact;
-use super::deployment::SiteRequest;
+use super::deployment::{ServedSite, SiteRequest};
 use super::ids::{CallId, NodeId, SessionId, TurnId};
 use super::machine::{Job, KernelInfo, NetworkState, PythonState};
 use super::message::{Attachment, Message};
@@ -184,10 +184,17 @@ pub enum Event {
     Artifact(Artifact),
     /// The websites that this session has deployed were asked for. Told a few times a second at most.
     SiteRequests {
-        /// Requests so far in this run.
-        count: u64,
-        /// The latest ones, oldest first.
+        /// The requests since the last time, oldest first: the latest of them.
         latest: Vec<SiteRequest>,
+        /// How many there were besides.
+        more: u64,
+    },
+    /// The websites of the session are served: at the start, and after a rollback.
+    SitesServed {
+        /// All of them, oldest first.
+        sites: Vec<ServedSite>,
+        /// The port that is not the session's usual one, where another program holds that.
+        other_port: Option<u16>,
     },
     /// A snapshot was taken.
     SnapshotTaken {
@@ -352,6 +359,7 @@ impl Event {
                 | Self::ProjectPatched(_)
                 | Self::ProjectApplied(_)
                 | Self::SiteRequests { .. }
+                | Self::SitesServed { .. }
                 | Self::Saved { .. }
                 | Self::SaveRefused { .. }
                 | Self::ToolDetail { .. }

@@ -14,7 +14,7 @@ pub mod snapshot;
 pub mod todo;
 
 pub use artifact::{Artifact, ArtifactKind};
-pub use deployment::{DEPLOYMENTS, Deployment, DeploymentsFile, SiteRequest};
+pub use deployment::{DEPLOYMENTS, Deployment, DeploymentsFile, ServedSite, SiteRequest, is_site_id};
 pub use event::{Event, Phase, ToolStatus, TurnOutcome};
 pub use ids::{CallId, NodeId, SessionId, TurnId};
 pub use machine::{Job, KernelChange, KernelInfo, KernelState, NetworkChange, NetworkState, PythonState};

@@ -60,7 +60,8 @@ struct Shared {
 struct Service {
     port: u16,
     serve: Serve,
-    is_reached: bool,
+    /// Whether it is; `None` until it was tried.
+    is_reached: Option<bool>,
 }
 
 impl std::fmt::Debug for Service {
@@ -298,23 +299,31 @@ impl SandboxSession {
     }
 
     /// Lets programs inside reach a service of okcvm's own under this port of their loopback, in place of another one from
-    /// before: now where there is a shared network already, else as soon as there is one.
-    pub async fn also_serve(&self, port: u16, serve: Serve) {
+    /// before: now where there is a shared network already, else as soon as there is one. What has failed before is tried
+    /// again where that is wished for.
+    pub async fn also_serve(&self, port: u16, serve: Serve, again: bool) {
         if !self.0.sandbox.shares_network() {
             return;
         }
         let mut place = self.0.place.0.lock().await;
-        if place.service.as_ref().is_some_and(|service| service.port == port && service.is_reached) {
+        let known = place.service.as_ref().filter(|service| service.port == port);
+        let done =
+            known.is_some_and(|service| service.is_reached == Some(true) || (service.is_reached.is_some() && !again));
+        if done {
             return;
         }
-        place.service = Some(Service { port, serve, is_reached: false });
+        place.service = Some(Service { port, serve, is_reached: None });
         self.reach(&mut place).await;
     }
 
     /// Whether programs inside reach what listens on okcvm's side of [`SandboxSession::also_serve`].
-    pub fn reaches_sites(&self) -> bool {
-        let host = self.network_mode() == NetworkMode::Host;
-        host || !self.0.sandbox.confines() || self.0.sandbox.shares_network()
+    pub async fn reaches_service(&self) -> bool {
+        if self.network_mode() == NetworkMode::Host || !self.0.sandbox.confines() {
+            return true;
+        }
+        let place = self.0.place.0.lock().await;
+        let failed = place.service.as_ref().is_some_and(|service| service.is_reached == Some(false));
+        self.0.sandbox.shares_network() && !failed
     }
 
     async fn reach(&self, place: &mut Shared) {
@@ -330,9 +339,12 @@ impl SandboxSession {
         };
         let outcome = outcome.and_then(|listener| (service.serve)(listener).map_err(|error| error.to_string()));
         match outcome {
-            Ok(()) => service.is_reached = true,
-            // A program inside may hold that port.
-            Err(error) => tracing::warn!(port = service.port, %error, "tools do not reach what okcvm serves"),
+            Ok(()) => service.is_reached = Some(true),
+            Err(error) => {
+                // A program inside may hold that port.
+                tracing::warn!(port = service.port, %error, "tools do not reach what okcvm serves");
+                service.is_reached = Some(false);
+            }
         }
     }
 

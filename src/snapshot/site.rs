@@ -16,8 +16,16 @@ use super::statcache::MAX_DEPTH;
 use super::tree::Kind;
 use crate::protocol::NodeId;
 
+/// Files and folders of one website.
+const MOST_ENTRIES: u64 = 50_000;
 /// The folder below `node/`.
 pub(super) const SITES: &str = "deployments";
+
+/// What may still be written.
+struct Budget {
+    entries: u64,
+    bytes: u64,
+}
 
 impl Store {
     /// The trees of these websites, each written where it is not there yet. One whose files are gone is left out: no
@@ -37,7 +45,14 @@ impl Store {
                 Site::Node(node) => self.site_tree(node, id)?,
                 Site::Folder(folder) => match File::open(folder) {
                     // It is a copy of ours, in which every file is under the cap.
-                    Ok(folder) => Some(capture::walk(folder.as_fd(), self.options.caps, None, sink)?.cache.tree),
+                    Ok(folder) => {
+                        let found = capture::walk(folder.as_fd(), self.options.caps, None, sink)?;
+                        let whole = found.not_kept.is_empty();
+                        if !whole {
+                            tracing::warn!(%id, "a deployed website is too large for snapshots");
+                        }
+                        whole.then_some(found.cache.tree)
+                    }
                     Err(error) => {
                         tracing::warn!(%id, %error, "the files of a deployed website are gone");
                         None
@@ -63,21 +78,26 @@ impl Store {
     pub fn write_site(&self, node: &NodeId, id: &str, folder: &Path) -> Result<(), SnapshotError> {
         let tree = self.site_tree(node, id)?;
         let tree = tree.ok_or_else(|| SnapshotError::Damaged(format!("snapshot {node} has no website {id}")))?;
-        self.write_folder(tree, folder, 0)
+        let mut left = Budget { entries: MOST_ENTRIES, bytes: self.options.caps.total };
+        self.write_folder(tree, folder, 0, &mut left)
     }
 
-    fn write_folder(&self, tree: Oid, folder: &Path, depth: usize) -> Result<(), SnapshotError> {
+    fn write_folder(&self, tree: Oid, folder: &Path, depth: usize, left: &mut Budget) -> Result<(), SnapshotError> {
+        // A few small trees can stand for any number of files: those of other machines are not believed.
+        let too_much = || SnapshotError::Damaged(format!("website {tree} holds more than a website may"));
         if depth > MAX_DEPTH {
-            return Err(SnapshotError::Damaged(format!("tree {tree} is too deep")));
+            return Err(too_much());
         }
         for entry in self.repo.tree(tree)? {
             // No name of a tree leads out of the folder, wherever the tree came from, and no link is made.
             let Ok(name) = std::str::from_utf8(&entry.name) else { continue };
             let place = folder.join(name);
+            left.entries = left.entries.checked_sub(1).ok_or_else(too_much)?;
             if entry.kind == Kind::Dir {
                 fs::create_dir(&place).map_err(SnapshotError::io("make", &place))?;
-                self.write_folder(entry.id, &place, depth + 1)?;
+                self.write_folder(entry.id, &place, depth + 1, left)?;
             } else if entry.kind.is_file() {
+                left.bytes = left.bytes.checked_sub(self.repo.size(entry.id)?).ok_or_else(too_much)?;
                 let mut file = File::create_new(&place).map_err(SnapshotError::io("write", &place))?;
                 self.repo
                     .stream(entry.id, &mut |bytes| file.write_all(bytes).map_err(SnapshotError::io("write", &place)))?;

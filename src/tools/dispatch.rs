@@ -198,14 +198,13 @@ impl Toolbox {
 
     /// The tools that can run here, as the model is told of them. Blocks while the sandbox is chosen.
     pub fn specs(&self) -> Vec<ToolSpec> {
-        let usable = |entry: &&Entry| entry.tool.is_some() && entry.why_not(&self.machine.needs()).is_none();
+        let usable = |entry: &&Entry| entry.why_not(&self.machine.needs()).is_none();
         self.registry.entries.iter().filter(usable).map(|entry| self.spec(entry)).collect()
     }
 
     /// Whether a tool may change the workspace. A name that is no tool changes nothing.
     pub fn effect(&self, name: &str) -> ToolEffect {
-        let tool = self.registry.find(name).and_then(|entry| entry.tool.as_ref());
-        tool.map_or(ToolEffect::Reads, |tool| tool.effect())
+        self.registry.find(name).map_or(ToolEffect::Reads, |entry| entry.tool.effect())
     }
 
     /// Runs one call to its end.
@@ -332,11 +331,19 @@ impl Toolbox {
 
     /// Shows the websites that the session has by now, where they can be shown. Within a Tokio runtime.
     pub async fn show_sites(&self) {
-        if let Err(error) = self.machine.deployments.refresh().await {
-            let message = format!("the deployed websites of this session are not served: {error}");
+        let deployments = &self.machine.deployments;
+        let told = match deployments.refresh().await {
+            Ok(told) => told,
+            Err(error) => vec![format!("the deployed websites of this session are not served: {error}")],
+        };
+        for message in told {
             self.machine.notices.tell(Event::Warning { message });
         }
-        self.machine.offer_sites().await;
+        let sites = deployments.served();
+        if !sites.is_empty() {
+            self.machine.notices.tell(Event::SitesServed { sites, other_port: deployments.other_port() });
+        }
+        self.machine.offer_sites(true).await;
     }
 
     /// The port that the session keeps for its websites, once it has one.
@@ -361,14 +368,7 @@ impl Toolbox {
         capture: &mut Capture,
     ) -> Result<ToolOutput, ToolError> {
         let entry = self.registry.find(&call.name).ok_or_else(|| self.unknown(&call.name))?;
-        let unavailable = |why: &str| ToolError::ForModel(format!("{} cannot be used here: {why}", call.name));
-        let Some(tool) = &entry.tool else {
-            let row = self.registry.rows().iter().find(|row| row.name == call.name);
-            return Err(match row.map(|row| &row.availability) {
-                Some(Availability::Unavailable(why)) => unavailable(why),
-                _ => unavailable("not built yet"),
-            });
-        };
+        let tool = &entry.tool;
         let args = entry.checker.check(&call.arguments).map_err(ToolError::ForModel)?;
         if cancel.is_cancelled() {
             return Err(ToolError::Cancelled);
@@ -390,13 +390,7 @@ impl Toolbox {
     }
 
     fn unknown(&self, name: &str) -> ToolError {
-        let names: Vec<&str> = self
-            .registry
-            .entries
-            .iter()
-            .filter(|entry| entry.tool.is_some())
-            .map(|entry| entry.spec.name.as_str())
-            .collect();
+        let names: Vec<&str> = self.registry.entries.iter().map(|entry| entry.spec.name.as_str()).collect();
         let shown = crate::support::truncate::prefix(name, 100);
         let near = names.iter().copied().find(|known| strsim::jaro_winkler(known, shown) > 0.9);
         let hint = near.map(|near| format!(" Did you mean {near}?")).unwrap_or_default();
@@ -405,11 +399,11 @@ impl Toolbox {
 
     fn spec(&self, entry: &Entry) -> ToolSpec {
         let mut spec = entry.spec.clone();
-        if let Some(told) = entry.tool.as_ref().and_then(|tool| tool.told(&self.machine.browser_program)) {
+        if let Some(told) = entry.tool.told(&self.machine.browser_program) {
             spec.description.push_str("\n\n");
             spec.description.push_str(&told);
         }
-        let needed = entry.tool.as_ref().is_some_and(|tool| tool.needs_sandbox());
+        let needed = entry.tool.needs_sandbox();
         if needed && let Ok(sandbox) = self.machine.sandbox.get() {
             // Said here and not in the manifest, because it is true of this session only.
             let place = sandbox.workspace(&self.machine.folders);
@@ -473,15 +467,15 @@ impl Machine {
             Ok::<_, ToolError>(SandboxSession::new(sandbox, Arc::new(folders), network, notices, redactor))
         };
         let session = self.session.get_or_try_init(open).await.cloned()?;
-        self.offer_sites().await;
+        self.offer_sites(false).await;
         Ok(session)
     }
 
     /// Lets the session's own network reach its websites, where it has both. The browser and commands are on it.
-    pub(crate) async fn offer_sites(&self) {
+    pub(crate) async fn offer_sites(&self, again: bool) {
         if let (Some(session), Some(port)) = (self.session.get(), self.deployments.port()) {
             let deployments = self.deployments.clone();
-            session.also_serve(port, Arc::new(move |listener| deployments.serve_inside(listener))).await;
+            session.also_serve(port, Arc::new(move |listener| deployments.serve_inside(listener)), again).await;
         }
     }
 
@@ -491,7 +485,7 @@ impl Machine {
             return None;
         }
         match self.sandbox().await {
-            Ok(session) if session.reaches_sites() => None,
+            Ok(session) if session.reaches_service().await => None,
             Ok(_) => Some("Tools cannot open this address in the sandbox of this session; the user can.".to_owned()),
             Err(_) => None,
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::ToolsError;
 use super::args::Checker;
-use super::builtin::{self, Code};
+use super::builtin;
 use super::online::Online;
 use super::tool::Tool;
 use crate::kernel::python::{self, LazyPython};
@@ -47,14 +47,14 @@ pub struct Needs<'a> {
 pub(super) struct Entry {
     pub(super) spec: ToolSpec,
     pub(super) checker: Checker,
-    pub(super) tool: Option<Arc<dyn Tool>>,
+    pub(super) tool: Arc<dyn Tool>,
 }
 
 impl Entry {
-    /// Why a tool for which there is code cannot run here.
+    /// Why it cannot run here.
     pub(super) fn why_not(&self, needs: &Needs<'_>) -> Option<String> {
         let Needs { sandbox, python, online } = needs;
-        let tool = self.tool.as_ref()?;
+        let tool = &self.tool;
         if tool.needs_sandbox()
             && let Err(why) = sandbox.get()
         {
@@ -115,11 +115,8 @@ impl ToolRegistry {
         let mut rows = Vec::new();
         for function in &bundle.functions {
             let Some(row) = builtin::TABLE.iter().find(|row| row.name == function.name) else { continue };
-            let (tool, availability) = match row.code {
-                Code::Built(make) => (Some(make()), Availability::Ready),
-                Code::NotBuilt(why) => (None, Availability::Unavailable(why.to_owned())),
-            };
-            rows.push(ToolRow { name: function.name.clone(), availability });
+            let tool = (row.make)();
+            rows.push(ToolRow { name: function.name.clone(), availability: Availability::Ready });
             entries.push(Entry {
                 spec: ToolSpec {
                     name: function.name.clone(),
@@ -150,9 +147,9 @@ impl ToolRegistry {
         self.entries.iter().zip(&self.rows).map(row).collect()
     }
 
-    /// The tools for which there is code, as the model is told of them.
+    /// All tools, as the model is told of them.
     pub fn specs(&self) -> Vec<ToolSpec> {
-        self.entries.iter().filter(|entry| entry.tool.is_some()).map(|entry| entry.spec.clone()).collect()
+        self.entries.iter().map(|entry| entry.spec.clone()).collect()
     }
 
     pub(super) fn find(&self, name: &str) -> Option<&Entry> {

@@ -342,6 +342,8 @@ impl Engine {
     /// What was deployed has an address that the user may have already: it outlives a crash of the turn.
     fn persist_sites(&mut self) {
         let Some((name, bytes)) = self.toolbox.deployments().save() else { return };
+        let port = self.toolbox.site_port();
+        self.desk.ledger().keep_port(port);
         if let Ok(value) = serde_json::from_slice(&bytes) {
             let appended = self.desk.ledger().append(&Record::State { name, value });
             if let Err(error) = appended {

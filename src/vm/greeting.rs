@@ -58,7 +58,7 @@ impl Engine {
     }
 
     /// Told after the conversation, which takes the place of everything that stood there before.
-    fn warn(&mut self, warnings: Vec<String>) {
+    pub(super) fn warn(&mut self, warnings: Vec<String>) {
         for message in warnings {
             self.emit(Event::Warning { message });
         }

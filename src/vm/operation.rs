@@ -300,13 +300,14 @@ impl Engine {
             |engine, result| match result {
                 Ok((rolled, facts, listing)) => {
                     match rolled {
-                        Ok(Rolled { report, state, .. }) => {
+                        Ok(Rolled { report, state, warnings, .. }) => {
                             engine.toolbox.restore_state(&state);
                             engine.show_sites();
                             engine.history = History::of(&facts);
                             engine.toolbox.conversation_moved(has_cells(&engine.history.messages()));
                             engine.emit(Event::Restored(report));
                             engine.tell_conversation();
+                            engine.warn(warnings);
                         }
                         Err(trouble) => engine.emit(trouble.into()),
                     }

@@ -27,10 +27,17 @@ struct Participant {
 
 const PARTICIPANTS: &[Participant] = &[
     Participant { file: "todo.json", half: Half::Conversation, check: is::<TodoFile> },
-    Participant { file: DEPLOYMENTS, half: Half::Files, check: is::<DeploymentsFile> },
+    Participant { file: DEPLOYMENTS, half: Half::Files, check: are_deployments },
     // What has been read is void anyway where a file's hash has changed since.
     Participant { file: "read.json", half: Half::Conversation, check: is::<serde_json::Value> },
 ];
+
+/// Deployments that okcvm did not write would name places of the host.
+fn are_deployments(bytes: &[u8]) -> Result<(), String> {
+    let file: DeploymentsFile = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let odd = file.deployments.iter().find(|deployment| !deployment.is_sound());
+    odd.map_or(Ok(()), |odd| Err(format!("{:?} is no name of a website", odd.id)))
+}
 
 fn is<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<(), String> {
     serde_json::from_slice::<T>(bytes).map(drop).map_err(|error| error.to_string())

@@ -30,6 +30,8 @@ pub struct Rolled {
     pub messages: Vec<Message>,
     /// The participants' state from now on.
     pub state: State,
+    /// What could not be brought back, one sentence each.
+    pub warnings: Vec<String>,
 }
 
 /// What the journal remembers for us.
@@ -231,9 +233,7 @@ impl Ledger {
             tracing::warn!(paths = ?applied.differing, "the files differ from the snapshot after a rollback");
         }
         let state = self.state()?;
-        for warning in self.follow_sites(&state) {
-            tracing::warn!(%warning, "after a rollback");
-        }
+        let warnings = self.follow_sites(&state);
         Ok(Rolled {
             report: RestoreReport {
                 head: head.clone(),
@@ -245,6 +245,7 @@ impl Ledger {
             },
             messages: self.conversation()?,
             state,
+            warnings,
         })
     }
 

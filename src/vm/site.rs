@@ -25,16 +25,27 @@ impl Ledger {
             .map(|node| (*node, self.store.state(node).map(|state| DeploymentsFile::of(&state)).unwrap_or_default()))
             .collect();
         let mut sites = Vec::new();
-        for Deployment { id, content, .. } in &deployments {
+        for deployment in &deployments {
+            let Deployment { id, content, .. } = deployment;
             let same = |other: &Deployment| other.id == *id && other.content == *content;
             let node = known.iter().find(|(node, list)| list.iter().any(same) && self.store.has_site(node, id));
             let site = match node {
-                Some((node, _)) => Site::Node((*node).clone()),
-                None => Site::Folder(self.shelf.site(id)),
+                Some((node, _)) => Some(Site::Node((*node).clone())),
+                None => self.copy_of(deployment).map(Site::Folder),
             };
-            sites.push((id.clone(), site));
+            match site {
+                Some(site) => sites.push((id.clone(), site)),
+                None => tracing::warn!(%id, "the files of a deployed website are gone or changed; the node is without"),
+            }
         }
         sites
+    }
+
+    /// The copy of a deployment, if its files are those that were deployed: what a node holds must be what it says.
+    fn copy_of(&self, deployment: &Deployment) -> Option<PathBuf> {
+        let site = self.shelf.site(deployment)?;
+        let ours = self.shelf.holds(self.folder.id().as_str(), deployment);
+        (ours && Contents::read(&site).is_ok_and(|contents| contents.hash() == deployment.content)).then_some(site)
     }
 
     /// Makes the copies that are served those of this state, with the files that the head holds. What cannot be
@@ -58,19 +69,20 @@ impl Ledger {
 
     fn bring_back(&self, session: &str, deployment: &Deployment) -> Result<(), String> {
         let text = |error: std::io::Error| error.to_string();
-        let others = self.shelf.get(&deployment.id).is_some_and(|found| found.session != session);
-        if others {
+        if self.shelf.is_of_another(session, &deployment.id) {
             return Err("another session has a website under this number".to_owned());
         }
         let head = self.store.head().ok_or("there is no snapshot")?;
         let new = self.shelf.begin().map_err(text)?;
-        self.store.write_site(head, &deployment.id, &new.site()).map_err(|error| error.to_string())?;
-        let contents = Contents::read(&new.site()).map_err(|error| error.to_string())?;
+        self.store.write_site(head, &deployment.id, new.site()).map_err(|error| error.to_string())?;
+        let contents = Contents::read(new.site()).map_err(|error| error.to_string())?;
         if contents.hash() != deployment.content {
             return Err(format!("its files in snapshot {} are others", head.short()));
         }
-        let shelved = Shelved { session: session.to_owned(), deployment: deployment.clone() };
-        self.shelf.keep(&new, &shelved).map_err(text)
+        let mut shelved = Shelved { session: session.to_owned(), deployment: deployment.clone() };
+        self.shelf.keep(&new, &mut shelved).map_err(text)?;
+        self.shelf.forget_others(deployment);
+        Ok(())
     }
 
     /// Remembers the port of the session's websites, once it has one.

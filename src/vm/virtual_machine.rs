@@ -128,6 +128,7 @@ impl OpenSession {
                 port: folder.meta().port,
                 base_url: options.preview_base_url.clone(),
                 most_file: options.snapshots.max_file_mb.saturating_mul(1 << 20),
+                most_bytes: options.snapshots.max_total_mb.saturating_mul(1 << 20),
             },
         })?;
         let ledger_options = LedgerOptions {

@@ -145,7 +145,9 @@ async fn references_that_will_not_work_are_told() {
     let page = r#"<title>R</title><link rel=stylesheet href="a.css"><script src="/root.js"></script>
         <img src="../up.png"><img src="gone.png?x=1"><a href="about.html#top">a</a><a href="sub/">s</a>
         <a href="https://example.com">e</a><script src="https://cdn.example.net/x.js"></script>
-        <img src="file:///etc/passwd"><img src="data:image/png;base64,AAAA"><a href="mailto:a@b.c">m</a>"#;
+        <img src="file:///etc/passwd"><img src="data:image/png;base64,AAAA"><a href="mailto:a@b.c">m</a>
+        <img srcset="g1.png 1x,a.css 2x"><img src="C:\x.png"><img src="//LOCALHOST:3000/x">
+        <link rel="alternate stylesheet" href="dark.css"><script type=module>import {a} from "./m.js"; import "vue"</script>"#;
     let css = "/* url(comment.png) */ body { background: url('back.png') } @import \"more.css\";";
     let mut session = TestSession::start([
         Answer::calls(&[
@@ -153,6 +155,16 @@ async fn references_that_will_not_work_are_told() {
             ("w2", "mshtools-write_file", json!({"file_path": "output/site/a.css", "content": css})),
             ("w3", "mshtools-write_file", json!({"file_path": "output/site/sub/index.html", "content": "sub"})),
             ("w4", "mshtools-write_file", json!({"file_path": "output/site/.secret", "content": "x"})),
+            (
+                "w5",
+                "mshtools-write_file",
+                json!({"file_path": "output/site/sub/b.html", "content": "<base href='../'><img src=a.css><img src=no.css>"}),
+            ),
+            (
+                "w6",
+                "mshtools-write_file",
+                json!({"file_path": "output/site/sub/r.html", "content": "<base href=/><img src=a.css>"}),
+            ),
         ]),
         deploy("d1"),
         Answer::calls(&[("d2", "mshtools-deploy_website", json!({"type": "static", "local_dir": "output"}))]),
@@ -167,13 +179,16 @@ async fn references_that_will_not_work_are_told() {
     let events = session.turn("make a site").await;
     let told = output(&events, "d1");
     let (outside, missing) = told.split_once("that are not in the folder").expect("both are told");
-    for reference in ["/root.js", "../up.png", "file:///etc/passwd"] {
+    for reference in ["/root.js", "../up.png", "file:///etc/passwd", "C:\\x.png", "//LOCALHOST:3000/x"] {
         assert!(outside.contains(reference), "{reference}: {told}");
     }
-    for reference in ["gone.png?x=1", "about.html#top", "a.css: back.png", "more.css"] {
+    for reference in ["gone.png?x=1", "about.html#top", "a.css: back.png", "more.css", "g1.png", "dark.css", "./m.js"] {
         assert!(missing.contains(reference), "{reference}: {told}");
     }
     assert!(told.contains("cdn.example.net") && !told.contains("comment.png") && !told.contains("sub/\n"), "{told}");
+    assert!(!told.contains("vue"), "{told}");
+    assert!(outside.contains("sub/r.html: <base href=\"/\">"), "{told}");
+    assert!(missing.contains("sub/b.html: no.css") && !told.contains("sub/b.html: a.css"), "{told}");
     assert!(told.contains(".secret: names that begin with a dot"), "{told}");
     assert!(output(&events, "d2").contains("no index.html directly in it"), "{}", output(&events, "d2"));
     assert!(output(&events, "d3").contains("outside"), "{}", output(&events, "d3"));

@@ -47,7 +47,7 @@ impl Tool for DeployWebsite {
             let time = rfc3339(&SystemClock.now());
             let title = sanitize::line(&found.title);
             let deployed = machine.deployments.deploy(copied, title, time).await.map_err(told)?;
-            machine.offer_sites().await;
+            machine.offer_sites(true).await;
             Ok(output(machine, deployed, &found, shown).await)
         })
     }
@@ -67,12 +67,12 @@ async fn output(machine: &Machine, deployed: Deployed, found: &references::Found
     let Deployed { deployment, url, again, unchanged, left_out, other_port } = deployed;
     let mut lines = vec![url.clone()];
     let verb = match (again, unchanged) {
-        (true, true) => "deployed again without a change",
-        (true, false) => "deployed again; the address is the one from before",
-        (false, _) => "deployed",
+        (true, true) => ", deployed again without a change",
+        (true, false) => ", deployed again under the address from before",
+        (false, _) => "",
     };
     let files = if deployment.files == 1 { "1 file".to_owned() } else { format!("{} files", deployment.files) };
-    lines.push(format!("{verb} as {}: {files}, {}", deployment.id, truncate::bytes(deployment.bytes)));
+    lines.push(format!("site {}{verb}: {files}, {}", deployment.id, truncate::bytes(deployment.bytes)));
     if !left_out.is_empty() {
         lines.push(format!("Not copied:\n  {}", left_out.join("\n  ")));
     }

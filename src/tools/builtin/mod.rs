@@ -28,47 +28,38 @@ use super::{DEPLOY, IPYTHON};
 pub struct Row {
     /// The name in the manifest.
     pub name: &'static str,
-    /// What stands behind it.
-    pub code: Code,
+    /// Makes what stands behind it.
+    pub make: fn() -> Arc<dyn Tool>,
 }
 
-/// What stands behind a name.
-#[derive(Debug, Clone, Copy)]
-pub enum Code {
-    /// A tool.
-    Built(fn() -> Arc<dyn Tool>),
-    /// Nothing yet, and how that is told.
-    NotBuilt(&'static str),
-}
-
-const fn built(name: &'static str, make: fn() -> Arc<dyn Tool>) -> Row {
-    Row { name, code: Code::Built(make) }
+const fn row(name: &'static str, make: fn() -> Arc<dyn Tool>) -> Row {
+    Row { name, make }
 }
 
 /// Every tool of the contract.
 pub const TABLE: &[Row] = &[
-    built("mshtools-todo_read", || Arc::new(todo::TodoRead)),
-    built("mshtools-todo_write", || Arc::new(todo::TodoWrite)),
-    built(IPYTHON, || Arc::new(ipython::Ipython)),
-    built("mshtools-read_file", || Arc::new(read_file::ReadFile)),
-    built("mshtools-edit_file", || Arc::new(edit_file::EditFile)),
-    built("mshtools-write_file", || Arc::new(write_file::WriteFile)),
-    built("mshtools-shell", || Arc::new(shell::Shell)),
-    built("mshtools-browser_click", || Arc::new(browser::BrowserTool::Click)),
-    built("mshtools-browser_find", || Arc::new(browser::BrowserTool::Find)),
-    built("mshtools-browser_input", || Arc::new(browser::BrowserTool::Input)),
-    built("mshtools-browser_scroll_down", || Arc::new(browser::BrowserTool::ScrollDown)),
-    built("mshtools-browser_scroll_up", || Arc::new(browser::BrowserTool::ScrollUp)),
-    built("mshtools-browser_state", || Arc::new(browser::BrowserTool::State)),
-    built("mshtools-browser_visit", || Arc::new(browser::BrowserTool::Visit)),
-    built("mshtools-web_search", || Arc::new(search::WebSearch)),
-    built("mshtools-image_search", || Arc::new(search::ImageSearch)),
-    built("mshtools-generate_image", || Arc::new(media::GenerateImage)),
-    built("mshtools-get_available_voices", || Arc::new(media::GetAvailableVoices)),
-    built("mshtools-generate_speech", || Arc::new(media::GenerateSpeech)),
-    built("mshtools-generate_sound_effects", || Arc::new(media::GenerateSoundEffects)),
-    built("mshtools-get_data_source_desc", || Arc::new(data::Describe)),
-    built("mshtools-get_data_source", || Arc::new(data::Ask)),
-    built(DEPLOY, || Arc::new(deploy::DeployWebsite)),
-    built("mshtools-slides_generator", || Arc::new(slides::SlidesGenerator)),
+    row("mshtools-todo_read", || Arc::new(todo::TodoRead)),
+    row("mshtools-todo_write", || Arc::new(todo::TodoWrite)),
+    row(IPYTHON, || Arc::new(ipython::Ipython)),
+    row("mshtools-read_file", || Arc::new(read_file::ReadFile)),
+    row("mshtools-edit_file", || Arc::new(edit_file::EditFile)),
+    row("mshtools-write_file", || Arc::new(write_file::WriteFile)),
+    row("mshtools-shell", || Arc::new(shell::Shell)),
+    row("mshtools-browser_click", || Arc::new(browser::BrowserTool::Click)),
+    row("mshtools-browser_find", || Arc::new(browser::BrowserTool::Find)),
+    row("mshtools-browser_input", || Arc::new(browser::BrowserTool::Input)),
+    row("mshtools-browser_scroll_down", || Arc::new(browser::BrowserTool::ScrollDown)),
+    row("mshtools-browser_scroll_up", || Arc::new(browser::BrowserTool::ScrollUp)),
+    row("mshtools-browser_state", || Arc::new(browser::BrowserTool::State)),
+    row("mshtools-browser_visit", || Arc::new(browser::BrowserTool::Visit)),
+    row("mshtools-web_search", || Arc::new(search::WebSearch)),
+    row("mshtools-image_search", || Arc::new(search::ImageSearch)),
+    row("mshtools-generate_image", || Arc::new(media::GenerateImage)),
+    row("mshtools-get_available_voices", || Arc::new(media::GetAvailableVoices)),
+    row("mshtools-generate_speech", || Arc::new(media::GenerateSpeech)),
+    row("mshtools-generate_sound_effects", || Arc::new(media::GenerateSoundEffects)),
+    row("mshtools-get_data_source_desc", || Arc::new(data::Describe)),
+    row("mshtools-get_data_source", || Arc::new(data::Ask)),
+    row(DEPLOY, || Arc::new(deploy::DeployWebsite)),
+    row("mshtools-slides_generator", || Arc::new(slides::SlidesGenerator)),
 ];

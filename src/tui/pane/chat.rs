@@ -8,7 +8,7 @@ use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::{Rect, Size};
 use ratatui::text::{Line, Span};
 
-use crate::protocol::{ArtifactKind, Event, Op, Phase};
+use crate::protocol::{ArtifactKind, Event, Op, Phase, ServedSite};
 use crate::support::sanitize;
 use crate::tui::action::{Action, Scope};
 use crate::tui::attach::Pending;
@@ -24,6 +24,8 @@ use super::{DrawContext, Pane, PaneTitle};
 
 /// Cells on either side of the screen that keep their rows.
 const KEPT_CELLS: usize = 24;
+/// Websites that are told at the start.
+const MOST_SITES: usize = 5;
 
 mod search;
 mod story;
@@ -109,6 +111,16 @@ impl ChatState {
             held: Anchor::default(),
             below: false,
         }
+    }
+
+    /// A website that can be opened, and how over SSH.
+    fn site(&mut self, mut text: String, url: &str) {
+        if let Some(line) = self.ssh.as_ref().and_then(|ssh| ssh.forward(url)) {
+            text.push_str("\nfirst, on your own machine:\n");
+            text.push_str(&line);
+        }
+        self.latest_site = Some(url.to_owned());
+        self.notice(NoticeKind::Site, &text);
     }
 
     /// The address of the website that was deployed last.
@@ -253,20 +265,21 @@ impl Pane for ChatState {
             Event::Artifact(artifact) => {
                 let host = artifact.host_path.as_ref().map(|path| path.display().to_string());
                 let what = artifact.url.as_deref().or(artifact.path.as_deref()).or(host.as_deref()).unwrap_or("a file");
-                let mut text = format!("made {}", sanitize::line(what));
-                let kind = match &artifact.url {
-                    Some(url) => {
-                        let forward = self.ssh.as_ref().and_then(|ssh| ssh.forward(url));
-                        if let Some(line) = forward {
-                            text.push_str("\nfirst, on your own machine:\n");
-                            text.push_str(&line);
-                        }
-                        self.latest_site = Some(url.clone());
-                        NoticeKind::Site
-                    }
-                    None => NoticeKind::Made,
-                };
-                self.cells.push(Cell::new(Body::Notice { kind, text }));
+                let text = format!("made {}", sanitize::line(what));
+                match &artifact.url {
+                    Some(url) => self.site(text, url),
+                    None => self.notice(NoticeKind::Made, &text),
+                }
+            }
+            Event::SitesServed { sites, other_port } => {
+                for ServedSite { title, url, .. } in sites.iter().rev().take(MOST_SITES).rev() {
+                    let title = if title.is_empty() { "a website" } else { title };
+                    self.site(format!("serving {}: {}", sanitize::line(title), sanitize::line(url)), url);
+                }
+                if let Some(port) = other_port {
+                    let words = format!("another program holds the usual port of this session; for now it is {port}");
+                    self.notice(NoticeKind::Warning, &words);
+                }
             }
             Event::TurnEnded { outcome, reply, .. } => self.end_turn(*outcome, reply, now_ms),
             Event::Restored(report) => self.moved(report),

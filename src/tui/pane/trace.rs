@@ -38,7 +38,7 @@ pub use self::summary::{argument_summary, short_tool_name};
 use super::DrawContext;
 use super::find::Find;
 use super::list::{ListCursor, Scroll};
-use crate::protocol::{CallId, Job, KernelChange, Message, Op, ToolStatus};
+use crate::protocol::{CallId, Job, KernelChange, Message, Op, SiteRequest, ToolStatus};
 use crate::support::truncate;
 use crate::tui::effect::{UiEffect, ViewSource};
 use crate::tui::picture::Pictures;
@@ -111,6 +111,21 @@ struct Opened {
 }
 
 impl TraceState {
+    /// Requests to websites stand with the call that has shown the site; those to none with the latest such call.
+    fn asked_sites(&mut self, latest: &[SiteRequest], more: u64) {
+        let Some(last) = self.calls.iter().rposition(Call::is_deployment) else { return };
+        let mut at = last;
+        if more > 0 {
+            self.calls[last].was_asked_more(more);
+        }
+        for request in latest {
+            if let Some(site) = &request.site {
+                at = self.calls.iter().rposition(|call| call.has_shown(site)).unwrap_or(last);
+            }
+            self.calls[at].was_asked(request);
+        }
+    }
+
     /// No calls.
     pub fn new() -> Self {
         Self::default()

@@ -1,9 +1,10 @@
-//! What the pages of a site refer to: whether it is in the site. References that scripts make up are not seen.
+//! What the pages of a site refer to: whether it is in the site. References that scripts make up as they run are not seen.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use percent_encoding::percent_decode_str;
+use url::{Host, Url};
 
 use crate::document::html::{self, Attributes, Piece};
 use crate::preview::{Contents, Copied};
@@ -35,12 +36,18 @@ pub(super) fn check(copied: &Copied) -> Found {
         let lower = name.to_ascii_lowercase();
         ends.iter().any(|end| lower.ends_with(end))
     };
-    let looked_at = |name: &&str| is(name, &[".html", ".htm", ".xhtml", ".css", ".svg"]);
+    let looked_at = |name: &&str| is(name, &[".html", ".htm", ".xhtml", ".css", ".svg", ".js", ".mjs"]);
     for name in copied.contents.names().filter(looked_at).take(MOST_FILES) {
         let Ok(bytes) = copied.read(name, MOST_BYTES) else { continue };
         let text = String::from_utf8_lossy(&bytes);
         let mut page = Page { name, contents: &copied.contents, base: None, found: &mut found };
-        if is(name, &[".css"]) { page.style(&text) } else { page.markup(&text) }
+        if is(name, &[".css"]) {
+            page.style(&text);
+        } else if is(name, &[".js", ".mjs"]) {
+            page.script(&text);
+        } else {
+            page.markup(&text);
+        }
     }
     if let Ok(bytes) = copied.read("index.html", MOST_BYTES) {
         found.title = title(&String::from_utf8_lossy(&bytes));
@@ -83,26 +90,41 @@ impl Found {
     }
 }
 
+/// What the references of a page are relative to.
+enum Base {
+    /// A folder of the site, with its slash; empty for the site itself.
+    Folder(String),
+    /// A place that is not in the site.
+    Elsewhere,
+}
+
 struct Page<'a> {
     /// Its path in the site.
     name: &'a str,
     contents: &'a Contents,
     /// What its `base` element says.
-    base: Option<String>,
+    base: Option<Base>,
     found: &'a mut Found,
 }
 
 impl Page<'_> {
     fn markup(&mut self, text: &str) {
-        let (mut style, mut in_style) = (String::new(), false);
+        let (mut style, mut in_style, mut script, mut in_script) = (String::new(), false, String::new(), false);
+        let mut base = None;
         let mut elements: Vec<(String, bool)> = Vec::new();
         html::pieces(text, |piece| match piece {
             Piece::Start("style", _) => in_style = true,
             Piece::End("style") => in_style = false,
             Piece::Text(part) if in_style => style.push_str(part),
-            Piece::Start("base", attributes) => {
-                self.base = attributes.get("href").map(ToOwned::to_owned);
+            // The first one that names a place is the one that holds.
+            Piece::Start("base", attributes) if base.is_none() => base = attributes.get("href").map(ToOwned::to_owned),
+            Piece::Start("script", attributes) => {
+                let kind = attributes.get("type").unwrap_or_default();
+                in_script = kind.eq_ignore_ascii_case("module") && attributes.get("src").is_none();
+                elements.extend(references("script", attributes));
             }
+            Piece::End("script") => in_script = false,
+            Piece::Text(part) if in_script => script.push_str(part),
             Piece::Start(name, attributes) => {
                 elements.extend(references(name, attributes));
                 if let Some(inline) = attributes.get("style") {
@@ -112,10 +134,52 @@ impl Page<'_> {
             }
             _ => {}
         });
+        if let Some(base) = base {
+            self.take_base(&base);
+        }
         for (reference, loads) in elements {
             self.reference(&reference, loads);
         }
         self.style(&style);
+        self.script(&script);
+    }
+
+    /// What a page says that its references are relative to.
+    fn take_base(&mut self, base: &str) {
+        let base = base.trim();
+        if base.starts_with('/') && !base.starts_with("//") {
+            // The address of a site has a part before it that no page knows.
+            self.found.outside.insert((self.name.to_owned(), format!("<base href=\"{}\">", shortened(base))));
+            self.base = Some(Base::Elsewhere);
+        } else if scheme(base).is_some() || base.starts_with("//") {
+            self.reference(base, true);
+            self.base = Some(Base::Elsewhere);
+        } else {
+            let folder = if base.is_empty() || base.ends_with('/') {
+                base
+            } else {
+                base.rsplit_once('/').map_or("", |(folder, _)| folder)
+            };
+            self.base = match resolved(self.name, folder) {
+                Some(folder) if folder.is_empty() => Some(Base::Folder(String::new())),
+                Some(folder) => Some(Base::Folder(format!("{folder}/"))),
+                None => Some(Base::Elsewhere),
+            };
+        }
+    }
+
+    /// What a module imports by a path that stands in it.
+    fn script(&mut self, text: &str) {
+        for (at, word) in ["from", "import", "import("].iter().flat_map(|word| text.match_indices(word)) {
+            let rest = text[at + word.len()..].trim_start();
+            let Some(quote) = rest.chars().next().filter(|c| matches!(c, '"' | '\'')) else { continue };
+            let Some(end) = rest[1..].find([quote, '\n']) else { continue };
+            let path = &rest[1..=end];
+            // A bare name is for a bundler, or for an import map.
+            if ["./", "../", "/"].iter().any(|start| path.starts_with(start)) {
+                self.reference(path, true);
+            }
+        }
     }
 
     /// `url(…)` and `@import "…"` of a style sheet, without those in comments.
@@ -145,41 +209,42 @@ impl Page<'_> {
             return;
         }
         let entry = || (self.name.to_owned(), shortened(reference).into_owned());
-        if let Some(rest) = place.strip_prefix("//") {
-            if loads {
-                self.found.hosts.insert(rest.split('/').next().unwrap_or_default().to_owned());
+        let absolute = match scheme(place) {
+            // A drive of Windows, not a scheme.
+            Some((scheme, _)) if scheme.len() == 1 || scheme == "file" => {
+                self.found.outside.insert(entry());
+                return;
             }
-            return;
-        }
-        if let Some((scheme, rest)) = scheme(place) {
-            match scheme.as_str() {
-                "http" | "https" => {
-                    let host = rest.trim_start_matches('/').split('/').next().unwrap_or_default();
-                    let name = host.rsplit('@').next().unwrap_or_default();
-                    if matches!(name.split(':').next(), Some("localhost" | "127.0.0.1" | "0.0.0.0")) {
-                        self.found.outside.insert(entry());
-                    } else if loads {
-                        self.found.hosts.insert(name.to_owned());
-                    }
-                }
-                "file" => {
-                    self.found.outside.insert(entry());
-                }
-                _ => {}
+            Some((scheme, _)) if matches!(scheme.as_str(), "http" | "https") => Some(place.to_owned()),
+            Some(_) => return,
+            None => place.starts_with("//").then(|| format!("https:{place}")),
+        };
+        if let Some(absolute) = absolute {
+            let Ok(url) = Url::parse(&absolute) else { return };
+            let near = match url.host() {
+                Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+                Some(Host::Ipv4(address)) => address.is_loopback() || address.is_unspecified(),
+                Some(Host::Ipv6(address)) => address.is_loopback() || address.is_unspecified(),
+                None => false,
+            };
+            if near {
+                self.found.outside.insert(entry());
+            } else if loads {
+                self.found.hosts.insert(url.host_str().unwrap_or_default().to_owned());
             }
             return;
         }
         // Where a page names another base, only that base tells what it means.
-        let base = match self.base.as_deref() {
-            Some(base) if scheme_of_other(base) => return,
-            Some(base) => base,
-            None => self.name,
+        let base = match &self.base {
+            Some(Base::Elsewhere) => return,
+            Some(Base::Folder(folder)) => folder.clone(),
+            None => self.name.to_owned(),
         };
         let Ok(decoded) = percent_decode_str(place).decode_utf8() else {
             self.found.missing.insert(entry());
             return;
         };
-        match resolved(base, &decoded) {
+        match resolved(&base, &decoded) {
             None => {
                 self.found.outside.insert(entry());
             }
@@ -202,7 +267,7 @@ fn references(name: &str, attributes: Attributes<'_>) -> Vec<(String, bool)> {
         "link" => {
             let relation = attributes.get("rel").unwrap_or_default().to_ascii_lowercase();
             let hint = ["preconnect", "dns-prefetch", "canonical", "alternate"];
-            let loads = !hint.iter().any(|word| relation.contains(word));
+            let loads = relation.contains("stylesheet") || !hint.iter().any(|word| relation.contains(word));
             if loads { one("href", true).into_iter().collect() } else { Vec::new() }
         }
         "script" | "img" | "iframe" | "source" | "video" | "audio" | "embed" | "track" | "input" => {
@@ -211,14 +276,35 @@ fn references(name: &str, attributes: Attributes<'_>) -> Vec<(String, bool)> {
         "object" => one("data", true).into_iter().collect(),
         "image" | "use" => one("href", true).or_else(|| one("xlink:href", true)).into_iter().collect(),
         "form" => one("action", false).into_iter().collect(),
+        "button" => one("formaction", false).into_iter().collect(),
+        "meta" if attributes.get("http-equiv").is_some_and(|name| name.eq_ignore_ascii_case("refresh")) => {
+            let content = attributes.get("content").unwrap_or_default();
+            let at = content.to_ascii_lowercase().find("url=");
+            let place = at.map(|at| content[at + 4..].trim().trim_matches(['"', '\'']));
+            place.map(|place| (place.to_owned(), false)).into_iter().collect()
+        }
         _ => Vec::new(),
     };
-    if let Some(list) = attributes.get("srcset") {
-        // A data address holds commas of its own.
-        let entries = list.split(", ").filter_map(|entry| entry.split_whitespace().next());
-        found.extend(entries.map(|entry| (entry.trim_end_matches(',').to_owned(), true)));
+    for list in ["srcset", "imagesrcset"].iter().filter_map(|name| attributes.get(name)) {
+        found.extend(candidates(list).map(|entry| (entry.to_owned(), true)));
     }
     found
+}
+
+/// The addresses of a `srcset` (HTML, section 4.8.4.2.1): each up to a blank, then what is said of it up to a comma.
+fn candidates(list: &str) -> impl Iterator<Item = &str> {
+    let mut rest = list;
+    std::iter::from_fn(move || {
+        rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == ',');
+        if rest.is_empty() {
+            return None;
+        }
+        let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
+        let (address, after) = rest.split_at(end);
+        let bare = address.trim_end_matches(',');
+        rest = if bare.len() < address.len() { after } else { after.split_once(',').map_or("", |(_, next)| next) };
+        Some(bare)
+    })
 }
 
 /// The path in the site that a relative reference of a page means; `None` where it leads out of it.
@@ -246,10 +332,6 @@ fn scheme(reference: &str) -> Option<(String, &str)> {
     let first = scheme.chars().next()?.is_ascii_alphabetic();
     let all = scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
     (first && all).then(|| (scheme.to_ascii_lowercase(), rest))
-}
-
-fn scheme_of_other(base: &str) -> bool {
-    scheme(base).is_some() || base.starts_with("//") || base.starts_with('/')
 }
 
 fn without_comments(text: &str) -> Cow<'_, str> {
@@ -300,6 +382,15 @@ mod tests {
         ] {
             assert_eq!(resolved(page, reference).as_deref(), path, "{page} {reference}");
         }
+    }
+
+    #[test]
+    fn a_list_of_pictures_is_read_by_its_grammar() {
+        let found = |list| candidates(list).collect::<Vec<_>>();
+        assert_eq!(found("a.png 1x,b.png 2x"), ["a.png", "b.png"]);
+        assert_eq!(found("a.png, b.png 200w,\nc.png"), ["a.png", "b.png", "c.png"]);
+        assert_eq!(found("data:image/png;base64,AA== 1x, b.png 2x"), ["data:image/png;base64,AA==", "b.png"]);
+        assert_eq!(found(" , "), [""; 0]);
     }
 
     #[test]

@@ -116,18 +116,28 @@ impl Call {
         self.full_tool == "mshtools-deploy_website"
     }
 
-    /// The websites of the session were asked for.
-    pub(super) fn was_asked(&mut self, count: u64, latest: &[SiteRequest]) {
-        let (all, lines) = &mut self.requests;
-        let told = usize::try_from(count.saturating_sub(*all)).unwrap_or(usize::MAX);
-        if told > latest.len() {
-            lines.push(format!("... {} more", told - latest.len()));
-        }
-        *all = count;
-        for SiteRequest { site, method, path, status } in latest {
-            let site = site.as_deref().unwrap_or("no site");
-            lines.push(sanitize::line(&format!("{status} {method} {path} ({site})")));
-        }
+    /// Whether this website is one that it has put on show, as far as its output tells.
+    pub(super) fn has_shown(&self, site: &str) -> bool {
+        self.is_deployment() && self.output.lines().any(|line| line.text().contains(&format!("/{site}-")))
+    }
+
+    /// A website of the session was asked for.
+    pub(super) fn was_asked(&mut self, request: &SiteRequest) {
+        let SiteRequest { site, method, path, status } = request;
+        let site = site.as_deref().unwrap_or("no site");
+        self.requests.0 += 1;
+        self.list_request(format!("{status} {method} {path} ({site})"));
+    }
+
+    /// So many requests more came, too many to be told.
+    pub(super) fn was_asked_more(&mut self, more: u64) {
+        self.requests.0 += more;
+        self.list_request(format!("... {more} more"));
+    }
+
+    fn list_request(&mut self, line: String) {
+        let lines = &mut self.requests.1;
+        lines.push(sanitize::line(&line));
         let over = lines.len().saturating_sub(MOST_REQUESTS);
         lines.drain(..over);
     }

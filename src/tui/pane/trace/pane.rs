@@ -32,11 +32,7 @@ impl Pane for TraceState {
                     call.asked_for(host, *port, *allowed, reason.as_deref());
                 }
             }
-            Event::SiteRequests { count, latest } => {
-                if let Some(call) = self.calls.iter_mut().rev().find(|call| call.is_deployment()) {
-                    call.was_asked(*count, latest);
-                }
-            }
+            Event::SiteRequests { latest, more } => self.asked_sites(latest, *more),
             Event::ToolWaiting { call, waiting, hidden } => {
                 if let Some(call) = self.find_call(call) {
                     call.waiting = *waiting;
