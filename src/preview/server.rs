@@ -42,7 +42,7 @@ const LONGEST: usize = 8 << 10;
 /// Connections at the same time.
 const MOST_CONNECTIONS: usize = 100;
 /// How long the head of a request may take, and how long a connection may stay without one.
-const SLOWEST: Duration = Duration::from_secs(15);
+const SLOWEST: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 15 });
 /// Pause after a connection that could not be taken.
 const RETRY: Duration = Duration::from_millis(100);
 

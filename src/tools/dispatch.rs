@@ -14,7 +14,7 @@ use super::keyboards::Keyboards;
 use super::network;
 use super::online::Online;
 use super::python::Making;
-use super::registry::{Availability, Entry, Needs, ToolRegistry, ToolRow};
+use super::registry::{Entry, Needs, ToolRegistry, ToolRow};
 use super::state::ToolState;
 use super::tool::{ToolContext, ToolEffect, ToolError, ToolOutput};
 use super::{ToolsError, walls};

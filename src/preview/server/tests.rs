@@ -166,10 +166,11 @@ async fn nobody_gets_out_of_thefolder_or_in_without_its_name() {
     }
     let twice = format!("GET /{name}/ HTTP/1.1\r\nHost: localhost\r\nHost: evil.test\r\nConnection: close\r\n\r\n");
     assert!(!world.raw(&twice).0.starts_with("http/1.1 200"));
-    world.preview.also_known_as("Pages.Example.com");
-    let (head, _) =
-        world.raw(&format!("GET /{name}/ HTTP/1.1\r\nHost: pages.example.COM\r\nConnection: close\r\n\r\n"));
-    assert!(head.starts_with("http/1.1 200"), "{head}");
+    world.preview.also_known_as(&Url::parse("https://Pages.Example.com/x").expect("an address"));
+    for (host, status) in [("pages.example.COM", 200), ("pages.example.com:443", 200), ("pages.example.com:81", 421)] {
+        let (head, _) = world.raw(&format!("GET /{name}/ HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"));
+        assert!(head.starts_with(&format!("http/1.1 {status}")), "{host}: {head}");
+    }
     for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
         let (head, _) =
             world.raw(&format!("{method} /{name}/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"));
@@ -177,7 +178,42 @@ async fn nobody_gets_out_of_thefolder_or_in_without_its_name() {
     }
     let (count, latest) = world.preview.log().read();
     assert!(count > 20 && latest.iter().any(|access| access.status == 421), "{latest:?}");
-    assert!(latest.iter().all(|access| !access.path.contains(&name) || access.site.is_none()), "{latest:?}");
+    let token = name.split('-').nth(1).expect("a token");
+    assert!(latest.iter().all(|access| !access.path.contains(token)), "{latest:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_packed_and_what_is_moved_is_told_as_such() {
+    let world = World::start();
+    let (head, _) = world.get("/app.js", "Accept-Encoding: gzip\r\n");
+    assert!(header(&head, "etag").starts_with("w/\"") && header(&head, "content-encoding") == "gzip", "{head}");
+    let (head, _) = world.get("/app.js", "");
+    assert!(header(&head, "etag").starts_with('"'), "{head}");
+    let (head, _) = world.get("/bytes.bin", "Accept-Encoding: gzip\r\n");
+    assert_eq!((header(&head, "content-encoding"), header(&head, "content-length")), ("", "10"), "{head}");
+    let (head, body) = world.get("/bytes.bin", "Range: bytes=0-1,5-6\r\n");
+    assert!(head.starts_with("http/1.1 200") && body == b"0123456789", "{head}");
+    let (head, _) = world.get("/a?x=1", "");
+    assert_eq!(header(&head, "location"), "./a/?x=1");
+    let (head, _) = world.get("/", "");
+    assert_eq!(header(&head, "content-security-policy"), "frame-ancestors 'self'", "{head}");
+    assert_eq!(header(&head, "cross-origin-resource-policy"), "same-origin", "{head}");
+    let latin = world.folder.path().join("site");
+    std::fs::write(latin.join("latin.html"), b"<meta charset=latin1>caf\xe9").expect("page");
+    world.preview.show(world.name.clone(), Contents::read(&latin).expect("contents"));
+    assert_eq!(header(&world.get("/latin.html", "").0, "content-type"), "text/html");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_ask_nothing_leave_room_for_others() {
+    let world = World::start();
+    let idle: Vec<TcpStream> = (0..MOST_CONNECTIONS * 2)
+        .map(|_| TcpStream::connect(("127.0.0.1", world.server.port())).expect("connected"))
+        .collect();
+    // Those that are held are let go in time; whoever waits is answered then.
+    let (head, _) = world.get("/", "");
+    assert!(head.starts_with("http/1.1 200"), "{head}");
+    drop(idle);
 }
 
 #[test]

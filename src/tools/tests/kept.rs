@@ -26,7 +26,7 @@ async fn pictures_for_the_user_lie_beside_the_log_and_the_model_sees_none() {
     let mut session = session();
     let name = "mshtools-todo_read";
     let entry = session.toolbox.registry.entries.iter_mut().find(|entry| entry.spec.name == name).expect("entry");
-    entry.tool = Some(Arc::new(Slides));
+    entry.tool = Arc::new(Slides);
     let made = session.ok("todo_read", json!({})).await;
     assert!(made.images.is_empty() && made.output == "made a.pptx", "{made:?}");
     let pages = &made.artifacts[0].pages;
