@@ -138,11 +138,11 @@ async fn without_a_sandbox_the_shell_is_not_offered_and_says_why() {
     let section = SandboxSection::default();
     let why = Unavailable::new("bubblewrap is not installed", "Install it.");
     let session = session_with(&LazySandbox::unavailable(&section, why));
-    assert_eq!(session.toolbox.specs().len(), 9);
+    assert_eq!(session.toolbox.specs().len(), 11);
     let rows = session.toolbox.rows();
     let shell = rows.iter().find(|row| row.name == "mshtools-shell").expect("row");
     assert_eq!(shell.availability, Availability::Unavailable("no sandbox: bubblewrap is not installed".to_owned()));
-    assert_eq!(rows.iter().filter(|row| row.availability == Availability::Ready).count(), 9);
+    assert_eq!(rows.iter().filter(|row| row.availability == Availability::Ready).count(), 11);
     let message = session.fails("shell", json!({"command": "true"})).await;
     assert!(message.contains("bubblewrap is not installed") && message.contains("Install it."), "{message}");
 }

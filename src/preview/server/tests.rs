@@ -190,7 +190,7 @@ async fn what_is_packed_and_what_is_moved_is_told_as_such() {
     let (head, _) = world.get("/app.js", "");
     assert!(header(&head, "etag").starts_with('"'), "{head}");
     let (head, _) = world.get("/bytes.bin", "Accept-Encoding: gzip\r\n");
-    assert_eq!((header(&head, "content-encoding"), header(&head, "content-length")), ("", "10"), "{head}");
+    assert!(!head.contains("content-encoding") && header(&head, "content-length") == "10", "{head}");
     let (head, body) = world.get("/bytes.bin", "Range: bytes=0-1,5-6\r\n");
     assert!(head.starts_with("http/1.1 200") && body == b"0123456789", "{head}");
     let (head, _) = world.get("/a?x=1", "");
