@@ -172,7 +172,7 @@ mod tests {
         let registry = ToolRegistry::from_default_spec().expect("registry");
         assert_eq!(registry.rows().len(), 24);
         assert!(registry.rows().iter().all(|row| row.availability == Availability::Ready));
-        assert_eq!(registry.specs().len(), ready.len());
+        assert_eq!(registry.specs().len(), registry.rows().len());
     }
 
     #[test]
