@@ -57,7 +57,7 @@ fn slide(deck: &mut Deck, measured: &Measured, items: &SlideItems, pictures: &mu
             Item::Box(one) => boxes(one, &mut slide.shapes),
             Item::Image(image) => slide.shapes.extend(picture_of_file(deck, image, pictures)),
             Item::Pic(pic) => slide.shapes.extend(picture_of_box(deck, pic, pictures)),
-            Item::Table(one) => slide.shapes.push(table(one, measured)),
+            Item::Table(one) => table(one, measured, &mut slide.shapes),
             Item::Text(_) => {}
         }
     }
@@ -220,11 +220,11 @@ fn picture_of_box(deck: &mut Deck, item: &PicItem, pictures: &mut Pictures<'_>) 
     Some(Shape { area, turn: 0.0, alt: item.alt.clone(), kind: Kind::Picture(picture) })
 }
 
-fn table(item: &TableItem, measured: &Measured) -> Shape {
+fn table(item: &TableItem, measured: &Measured, shapes: &mut Vec<Shape>) {
     let positive = |values: &[measured::Px]| values.iter().map(|value| value.0.max(1.0)).collect::<Vec<_>>();
     let (columns, rows) = (positive(&item.columns), positive(&item.rows));
     let mut taken = vec![false; columns.len() * rows.len()];
-    let mut cells = Vec::new();
+    let (mut cells, mut beside) = (Vec::new(), Vec::new());
     for one in &item.cells {
         let (across, down) = (
             one.across.clamp(1, columns.len().saturating_sub(one.column).max(1)),
@@ -238,6 +238,7 @@ fn table(item: &TableItem, measured: &Measured) -> Shape {
             .collect();
         // A page can lay cells over each other; a table cannot.
         if places.len() != across * down || places.iter().any(|place| taken.get(*place) != Some(&false)) {
+            beside.extend(&one.texts);
             continue;
         }
         for place in places {
@@ -250,7 +251,9 @@ fn table(item: &TableItem, measured: &Measured) -> Shape {
     let area = item.r.area();
     let (w, h) = (columns.iter().sum(), rows.iter().sum());
     let kind = Kind::Table(Table { columns, rows, header: item.header, cells });
-    Shape { area: Area { w, h, ..area }, turn: 0.0, alt: item.alt.clone(), kind }
+    shapes.push(Shape { area: Area { w, h, ..area }, turn: 0.0, alt: item.alt.clone(), kind });
+    // What fits into no place of the table stands above it.
+    shapes.append(&mut lines::shapes(&beside, &measured.styles));
 }
 
 fn cell(item: &CellItem, across: usize, down: usize, measured: &Measured) -> Cell {

@@ -371,6 +371,8 @@ pub(super) struct Run {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Style {
     pub(super) font: String,
+    /// A language tag; none for English.
+    pub(super) language: String,
     /// For the scripts of East Asia.
     pub(super) far: String,
     pub(super) size: f64,

@@ -305,10 +305,26 @@ fn bullet(marker: &Marker, size: f64) -> (Bullet, f64) {
     (Bullet { colour: Some(colour), mark }, hanging * near)
 }
 
+/// The tag of a language as office programs know it; empty for what is none.
+fn language(tag: &str) -> String {
+    let plain = tag.len() < 20
+        && tag.split('-').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    match tag {
+        "en" => "en-US".to_owned(),
+        "zh" | "zh-Hans" => "zh-CN".to_owned(),
+        "zh-Hant" => "zh-TW".to_owned(),
+        "ja" => "ja-JP".to_owned(),
+        "ko" => "ko-KR".to_owned(),
+        _ if plain => tag.to_owned(),
+        _ => String::new(),
+    }
+}
+
 fn style(look: &Look) -> Style {
     let shown = if look.around.0 > 0.0 { look.around.0 } else { look.size.0 };
     Style {
         font: look.latin.chars().take(60).collect(),
+        language: language(&look.lang),
         far: look.far.chars().take(60).collect(),
         size: shown.clamp(1.0, 4_000.0),
         bold: look.bold,

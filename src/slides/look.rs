@@ -17,7 +17,14 @@ use super::tailwind::{self, Version};
 use crate::browser::{Browser, BrowserError, Clip, Program, Scenery, Stage, Surroundings};
 
 const PREPARE: &str = include_str!("prepare.js");
-const MEASURE: &str = include_str!("measure.js");
+/// One script in parts.
+const MEASURE: &str = concat!(
+    include_str!("measure/start.js"),
+    include_str!("measure/text.js"),
+    include_str!("measure/paint.js"),
+    include_str!("measure/walk.js"),
+    include_str!("measure/deck.js"),
+);
 
 /// Slides of one deck.
 pub(super) const MOST_SLIDES: usize = 200;
@@ -75,7 +82,11 @@ pub(super) async fn look(
         size: (1024, 576),
         addresses: tailwind::ADDRESSES.iter().map(|address| (*address).to_owned()).chain([Files::pattern()]).collect(),
         give: Arc::new(move |address: &str| given.give(address)),
-        prelude: "window.tailwind = { config: {} };".to_owned(),
+        // Nobody is there to answer.
+        prelude:
+            "window.tailwind = { config: {} }; window.alert = window.print = () => {}; window.confirm = () => false; \
+                  window.prompt = () => null;"
+                .to_owned(),
     };
     let stage = Stage::open(browser, program, surroundings, scenery).await?;
     let mut told = Vec::new();

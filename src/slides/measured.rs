@@ -228,6 +228,8 @@ pub(super) struct Marker {
 #[derive(Debug, Deserialize)]
 pub(super) struct Look {
     pub(super) latin: String,
+    #[serde(default)]
+    pub(super) lang: String,
     pub(super) far: String,
     pub(super) size: Px,
     pub(super) bold: bool,

@@ -151,8 +151,9 @@ fn composed(seen: Seen, name: &str) -> Result<Made, SlidesError> {
             measured.missing.join(", ")
         ));
     }
-    for address in failed {
-        told.push(format!("not loaded: {}", Files::shown(&address)));
+    // What Tailwind would take from itself is no file.
+    for address in failed.iter().filter(|address| !address.ends_with("/tailwindcss")) {
+        told.push(format!("not loaded: {}", Files::shown(address)));
     }
     (made.told, made.pages, made.sheets) = (told, pages, sheets);
     Ok(made)

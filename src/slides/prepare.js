@@ -36,9 +36,10 @@
   for (const element of marked) for (const name of element.classList) classes.add(name);
   try {
     if (request.version === 3) {
+      // What the deck's own styles do not place themselves comes before them.
       let css = own;
       for (const part of ["utilities", "components", "base"]) {
-        if (!new RegExp("@tailwind\\s+" + part).test(css)) css = part === "utilities" ? css + "\n@tailwind utilities;" : "@tailwind " + part + ";\n" + css;
+        if (!new RegExp("@tailwind\\s+" + part).test(own)) css = "@tailwind " + part + ";\n" + css;
       }
       const content = [...classes].join(" ");
       let config = request.config;

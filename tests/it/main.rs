@@ -50,6 +50,7 @@ mod sandbox_network;
 mod screens;
 mod search;
 mod search_refusals;
+mod slides;
 mod snapshot;
 mod speech;
 mod start;

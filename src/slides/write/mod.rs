@@ -31,9 +31,8 @@ fn media_name(deck: &Deck, media: usize) -> String {
 
 /// The parts of a file, as they are put together.
 struct Package {
-    zip: ZipWriter<Cursor<Vec<u8>>>,
+    parts: Vec<(String, Vec<u8>)>,
     types: String,
-    seal: Sha256,
 }
 
 /// What goes before the seal in the comment of the file.
@@ -71,34 +70,45 @@ impl std::io::Write for HashWriter<'_> {
 }
 
 impl Package {
-    fn put(&mut self, name: &str, bytes: &[u8]) -> std::io::Result<()> {
-        let packed = ["png", "jpeg", "gif"].iter().any(|kind| name.ends_with(kind));
-        let method = if packed { CompressionMethod::Stored } else { CompressionMethod::Deflated };
-        let options = SimpleFileOptions::default().compression_method(method).last_modified_time(DateTime::default());
-        self.seal.update(name.as_bytes());
-        self.seal.update(bytes);
-        self.zip.start_file(name, options).map_err(std::io::Error::other)?;
-        self.zip.write_all(bytes)
+    fn put(&mut self, name: &str, bytes: &[u8]) {
+        self.parts.push((name.to_owned(), bytes.to_vec()));
+    }
+
+    /// The file: what tells the kinds of the parts comes first, and a seal over all of it at the end.
+    fn written(self, types: &str, source: &str) -> std::io::Result<Vec<u8>> {
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        let mut seal = Sha256::new();
+        seal.update(source.as_bytes());
+        let types = ("[Content_Types].xml".to_owned(), types.as_bytes().to_vec());
+        for (name, bytes) in std::iter::once(&types).chain(&self.parts) {
+            let packed = ["png", "jpeg", "gif"].iter().any(|kind| name.ends_with(kind));
+            let method = if packed { CompressionMethod::Stored } else { CompressionMethod::Deflated };
+            let options =
+                SimpleFileOptions::default().compression_method(method).last_modified_time(DateTime::default());
+            seal.update(name.as_bytes());
+            seal.update(bytes);
+            zip.start_file(name.as_str(), options).map_err(std::io::Error::other)?;
+            zip.write_all(bytes)?;
+        }
+        zip.set_comment(format!("{SEAL}{}", hex(&seal.finalize()))).map_err(std::io::Error::other)?;
+        Ok(zip.finish().map_err(std::io::Error::other)?.into_inner())
     }
 
     /// A part of XML with a kind of its own, and what it refers to.
-    fn part(&mut self, name: &str, kind: &str, xml: &str, rels: &Rels) -> std::io::Result<()> {
+    fn part(&mut self, name: &str, kind: &str, xml: &str, rels: &Rels) {
         let _ = write!(self.types, "<Override PartName=\"/{name}\" ContentType=\"{kind}\"/>");
-        self.put(name, xml.as_bytes())?;
+        self.put(name, xml.as_bytes());
         let (folder, file) = name.rsplit_once('/').unwrap_or(("", name));
         let rels = rels.xml();
         if rels.contains("<Relationship ") {
-            self.put(&format!("{folder}/_rels/{file}.rels"), rels.as_bytes())?;
+            self.put(&format!("{folder}/_rels/{file}.rels"), rels.as_bytes());
         }
-        Ok(())
     }
 }
 
 /// Writes a deck of this source.
 pub(super) fn pptx(deck: &Deck, source: &str) -> std::io::Result<Vec<u8>> {
-    let zip = ZipWriter::new(Cursor::new(Vec::new()));
-    let mut package = Package { zip, types: String::new(), seal: Sha256::new() };
-    package.seal.update(source.as_bytes());
+    let mut package = Package { parts: Vec::new(), types: String::new() };
     let mut root = Rels::default();
     root.part("officeDocument", "ppt/presentation.xml");
     root.part(
@@ -106,27 +116,27 @@ pub(super) fn pptx(deck: &Deck, source: &str) -> std::io::Result<Vec<u8>> {
         "docProps/core.xml",
     );
     root.part("extended-properties", "docProps/app.xml");
-    package.put("_rels/.rels", root.xml().as_bytes())?;
+    package.put("_rels/.rels", root.xml().as_bytes());
     let none = Rels::default();
     package.part(
         "docProps/core.xml",
         "application/vnd.openxmlformats-package.core-properties+xml",
         &parts::core(&deck.title),
         &none,
-    )?;
+    );
     package.part(
         "docProps/app.xml",
         "application/vnd.openxmlformats-officedocument.extended-properties+xml",
         &parts::app(deck.slides.len()),
         &none,
-    )?;
-    presentation(&mut package, deck)?;
-    masters(&mut package)?;
+    );
+    presentation(&mut package, deck);
+    masters(&mut package);
     for (at, slide) in deck.slides.iter().enumerate() {
-        one(&mut package, deck, slide, at + 1)?;
+        one(&mut package, deck, slide, at + 1);
     }
     for (at, media) in deck.media.iter().enumerate() {
-        package.put(&format!("ppt/media/{}", media_name(deck, at)), &media.bytes)?;
+        package.put(&format!("ppt/media/{}", media_name(deck, at)), &media.bytes);
     }
     let kinds: BTreeSet<_> = deck.media.iter().map(|media| media.kind).collect();
     let mut types = HEAD.to_owned()
@@ -137,14 +147,10 @@ pub(super) fn pptx(deck: &Deck, source: &str) -> std::io::Result<Vec<u8>> {
         let _ = write!(types, "<Default Extension=\"{}\" ContentType=\"{}\"/>", kind.extension(), kind.media_type());
     }
     let types = types + &package.types + "</Types>";
-    package.put("[Content_Types].xml", types.as_bytes())?;
-    let seal = format!("{SEAL}{}", hex(&package.seal.clone().finalize()));
-    package.zip.set_comment(seal).map_err(std::io::Error::other)?;
-    let written = package.zip.finish().map_err(std::io::Error::other)?;
-    Ok(written.into_inner())
+    package.written(&types, source)
 }
 
-fn presentation(package: &mut Package, deck: &Deck) -> std::io::Result<()> {
+fn presentation(package: &mut Package, deck: &Deck) {
     let mut rels = Rels::default();
     let master = rels.part("slideMaster", "slideMasters/slideMaster1.xml");
     let notes = rels.part("notesMaster", "notesMasters/notesMaster1.xml");
@@ -170,20 +176,19 @@ fn presentation(package: &mut Package, deck: &Deck) -> std::io::Result<()> {
         emu(HEIGHT),
         parts::levels()
     );
-    package.part("ppt/presentation.xml", &format!("{KIND}presentation.main+xml"), &xml, &rels)?;
+    package.part("ppt/presentation.xml", &format!("{KIND}presentation.main+xml"), &xml, &rels);
     let none = Rels::default();
     for (name, content) in parts::SMALL {
         let xml = format!("{HEAD}{content}").replace("NAMES", NAMES);
-        package.part(&format!("ppt/{name}.xml"), &format!("{KIND}{name}+xml"), &xml, &none)?;
+        package.part(&format!("ppt/{name}.xml"), &format!("{KIND}{name}+xml"), &xml, &none);
     }
     let theme = "application/vnd.openxmlformats-officedocument.theme+xml";
     for number in 1..=2 {
-        package.part(&format!("ppt/theme/theme{number}.xml"), theme, &parts::theme(), &none)?;
+        package.part(&format!("ppt/theme/theme{number}.xml"), theme, &parts::theme(), &none);
     }
-    Ok(())
 }
 
-fn masters(package: &mut Package) -> std::io::Result<()> {
+fn masters(package: &mut Package) {
     let mut rels = Rels::default();
     let layouts = [1, 2].map(|number| rels.part("slideLayout", &format!("../slideLayouts/slideLayout{number}.xml")));
     rels.part("theme", "../theme/theme1.xml");
@@ -192,19 +197,19 @@ fn masters(package: &mut Package) -> std::io::Result<()> {
         &format!("{KIND}slideMaster+xml"),
         &parts::master(&layouts),
         &rels,
-    )?;
+    );
     for (number, titled) in [(1, true), (2, false)] {
         let mut rels = Rels::default();
         rels.part("slideMaster", "../slideMasters/slideMaster1.xml");
         let name = format!("ppt/slideLayouts/slideLayout{number}.xml");
-        package.part(&name, &format!("{KIND}slideLayout+xml"), &parts::layout(titled), &rels)?;
+        package.part(&name, &format!("{KIND}slideLayout+xml"), &parts::layout(titled), &rels);
     }
     let mut rels = Rels::default();
     rels.part("theme", "../theme/theme2.xml");
-    package.part("ppt/notesMasters/notesMaster1.xml", &format!("{KIND}notesMaster+xml"), &parts::notes_master(), &rels)
+    package.part("ppt/notesMasters/notesMaster1.xml", &format!("{KIND}notesMaster+xml"), &parts::notes_master(), &rels);
 }
 
-fn one(package: &mut Package, deck: &Deck, slide: &Slide, number: usize) -> std::io::Result<()> {
+fn one(package: &mut Package, deck: &Deck, slide: &Slide, number: usize) {
     let mut rels = Rels::default();
     let titled = slide.shapes.iter().any(|shape| matches!(&shape.kind, Kind::Text(text) if text.is_title));
     rels.part("slideLayout", &format!("../slideLayouts/slideLayout{}.xml", if titled { 1 } else { 2 }));
@@ -223,7 +228,7 @@ fn one(package: &mut Package, deck: &Deck, slide: &Slide, number: usize) -> std:
         back.part("notesMaster", "../notesMasters/notesMaster1.xml");
         back.part("slide", &format!("../slides/slide{number}.xml"));
         let part = format!("ppt/notesSlides/notesSlide{number}.xml");
-        package.part(&part, &format!("{KIND}notesSlide+xml"), &parts::notes(notes), &back)?;
+        package.part(&part, &format!("{KIND}notesSlide+xml"), &parts::notes(notes), &back);
     }
-    package.part(&format!("ppt/slides/slide{number}.xml"), &format!("{KIND}slide+xml"), &xml, &rels)
+    package.part(&format!("ppt/slides/slide{number}.xml"), &format!("{KIND}slide+xml"), &xml, &rels);
 }

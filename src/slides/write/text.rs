@@ -107,7 +107,8 @@ fn pieces(run: &Run, rels: &mut Rels, out: &mut String) {
 }
 
 fn properties(name: &str, style: &Style, rels: &mut Rels) -> String {
-    let mut out = format!("<{name} lang=\"en-US\" sz=\"{}\"", points(style.size).clamp(100, 400_000));
+    let language = if style.language.is_empty() { "en-US" } else { &style.language };
+    let mut out = format!("<{name} lang=\"{}\" sz=\"{}\"", escaped(language), points(style.size).clamp(100, 400_000));
     let _ = write!(out, " b=\"{}\" i=\"{}\"", u8::from(style.bold), u8::from(style.italic));
     if let Some(underline) = style.underline {
         let _ = write!(out, " u=\"{underline}\"");
