@@ -50,6 +50,7 @@ struct Reader {
     lists: Vec<Option<u32>>,
     heading: bool,
     table: Option<Vec<Vec<String>>>,
+    in_cell: bool,
 }
 
 const VOID: [&str; 14] =
@@ -110,11 +111,17 @@ impl Reader {
                 self.table = Some(Vec::new());
             }
             "tr" => {
+                self.end_cell();
                 if let Some(table) = &mut self.table {
                     table.push(Vec::new());
                 }
             }
-            "td" | "th" => self.text.clear(),
+            "td" | "th" => {
+                // Few pages close their cells.
+                self.end_cell();
+                self.text.clear();
+                self.in_cell = true;
+            }
             "img" => {
                 if let (Some(source), Some(slide)) = (attributes.get("src"), self.slides.last_mut())
                     && slide.pictures.len() < 20
@@ -152,14 +159,9 @@ impl Reader {
             return;
         }
         match name {
-            "td" | "th" => {
-                let text = std::mem::take(&mut self.text);
-                let words = words(&text);
-                if let Some(row) = self.table.as_mut().and_then(|table| table.last_mut()) {
-                    row.push(words);
-                }
-            }
+            "td" | "th" | "tr" => self.end_cell(),
             "table" => {
+                self.end_cell();
                 self.text.clear();
                 let table: Vec<Vec<String>> =
                     self.table.take().unwrap_or_default().into_iter().filter(|row| !row.is_empty()).collect();
@@ -193,6 +195,17 @@ impl Reader {
             self.title.push_str(text);
         } else if self.skipped == 0 && self.open.is_some() && self.text.len() < MOST_LETTERS {
             self.text.push_str(text);
+        }
+    }
+
+    /// What was gathered is a cell, if one is open.
+    fn end_cell(&mut self) {
+        if !std::mem::take(&mut self.in_cell) {
+            return;
+        }
+        let words = words(&std::mem::take(&mut self.text));
+        if let Some(row) = self.table.as_mut().and_then(|table| table.last_mut()) {
+            row.push(words);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use okcvm::config::schema::SandboxSection;
 use okcvm::protocol::{ArtifactKind, ToolStatus};
@@ -92,7 +92,7 @@ async fn decks_of_many_styles_come_out_as_native_text() {
         ("d07", 6, &[(1, "City Bikes")]),
         ("d08", 7, &[(3, "A heat budget"), (4, "print(\"ice on day\", day)")]),
         ("d09", 7, &[(3, "It began with a sign")]),
-        ("d10", 6, &[(3, "What we shipped")]),
+        ("d10", 6, &[(3, "Nobody had the pager")]),
         ("six", 6, &[(4, "29,585")]),
     ];
     for (name, count, texts) in expected {
@@ -223,11 +223,7 @@ async fn a_script_without_end_is_stopped_and_a_call_too() {
     let cancel = CancellationToken::new();
     let call = machine.call_until("slides_generator", json!({"content": html}), cancel.clone());
     tokio::pin!(call);
-    // It is under way when the browser is there.
-    let end = Instant::now() + Duration::from_secs(30);
-    while machine::processes_with(machine.root.to_str().expect("UTF-8")).is_empty() && Instant::now() < end {
-        assert!(tokio::time::timeout(Duration::from_millis(20), &mut call).await.is_err(), "the call ended by itself");
-    }
+    assert!(tokio::time::timeout(Duration::from_secs(3), &mut call).await.is_err(), "the call ended by itself");
     cancel.cancel();
     let stopped = tokio::time::timeout(Duration::from_secs(5), call).await.expect("a stopped call");
     assert_eq!(stopped.status, ToolStatus::Cancelled);
