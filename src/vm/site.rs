@@ -33,9 +33,10 @@ impl Ledger {
                 Some((node, _)) => Some(Site::Node((*node).clone())),
                 None => self.copy_of(deployment).map(Site::Folder),
             };
-            match site {
-                Some(site) => sites.push((id.clone(), site)),
-                None => tracing::warn!(%id, "the files of a deployed website are gone or changed; the node is without"),
+            if let Some(site) = site {
+                sites.push((id.clone(), site));
+            } else {
+                tracing::warn!(%id, "the files of a deployed website are gone or changed; the node is without");
             }
         }
         sites

@@ -126,18 +126,18 @@ impl Call {
         let SiteRequest { site, method, path, status } = request;
         let site = site.as_deref().unwrap_or("no site");
         self.requests.0 += 1;
-        self.list_request(format!("{status} {method} {path} ({site})"));
+        self.list_request(&format!("{status} {method} {path} ({site})"));
     }
 
     /// So many requests more came, too many to be told.
     pub(super) fn was_asked_more(&mut self, more: u64) {
         self.requests.0 += more;
-        self.list_request(format!("... {more} more"));
+        self.list_request(&format!("... {more} more"));
     }
 
-    fn list_request(&mut self, line: String) {
+    fn list_request(&mut self, line: &str) {
         let lines = &mut self.requests.1;
-        lines.push(sanitize::line(&line));
+        lines.push(sanitize::line(line));
         let over = lines.len().saturating_sub(MOST_REQUESTS);
         lines.drain(..over);
     }
