@@ -134,6 +134,9 @@ pub enum ModelError {
         /// Why not.
         why: String,
     },
+    /// The picture was made, and only its address came to anything.
+    #[error("the picture was made and may be charged, but could not be fetched: {0}")]
+    PictureLost(Box<ModelError>),
     /// The server refused a request with pictures in it, and they may be why.
     #[error("{0}")]
     PicturesRefused(Box<ModelError>),
@@ -265,12 +268,13 @@ impl ModelError {
     }
 
     /// Whether the endpoint may have done, and charged, what it was asked for, though no good answer came: the request was
-    /// sent, and then the answer broke off, took too long, or a gateway in between gave up.
+    /// sent, and then the answer broke off, took too long, or a gateway in between gave up or lost the server behind it.
     pub(crate) fn may_be_charged(&self) -> bool {
-        matches!(
-            self.root(),
-            Self::Broken { .. } | Self::Idle { .. } | Self::TooLong { .. } | Self::Status { status: 504 | 524, .. }
-        )
+        match self.root() {
+            Self::Broken { .. } | Self::Idle { .. } | Self::TooLong { .. } => true,
+            Self::Status { status, .. } => matches!(status, 408 | 502 | 504 | 520 | 522..=524),
+            _ => false,
+        }
     }
 
     /// What to do next, as a sentence.
@@ -323,7 +327,8 @@ impl ModelError {
             | Self::GaveUp { .. }
             | Self::Recording(_)
             | Self::Unusable { .. }
-            | Self::NotFetched { .. } => return None,
+            | Self::NotFetched { .. }
+            | Self::PictureLost(_) => return None,
         };
         Some(words.to_owned())
     }

@@ -66,7 +66,7 @@ async fn stops(machine: Machine, site: &Site, tool: &'static str, arguments: Val
         tokio::task::yield_now().await;
     }
     cancel.cancel();
-    let ran = tokio::time::timeout(Duration::from_secs(5), running).await.expect("at once").expect("the call ended");
+    let ran = tokio::time::timeout(Duration::from_secs(1), running).await.expect("at once").expect("the call ended");
     assert_eq!(ran.status, ToolStatus::Cancelled, "{}", ran.output);
 }
 

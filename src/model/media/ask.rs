@@ -2,18 +2,27 @@
 
 use std::time::Duration;
 
-use super::sound::{self, SoundFormat};
+use reqwest::header::CONTENT_TYPE;
+
+use super::kept::Part;
+use super::sound::{self, Bare, SoundFormat};
 use super::{Progress, Tell};
 use crate::config::schema::Endpoint;
 use crate::model::openai::{Attempts, Connection, Failure, WHOLE_REPLY_FACTOR};
 use crate::model::{ModelError, Timing};
 
+/// What an endpoint sends that sent another format than was asked for.
+pub(super) const OTHER_KIND: &str = "a file of another kind";
 /// Bytes of one answer.
 const LONGEST_ANSWER: usize = 64 << 20;
 /// Rate of the bare samples that are asked for: the highest that is open to every account.
 const BARE_RATE: u32 = 24_000;
+/// Bare samples of speech.
+pub(super) const BARE: Bare = Bare { rate: BARE_RATE, channels: 1 };
 /// Headers in which ElevenLabs tells what a request cost.
 const COSTS: [&str; 2] = ["character-cost", "x-character-count"];
+/// Nothing costs more characters.
+const HIGHEST_COST: u64 = 1_000_000_000;
 
 /// A request that is being made.
 pub(super) struct SoundRequest<'a> {
@@ -22,8 +31,8 @@ pub(super) struct SoundRequest<'a> {
     pub(super) operation: &'a str,
     pub(super) body: String,
     pub(super) format: SoundFormat,
-    /// Whether the answer has bare samples in place of WAV.
-    pub(super) bare: bool,
+    /// What the samples are where the answer has bare ones in place of WAV.
+    pub(super) bare: Option<Bare>,
 }
 
 /// What came.
@@ -53,10 +62,13 @@ impl SoundRequest<'_> {
         let silence: Duration = connection.timing().idle.saturating_mul(WHOLE_REPLY_FACTOR);
         let body = self.body.clone().into_bytes();
         let response = connection.post(self.operation, body, "*/*", silence).await?;
-        let cost = COSTS.iter().find_map(|name| response.headers().get(*name)?.to_str().ok()?.trim().parse().ok());
+        let header = |name: &str| response.headers().get(name)?.to_str().ok().map(str::trim);
+        let cost = COSTS.iter().find_map(|name| header(name)?.parse().ok()).filter(|cost| *cost <= HIGHEST_COST);
+        // What calls itself text is none of the samples, which have no mark of their own.
+        let bare = self.bare.filter(|_| !header(CONTENT_TYPE.as_str()).is_some_and(is_text));
         let mut came = |bytes| tell(Progress::Received(bytes));
-        let bytes = connection.body_within(&shown, response, LONGEST_ANSWER, &mut came).await?;
-        let Some(other) = sound::other_than(self.format, self.bare, &bytes) else { return Ok(Came { bytes, cost }) };
+        let bytes = connection.body_within(&shown, response, LONGEST_ANSWER, silence, &mut came).await?;
+        let Some(other) = sound::other_than(self.format, bare, &bytes) else { return Ok(Came { bytes, cost }) };
         Err(if other.is_empty() {
             let start = String::from_utf8_lossy(&bytes[..bytes.len().min(2_000)]);
             let expected = match self.format {
@@ -66,20 +78,26 @@ impl SoundRequest<'_> {
             connection.not_understood_from(shown, expected, &start).into()
         } else {
             let why = format!("{} was asked for, {other} came", self.format.name());
-            ModelError::Unusable { url: shown, what: "a file of another kind", why }.into()
+            ModelError::Unusable { url: shown, what: OTHER_KIND, why }.into()
         })
     }
 
     /// The whole file of what came.
-    pub(super) async fn joined(&self, parts: Vec<Vec<u8>>) -> Result<sound::Sound, ModelError> {
-        let (format, raw) = (self.format, self.bare.then_some(BARE_RATE));
+    pub(super) async fn joined(&self, parts: Vec<Part>) -> Result<sound::Sound, ModelError> {
+        let (format, bare) = (self.format, self.bare);
         // Parts of an hour of speech are looked through byte by byte.
-        let joined = tokio::task::spawn_blocking(move || sound::joined(format, &parts, raw)).await;
+        let joined = tokio::task::spawn_blocking(move || sound::joined(format, &parts, bare)).await;
         joined.unwrap_or_else(|error| Err(error.to_string())).map_err(|why| {
             let url = self.connection.shown_url(self.operation);
             ModelError::Unusable { url, what: "sound that cannot be used", why }
         })
     }
+}
+
+/// Whether a content type is one of texts.
+fn is_text(kind: &str) -> bool {
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    kind.starts_with("text/") || kind.ends_with("json") || kind.ends_with("xml")
 }
 
 /// How ElevenLabs calls a format.

@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
-use super::ask::{SoundRequest, elevenlabs, elevenlabs_format};
-use super::sound::{Sound, SoundFormat};
+use super::ask::{BARE, SoundRequest, elevenlabs, elevenlabs_format};
+use super::kept::Part;
+use super::sound::{Bare, Sound, SoundFormat};
 use super::{Progress, Tell};
 use crate::config::schema::Endpoint;
 use crate::model::ModelError;
@@ -43,20 +44,28 @@ impl EffectMaker {
             "prompt_influence": INFLUENCE,
             "model_id": self.endpoint.model,
         });
-        let request = SoundRequest {
+        let mut request = SoundRequest {
             connection: &self.connection,
             endpoint: &self.endpoint,
             operation: &format!("{OPERATION}?output_format={}", elevenlabs_format(format)),
             body: body.to_string(),
             format,
-            bare: format == SoundFormat::Wav,
+            bare: (format == SoundFormat::Wav).then_some(BARE),
         };
         let came = request.send(tell).await?;
-        Ok((request.joined(vec![came.bytes]).await?, came.cost))
+        request.bare = request.bare.map(|bare| Bare { channels: channels(&came.bytes, bare, seconds), ..bare });
+        Ok((request.joined(vec![Part::new(came.bytes)]).await?, came.cost))
     }
 
     /// What to do next about an error of [`EffectMaker::make`], as a sentence.
     pub fn hint(error: &ModelError) -> Option<String> {
         super::hint(error, "media.sound_effects", "sound effects", OPERATION)
     }
+}
+
+/// How many channels samples have that should sound so long. The documentation names one, and two come: played as one,
+/// they would take twice as long and sound an octave too low.
+fn channels(bytes: &[u8], one: Bare, seconds: f64) -> u16 {
+    let of_one = f64::from(one.rate) * 2.0 * seconds;
+    if bytes.len() as f64 > 1.5 * of_one { 2 } else { 1 }
 }

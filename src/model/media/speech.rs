@@ -2,8 +2,10 @@
 //! v1/text-to-speech/VOICE` of ElevenLabs. A long text goes out in parts.
 
 use serde_json::json;
+use unicode_width::UnicodeWidthChar as _;
 
-use super::ask::{SoundRequest, elevenlabs, elevenlabs_format};
+use super::ask::{BARE, SoundRequest, elevenlabs, elevenlabs_format};
+use super::kept::{self, Kept, Part};
 use super::sound::{Sound, SoundFormat};
 use super::split::split;
 use super::{Progress, Tell};
@@ -27,6 +29,14 @@ const ELEVENLABS_LIMITS: [(&str, usize); 6] = [
 ];
 /// Bytes of the whole speech.
 const LONGEST: usize = 256 << 20;
+/// Letters that are spoken in a second.
+const PACE: usize = 15;
+/// Letters of which the sound fits into one answer, however slowly a voice speaks.
+const MOST_OF_WAV: usize = 10_000;
+const MOST_OF_MP3: usize = 20_000;
+/// Bytes of a second of sound as it is asked for.
+const SECOND_OF_WAV: usize = 48_000;
+const SECOND_OF_MP3: usize = 16_000;
 
 /// What an endpoint speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +52,8 @@ pub struct Spoken {
     pub sound: Sound,
     /// In how many parts it was spoken.
     pub parts: usize,
+    /// How many of them were made for an earlier call that failed.
+    pub kept: usize,
     /// Characters that were charged, where that is told.
     pub cost: Option<u64>,
 }
@@ -51,6 +63,7 @@ pub struct Speaker {
     pub(super) connection: Connection,
     pub(super) endpoint: Endpoint,
     pub(super) dialect: Dialect,
+    kept: Kept,
 }
 
 impl Speaker {
@@ -68,7 +81,7 @@ impl Speaker {
             Dialect::OpenAi => openai,
             Dialect::ElevenLabs => elevenlabs(&endpoint)?,
         };
-        Ok(Self { connection, endpoint, dialect })
+        Ok(Self { connection, endpoint, dialect, kept: Kept::new(LONGEST) })
     }
 
     /// Whether a voice can have this id. Ids of ElevenLabs go into an address.
@@ -79,7 +92,28 @@ impl Speaker {
         (1..=100).contains(&voice.chars().count()) && voice.chars().all(fits)
     }
 
-    /// Has a text spoken. Dropping the future ends the request.
+    /// Why a text is too long for one file of that format, as a phrase; told before anything is paid.
+    pub fn too_long(text: &str, format: SoundFormat) -> Option<String> {
+        let seconds = text.chars().map(letters).sum::<usize>() / PACE;
+        let a_second = match format {
+            SoundFormat::Mp3 => SECOND_OF_MP3,
+            SoundFormat::Wav => SECOND_OF_WAV,
+        };
+        let other = match format {
+            SoundFormat::Mp3 => "",
+            SoundFormat::Wav => ", or choose an output path that ends in .mp3",
+        };
+        (seconds.saturating_mul(a_second) > LONGEST).then(|| {
+            let minutes = seconds / 60;
+            format!(
+                "text is about {minutes} minutes of speech, too much for one {} file: shorten it{other}",
+                format.name()
+            )
+        })
+    }
+
+    /// Has a text spoken. Dropping the future ends the request; the parts that came until then are kept for the next call
+    /// for the same, and so they are after an error.
     pub async fn speak(
         &self,
         text: &str,
@@ -87,7 +121,8 @@ impl Speaker {
         format: SoundFormat,
         tell: Tell<'_>,
     ) -> Result<Spoken, ModelError> {
-        let parts: Vec<&str> = split(text, self.limit(), self.weight()).into_iter().map(str::trim).collect();
+        let parts: Vec<&str> =
+            split(text, self.limit(format).0, self.limit(format).1).into_iter().map(str::trim).collect();
         let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
         let operation = self.operation(voice, format);
         let mut request = SoundRequest {
@@ -96,24 +131,40 @@ impl Speaker {
             operation: &operation,
             body: String::new(),
             format,
-            bare: self.dialect == Dialect::ElevenLabs && format == SoundFormat::Wav,
+            bare: (self.dialect == Dialect::ElevenLabs && format == SoundFormat::Wav).then_some(BARE),
         };
         tell(Progress::asking(&self.endpoint.model, &self.connection));
+        let keys: Vec<String> = parts.iter().map(|part| kept::key(voice, format, part)).collect();
+        let before: Vec<Option<Part>> = keys.iter().map(|key| self.kept.get(key)).collect();
+        let kept = before.iter().flatten().count();
         let (mut came, mut bytes, mut cost) = (Vec::new(), 0, None);
-        for (index, part) in parts.iter().enumerate() {
+        for (index, ((part, key), before)) in parts.iter().zip(&keys).zip(before).enumerate() {
             tell(Progress::Part { number: index + 1, of: parts.len() });
-            request.body = self.body(part, voice, format);
-            let part = request.send(tell).await?;
-            bytes += part.bytes.len();
+            let part = if let Some(part) = before {
+                part
+            } else {
+                request.body = self.body(part, voice, format);
+                let made = request.send(tell).await?;
+                if let Some(more) = made.cost {
+                    tell(Progress::Charged(more));
+                    cost = Some(cost.unwrap_or(0_u64).saturating_add(more));
+                }
+                let part = Part::new(made.bytes);
+                if parts.len() > 1 {
+                    self.kept.put(key.clone(), part.clone());
+                }
+                part
+            };
+            bytes += part.as_ref().len();
             if bytes > LONGEST {
                 return Err(ModelError::TooLong { url: self.connection.shown_url(&operation), limit: LONGEST });
             }
-            if let Some(more) = part.cost {
-                *cost.get_or_insert(0) += more;
-            }
-            came.push(part.bytes);
+            came.push(part);
         }
-        Ok(Spoken { sound: request.joined(came).await?, parts: parts.len(), cost })
+        let joined = request.joined(came).await;
+        // What cannot be joined now cannot be joined later either.
+        self.kept.forget(&keys);
+        Ok(Spoken { sound: joined?, parts: parts.len(), kept, cost })
     }
 
     /// What to do next about an error of [`Speaker::speak`] or [`Speaker::voices`], as a sentence.
@@ -143,23 +194,40 @@ impl Speaker {
         }
     }
 
-    /// How much goes into one request.
-    fn limit(&self) -> usize {
-        match self.dialect {
-            Dialect::OpenAi => OPENAI_LIMIT,
-            Dialect::ElevenLabs => {
-                let fits = |(name, _): &&(&str, usize)| self.endpoint.model.starts_with(name);
-                ELEVENLABS_LIMITS.iter().find(fits).map_or(OPENAI_LIMIT, |(_, limit)| *limit)
-            }
+    /// How much goes into one request, and how much of it a character takes: as much as the API takes, and no more than
+    /// has room in one answer when it is spoken.
+    fn limit(&self, format: SoundFormat) -> (usize, fn(char) -> usize) {
+        if self.dialect == Dialect::OpenAi {
+            // Newer models have a limit of 2,000 tokens beside that of characters, and most characters beyond ASCII are
+            // a token each.
+            return (OPENAI_LIMIT, |c| if c.is_ascii() { 1 } else { 2 });
         }
+        let fits = |(name, _): &&(&str, usize)| self.endpoint.model.starts_with(name);
+        let limit = ELEVENLABS_LIMITS.iter().find(fits).map_or(OPENAI_LIMIT, |(_, limit)| *limit);
+        let most = match format {
+            SoundFormat::Mp3 => MOST_OF_MP3,
+            SoundFormat::Wav => MOST_OF_WAV,
+        };
+        if limit * letters('\u{4e2d}') <= most { (limit, |_| 1) } else { (limit.min(most), letters) }
     }
+}
 
-    /// How much one character takes of it. Newer models of OpenAI's have a limit of 2,000 tokens beside that of
-    /// characters, and most characters beyond ASCII are a token each.
-    fn weight(&self) -> fn(char) -> usize {
-        match self.dialect {
-            Dialect::OpenAi => |c| if c.is_ascii() { 1 } else { 2 },
-            Dialect::ElevenLabs => |_| 1,
-        }
+/// How many letters a character counts for by the time that it takes to be spoken: those of Chinese, Japanese and Korean
+/// are syllables or words.
+fn letters(c: char) -> usize {
+    if c.width() == Some(2) { 3 } else { 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_fits_into_no_file_is_known_before_it_is_paid_for() {
+        let chinese = "\u{4e2d}".repeat(50_000);
+        let why = Speaker::too_long(&chinese, SoundFormat::Wav).expect("too long");
+        assert!(why.contains("166 minutes") && why.contains("ends in .mp3"), "{why}");
+        assert_eq!(Speaker::too_long(&chinese, SoundFormat::Mp3), None);
+        assert_eq!(Speaker::too_long(&"x".repeat(50_000), SoundFormat::Wav), None);
     }
 }

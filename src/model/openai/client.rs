@@ -174,30 +174,39 @@ impl Connection {
 
     /// Fetches a whole body.
     pub(in crate::model) async fn get(&self, operation: &str) -> Result<Vec<u8>, Failure> {
+        self.get_within(operation, LONGEST_REPLY).await
+    }
+
+    /// The same with a limit of its own.
+    pub(in crate::model) async fn get_within(&self, operation: &str, limit: usize) -> Result<Vec<u8>, Failure> {
         let client = self.client().await?;
         let request = client.get(self.url(operation)).header(ACCEPT, "application/json");
-        let response = self.send(operation, request, self.timing.idle).await?;
-        Ok(self.body(operation, response).await?)
+        let idle = self.timing.idle;
+        let response = self.send(operation, request, idle).await?;
+        Ok(self.body_within(&self.shown_url(operation), response, limit, idle, |_| {}).await?)
     }
 
     /// The whole body of a good answer.
     pub(in crate::model) async fn body(&self, operation: &str, response: Response) -> Result<Vec<u8>, ModelError> {
-        self.body_within(&self.shown_url(operation), response, LONGEST_REPLY, |_| {}).await
+        self.body_within(&self.shown_url(operation), response, LONGEST_REPLY, self.timing.idle, |_| {}).await
     }
 
-    /// The same of any address, with a limit of its own; `came` hears how many bytes there are.
+    /// The same of any address, with a limit of its own. Some send the head at once and begin to work then, so the first
+    /// bytes have their own time; `came` hears how many there are.
     pub(in crate::model) async fn body_within(
         &self,
         shown: &str,
         mut response: Response,
         limit: usize,
+        first: Duration,
         mut came: impl FnMut(usize) + Send,
     ) -> Result<Vec<u8>, ModelError> {
-        let (url, idle) = (|| shown.to_owned(), self.timing.idle);
+        let url = || shown.to_owned();
         let mut body = Vec::new();
         loop {
-            match tokio::time::timeout(idle, response.chunk()).await {
-                Err(_) => return Err(ModelError::Idle { url: url(), after: idle }),
+            let silence = if body.is_empty() { first } else { self.timing.idle };
+            match tokio::time::timeout(silence, response.chunk()).await {
+                Err(_) => return Err(ModelError::Idle { url: url(), after: silence }),
                 Ok(Err(error)) => {
                     return Err(ModelError::Broken { url: url(), reason: self.clean(deepest(&error)) });
                 }

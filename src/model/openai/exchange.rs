@@ -155,19 +155,26 @@ pub(in crate::model) struct Attempts {
     failed: u32,
     /// Whether each may cost something.
     paid: bool,
+    /// A status that may pass here, though it does not elsewhere.
+    passing: Option<u16>,
 }
 
 impl Attempts {
     /// For a request that costs nothing, or that changes nothing when it is made twice.
     pub(in crate::model) fn new(timing: Timing, max_retries: u32) -> Self {
         let backoff = Backoff { first: timing.first_wait, longest: timing.longest_wait };
-        Self { backoff, max_retries, failed: 0, paid: false }
+        Self { backoff, max_retries, failed: 0, paid: false, passing: None }
     }
 
     /// For one that is paid for: it is not repeated where the endpoint may have charged it already. A refusal, and a
     /// connection that did not come about, charge nothing.
     pub(in crate::model) fn paid(self) -> Self {
         Self { paid: true, ..self }
+    }
+
+    /// For one that may succeed later after this refusal too.
+    pub(in crate::model) fn passing(self, status: u16) -> Self {
+        Self { passing: Some(status), ..self }
     }
 
     /// How long to wait before the next and why, or the error that ends it.
@@ -177,19 +184,21 @@ impl Attempts {
         if self.paid && failure.error.may_be_charged() {
             return Err(failure.error);
         }
-        after_failure(failure, self.failed, self.backoff, self.max_retries)
+        let passing = failure.error.is_passing() || (self.passing.is_some() && failure.error.status() == self.passing);
+        after_failure(failure, passing, self.failed, self.backoff, self.max_retries)
     }
 }
 
 /// How long to wait and why, or the error that ends it.
 fn after_failure(
     failure: Failure,
+    passing: bool,
     failed: u32,
     backoff: Backoff,
     max_retries: u32,
 ) -> Result<(Duration, String), ModelError> {
     let Failure { error, asked } = failure;
-    if !error.is_passing() {
+    if !passing {
         return Err(error);
     }
     if let Some(wait) = asked.filter(|wait| *wait > LONGEST_ASKED)

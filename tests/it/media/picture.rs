@@ -1,13 +1,13 @@
 //! Pictures.
 
-use std::io::Cursor;
+use std::io::{Cursor, Read as _, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use image::{ImageFormat, Rgb, RgbImage};
-use okcvm::config::schema::MediaSection;
+use okcvm::config::schema::{Endpoint, MediaSection};
 use okcvm::protocol::ArtifactKind;
 use serde_json::{Value, json};
 
@@ -171,7 +171,7 @@ async fn refusals_are_told_in_the_providers_words_and_only_those_that_pass_are_t
         ),
         ("402 Payment Required", error("no money", "none"), "has no credit left", 1),
         ("429 Too Many Requests", error("quota", "insufficient_quota"), "has no credit left", 1),
-        ("400 Bad Request", error("Unknown size", "invalid_value"), "check media.image.model", 1),
+        ("400 Bad Request", error("Unknown field", "invalid_value"), "check media.image.model", 1),
         ("400 Bad Request", error("Rejected", "moderation_blocked"), "describe something else", 1),
         (
             "404 Not Found",
@@ -182,6 +182,7 @@ async fn refusals_are_told_in_the_providers_words_and_only_those_that_pass_are_t
         ("429 Too Many Requests", error("slow down", "rate_limit_exceeded"), "(tried 2 times)", 2),
         ("500 Internal Server Error", error("oops", "server_error"), "(tried 2 times)", 2),
         ("504 Gateway Timeout", error("too long", "timeout"), "may have made and charged it", 1),
+        ("502 Bad Gateway", error("lost", "bad_gateway"), "may have made and charged it", 1),
     ];
     for (status, body, words, times) in rows {
         let site = Site::start(move |_: &Asked| json_answer(status, &body));
@@ -256,4 +257,77 @@ async fn without_an_endpoint_the_tool_is_not_offered_and_says_what_to_set() {
     assert!(!offered.iter().any(|name| name == "mshtools-generate_image"), "{offered:?}");
     let ran = machine.call("generate_image", asks("a.png")).await;
     assert!(wrong(&ran).contains("media.image is not configured; set its model and base_url"), "{}", ran.output);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_knows_no_size_is_asked_without_it_from_then_on() {
+    let site = Site::start(|asked: &Asked| match (asked.method.as_str(), sent_size(asked)) {
+        ("GET", _) => Answer::Full("200 OK", Vec::new(), picture(64, 64, ImageFormat::Png)),
+        (_, true) => json_answer("400 Bad Request", &json!({"code": "400", "error": "Argument not supported: size"})),
+        // A list by another name, and an address without its host.
+        _ => json_answer("200 OK", &json!({"images": [{"url": "/files/1.png"}], "seed": 7})),
+    });
+    let folder = machine::folder();
+    let machine = machine_with(&folder, &site);
+    for path in ["a.png", "b.png"] {
+        ok(&machine.call("generate_image", asks(path)).await);
+    }
+    let asked: Vec<(String, bool)> = site.asked().iter().map(|asked| (asked.path.clone(), sent_size(asked))).collect();
+    let post = |size| ("/v1/images/generations".to_owned(), size);
+    let get = || ("/files/1.png".to_owned(), false);
+    assert_eq!(asked, [post(true), post(false), get(), post(false), get()]);
+}
+
+fn sent_size(asked: &Asked) -> bool {
+    serde_json::from_slice::<Value>(&asked.body).is_ok_and(|body| body.get("size").is_some())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_that_was_made_and_cannot_be_fetched_is_told_as_that() {
+    let long = format!("http://127.0.0.1/{}", "x".repeat(20_000));
+    for (address, status, times, words) in [
+        ("/gone.png", "404 Not Found", 2, "answered 404"),
+        ("/gone.png", "403 Forbidden", 1, "answered 403"),
+        ("/gone.png", "401 Unauthorized", 1, "answered 401"),
+        (long.as_str(), "200 OK", 0, "it has 20017 bytes"),
+    ] {
+        let address = address.to_owned();
+        let site = Site::start(move |asked: &Asked| match asked.method.as_str() {
+            "POST" => json_answer("200 OK", &json!({"data": [{"url": address}]})),
+            _ => json_answer(status, &json!({"error": "signature"})),
+        });
+        let folder = machine::folder();
+        let ran = machine_with(&folder, &site).call("generate_image", asks("a.png")).await;
+        let text = wrong(&ran);
+        assert!(text.contains("the picture was made and may be charged, but could not be fetched"), "{text}");
+        assert!(text.contains(words) && text.contains("Asking again makes another one"), "{text}");
+        assert!(!text.contains("/setup") && !text.contains("not asked again by itself"), "{text}");
+        assert_eq!(site.asked().len(), 1 + times, "{status}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_that_comes_long_after_its_head_is_waited_for() {
+    let made = picture(64, 64, ImageFormat::Png);
+    let body = json!({"data": [{"b64_json": STANDARD.encode(&made)}]}).to_string().into_bytes();
+    let server = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = server.local_addr().expect("address");
+    std::thread::spawn(move || {
+        let (mut stream, _) = server.accept().expect("a client");
+        let mut asked = [0; 4_096];
+        let _ = stream.read(&mut asked);
+        let _ = write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+        // Longer than the endpoint may be silent in the middle of an answer.
+        std::thread::park_timeout(std::time::Duration::from_millis(1_500));
+        let _ = stream.write_all(&body);
+    });
+    let site = Site::start(|_: &Asked| Answer::Silent);
+    let image = Endpoint {
+        base_url: format!("http://{address}/v1"),
+        idle_timeout_secs: 1,
+        ..endpoint(&site, "/v1", "gpt-image-1")
+    };
+    let folder = machine::folder();
+    let machine = machine_of(folder.path(), &MediaSection { image: Some(image), ..MediaSection::default() });
+    ok(&machine.call("generate_image", asks("a.png")).await);
 }

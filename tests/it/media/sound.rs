@@ -123,7 +123,7 @@ async fn elevenlabs_is_asked_in_its_own_words() {
     for base in ["", "/v1", "/v1/"] {
         let site = Site::start(|asked: &Asked| {
             if asked.path.contains("pcm_24000") {
-                audio("audio/pcm", bare(&[1, -2, 3]))
+                audio("audio/pcm", bare(&[1, -2, 3].repeat(800)))
             } else {
                 audio("audio/mpeg", mp3(2, 1))
             }
@@ -133,7 +133,7 @@ async fn elevenlabs_is_asked_in_its_own_words() {
         let args = |path: &str| json!({"text": "Hallo.", "voice_id": "21m00Tcm4TlvDq8ikWAM", "output_path": path});
         ok(&machine.call("generate_speech", args("a.mp3")).await);
         ok(&machine.call("generate_speech", args("a.wav")).await);
-        assert_eq!(samples(std::fs::read(machine.work().join("a.wav")).expect("saved")), [1, -2, 3]);
+        assert_eq!(samples(std::fs::read(machine.work().join("a.wav")).expect("saved")), [1, -2, 3].repeat(800));
         let asked = site.asked();
         let paths: Vec<&str> = asked.iter().map(|asked| asked.path.as_str()).collect();
         assert_eq!(
@@ -159,6 +159,23 @@ async fn how_much_elevenlabs_takes_at_once_is_that_of_the_model() {
         ok(&machine.call("generate_speech", says(&"Ein Satz. ".repeat(999), "a.mp3")).await);
         assert_eq!(site.asked().len(), parts, "{model}");
     }
+    // And no more than has room in one answer as sound.
+    let site = Site::start(|asked: &Asked| {
+        if asked.path.contains("pcm") { audio("audio/pcm", bare(&[5; 2_400])) } else { audio("audio/mpeg", mp3(1, 1)) }
+    });
+    let folder = machine::folder();
+    let machine = elevenlabs(&folder, &site, "", "eleven_flash_v2_5");
+    for (sentence, path, parts) in [("Ein Satz. ", "a.mp3", 2), ("Ein Satz. ", "a.wav", 4), ("一是一。", "a.mp3", 6)]
+    {
+        let before = site.asked().len();
+        let count = 35_000 / sentence.chars().count();
+        ok(&machine.call("generate_speech", says(&sentence.repeat(count), path)).await);
+        assert_eq!(site.asked().len() - before, parts, "{path}");
+    }
+    let before = site.asked().len();
+    let ran = machine.call("generate_speech", says(&"一是一。".repeat(12_000), "b.wav")).await;
+    assert!(wrong(&ran).contains("minutes of speech, too much for one WAV file"), "{}", ran.output);
+    assert_eq!(site.asked().len(), before, "nothing was paid");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -204,8 +221,12 @@ async fn what_is_no_sound_is_told_and_leaves_no_file() {
         ("a.mp3", "did not answer with sound in MP3: {\"error\":\"busy\"}", || {
             json_answer("200 OK", &json!({"error": "busy"}))
         }),
-        ("a.mp3", "MP3 was asked for, WAV came", || audio("audio/wav", wav(&[1]))),
-        ("a.wav", "WAV was asked for, MP3 came", || audio("audio/mpeg", mp3(2, 1))),
+        (
+            "a.mp3",
+            "MP3 was asked for, WAV came. The endpoint makes nothing else, and may have charged it: ask again with an output path that ends in .wav.",
+            || audio("audio/wav", wav(&[1])),
+        ),
+        ("a.wav", "ask again with an output path that ends in .mp3", || audio("audio/mpeg", mp3(2, 1))),
         ("a.wav", "there is no sound in it", || audio("audio/wav", wav(&[]))),
         ("a.mp3", "there is no sound in a part of it", || audio("audio/mpeg", b"ID3\x04\0\0\0\0\0\x03abc".to_vec())),
     ];
@@ -219,8 +240,16 @@ async fn what_is_no_sound_is_told_and_leaves_no_file() {
         assert!(!machine.work().join(path).exists());
         assert_eq!(site.asked().len(), 1, "what may be charged is asked once: {words}");
     }
-    // Bare samples have no mark of their own, but JSON and web pages are none.
-    for answer in [|| json_answer("200 OK", &json!({"detail": "x"})), || Answer::Html("<html>".to_owned())] {
+    // Bare samples have no mark of their own, but texts are none, however they begin and end.
+    let long = |text: &str| format!("{text} ").repeat(1_000).into_bytes();
+    let answers: [Box<dyn Fn() -> Answer + Send + Sync>; 5] = [
+        Box::new(|| json_answer("200 OK", &json!({"detail": "x"}))),
+        Box::new(|| Answer::Html("<html>".to_owned())),
+        Box::new(move || audio("audio/pcm", long("upstream timed out"))),
+        Box::new(|| audio("text/plain; charset=utf-8", bare(&[7; 4_800]))),
+        Box::new(|| audio("audio/pcm", bare(&[7; 20]))),
+    ];
+    for answer in answers {
         let site = Site::start(move |_: &Asked| answer());
         let folder = machine::folder();
         let ran = elevenlabs(&folder, &site, "", "eleven_v3").call("generate_speech", says("Hello.", "a.wav")).await;
@@ -229,21 +258,28 @@ async fn what_is_no_sound_is_told_and_leaves_no_file() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_part_that_fails_says_how_many_were_made_before() {
+async fn a_part_that_fails_says_how_many_were_made_before_and_those_are_not_made_again() {
     let count = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&count);
     let site = Site::start(move |_: &Asked| match counted.fetch_add(1, Ordering::SeqCst) {
-        0 => audio("audio/mpeg", mp3(1, 1)),
+        0 | 2 => audio("audio/mpeg", mp3(1, 1)),
         _ => json_answer("401 Unauthorized", &json!({"detail": {"status": "quota_exceeded", "message": "no credits"}})),
     });
     let folder = machine::folder();
     let machine = elevenlabs(&folder, &site, "", "eleven_v3");
     let ran = machine.call("generate_speech", says(&"Ein Satz. ".repeat(400), "a.mp3")).await;
-    for words in ["answered 401: no credits", "has no credit left", "1 of 2 parts were made before"] {
+    for words in
+        ["answered 401: no credits", "has no credit left", "1 of 2 parts were made before (12 characters were charged)"]
+    {
         assert!(wrong(&ran).contains(words), "{words}: {}", ran.output);
     }
     assert!(!machine.work().join("a.mp3").exists());
     assert_eq!(site.asked().len(), 2);
+    let ran = machine.call("generate_speech", says(&"Ein Satz. ".repeat(400), "a.mp3")).await;
+    assert!(ok(&ran).contains("in 2 parts and joined; 1 of them were kept from the call before"), "{}", ran.output);
+    assert!(ran.output.ends_with("[used: 12 characters]"), "{}", ran.output);
+    let asked = site.asked();
+    assert!(asked.len() == 3 && asked[1].body == asked[2].body && asked[0].body != asked[1].body);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -293,4 +329,33 @@ async fn texts_and_places_that_cannot_be_are_told_before_anything_is_asked() {
     let ran = machine.call("generate_speech", says(&"x".repeat(50_001), "a.mp3")).await;
     assert!(wrong(&ran).contains("one call speaks from 1 to 50000"), "{}", ran.output);
     assert!(site.asked().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sound_effect_in_stereo_lasts_as_long_as_was_asked_for() {
+    let site = Site::start(|_: &Asked| audio("audio/pcm", bare(&[5, -5].repeat(12_000))));
+    let folder = machine::folder();
+    let machine = effects(&folder, &site);
+    let args = json!({"description": "rain", "duration": 0.5, "output_path": "rain.wav"});
+    assert!(ok(&machine.call("generate_sound_effects", args).await).contains("WAV sound, 0.5 s"));
+    let reader = hound::WavReader::open(machine.work().join("rain.wav")).expect("a WAV that another reads");
+    assert_eq!((reader.spec().sample_rate, reader.spec().channels, reader.duration()), (24_000, 2, 12_000));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cost_that_nothing_can_have_is_not_told() {
+    let site =
+        Site::start(|_: &Asked| Answer::Full("200 OK", vec![("character-cost", u64::MAX.to_string())], mp3(1, 1)));
+    let folder = machine::folder();
+    let ran = openai(&folder, &site).call("generate_speech", says(&"One more. ".repeat(900), "a.mp3")).await;
+    assert!(ok(&ran).contains("spoken in 3 parts") && !ran.output.contains("used:"), "{}", ran.output);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_lacks_a_voice_is_not_taken_for_a_lack_of_credit() {
+    let detail = json!({"status": "paid_plan_required", "message": "Free users cannot use library voices"});
+    let site = Site::start(move |_: &Asked| json_answer("402 Payment Required", &json!({"detail": detail})));
+    let folder = machine::folder();
+    let ran = elevenlabs(&folder, &site, "", "eleven_v3").call("generate_speech", says("Hi.", "a.mp3")).await;
+    assert!(wrong(&ran).contains("library voices. The plan of the account does not have this"), "{}", ran.output);
 }

@@ -3,7 +3,7 @@
 use okcvm::config::schema::{MediaSection, SpeechProvider};
 use serde_json::{Value, json};
 
-use super::{KEY, endpoint, json_answer, machine_of, ok, sent, wrong};
+use super::{KEY, endpoint, json_answer, machine_of, ok, sent, watched, wrong};
 use crate::support::machine::{self, Machine};
 use crate::support::site::{Answer, Asked, Site};
 
@@ -71,10 +71,71 @@ async fn servers_like_openais_are_asked_for_voices_and_else_the_documented_ones_
         assert!(ok(&ran).starts_with("The endpoint lists no voices. OpenAI documents these 13"), "{}", ran.output);
         assert!(ran.output.contains("\nalloy\n") && ran.output.ends_with("\nverse"), "{}", ran.output);
     }
-    let site = Site::start(|_: &Asked| json_answer("401 Unauthorized", &json!({"error": format!("bad {KEY}")})));
+    for (status, words) in [
+        ("401 Unauthorized", "/setup changes it"),
+        ("403 Forbidden", "check its rights"),
+        ("400 Bad Request", "does not accept this request"),
+    ] {
+        let site = Site::start(move |_: &Asked| json_answer(status, &json!({"error": format!("bad {KEY}")})));
+        let folder = machine::folder();
+        let ran = machine_with(&folder, &site, SpeechProvider::Auto).call("get_available_voices", json!({})).await;
+        assert!(wrong(&ran).contains(&status[..3]) && ran.output.contains(words), "{}", ran.output);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_voices_of_openai_are_not_told_of_models_of_others() {
+    let site = Site::start(|_: &Asked| json_answer("404 Not Found", &json!({})));
     let folder = machine::folder();
-    let ran = machine_with(&folder, &site, SpeechProvider::Auto).call("get_available_voices", json!({})).await;
-    assert!(wrong(&ran).contains("answered 401") && ran.output.contains("/setup changes it"), "{}", ran.output);
+    let speech =
+        |site: &Site| MediaSection { speech: Some(endpoint(site, "/v1", "kokoro")), ..MediaSection::default() };
+    let machine = machine_of(folder.path(), &speech(&site));
+    let (ran, shown) = watched(&machine, "get_available_voices", json!({})).await;
+    assert!(ok(&ran).starts_with("The endpoint lists no voices, and its model is none of those"), "{}", ran.output);
+    assert!(!ran.output.contains("alloy") && shown.contains("asking kokoro at 127.0.0.1"), "{} {shown}", ran.output);
+    let paths: Vec<String> = site.asked().into_iter().map(|asked| asked.path).collect();
+    assert_eq!(paths, ["/v1/audio/voices", "/v1/voices"]);
+    // Some list them by their models.
+    let site = Site::start(|asked: &Asked| match asked.path.as_str() {
+        "/v1/voices" => {
+            let of = |model: &str, voice: &str| json!({"model": model, "voices": [{"name": voice}]});
+            json_answer("200 OK", &json!({"data": [of("kokoro", "af_heart"), of("other", "sonic")]}))
+        }
+        _ => json_answer("404 Not Found", &json!({})),
+    });
+    let ran = machine_of(folder.path(), &speech(&site)).call("get_available_voices", json!({})).await;
+    assert!(ok(&ran).ends_with("\naf_heart") && ran.output.starts_with("1 voices"), "{}", ran.output);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_is_made_to_be_slow_is_read_at_once() {
+    let languages: Vec<Value> = (0..100_000).map(|number| json!({"language": number.to_string()})).collect();
+    let long = "x".repeat(100_000);
+    let voice = json!({"voice_id": "abc", "name": long, "description": long, "verified_languages": languages});
+    let site = Site::start(move |asked: &Asked| match asked.method.as_str() {
+        "GET" => json_answer("200 OK", &json!({"voices": [voice]})),
+        _ => json_answer("404 Not Found", &json!({"detail": {"status": "voice_not_found", "message": "no voice"}})),
+    });
+    let folder = machine::folder();
+    let machine = machine_with(&folder, &site, SpeechProvider::Elevenlabs);
+    let ran = machine.call("get_available_voices", json!({})).await;
+    assert!(ok(&ran).len() < 1_000 && ran.output.contains(": 0, 1, 2, "), "{}", ran.output);
+    assert!(!ran.output.contains(", 20,"), "{}", ran.output);
+    assert!(ran.duration.as_secs() < 20, "{:?}", ran.duration);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_fails_does_not_hold_back_the_error_that_it_should_help_with() {
+    let site = Site::start(|asked: &Asked| match asked.method.as_str() {
+        "GET" => json_answer("500 Internal Server Error", &json!({"error": "no list"})),
+        _ => json_answer("400 Bad Request", &json!({"error": {"message": "no such voice"}})),
+    });
+    let folder = machine::folder();
+    let machine = machine_with(&folder, &site, SpeechProvider::Auto);
+    let args = json!({"text": "Hello.", "voice_id": "aloy", "output_path": "a.mp3"});
+    let ran = machine.call("generate_speech", args).await;
+    assert!(wrong(&ran).contains("no such voice. mshtools-get_available_voices lists the voices"), "{}", ran.output);
+    assert_eq!(site.asked().len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -86,52 +86,77 @@ fn is_about_the_file(frame: Frame, bytes: &[u8]) -> bool {
 }
 
 /// One file of several. A single one stays as it came.
-pub(super) fn joined(parts: &[Vec<u8>]) -> Result<Sound, String> {
+pub(super) fn joined<B: AsRef<[u8]>>(parts: &[B]) -> Result<Sound, String> {
     let mut sound = Vec::new();
-    let mut samples = 0_u64;
+    let mut length = 0.0;
     let mut kind: Option<Frame> = None;
     for part in parts {
-        let mut rest = without_title(part);
+        let mut rest = without_title(part.as_ref());
         let mut frames = 0_u64;
+        // Whether something that is no frame stands before this place: then a head may be one by chance, and so may one
+        // of another rate.
+        let mut gap = true;
         while rest.len() >= 4 {
-            if is_old_title(rest) && (rest.len() <= OLD_TITLE || frames > 0) {
+            let after = after_title(rest);
+            if after.len() < rest.len() {
+                (rest, gap) = (after, true);
+                continue;
+            }
+            let head = frame(rest);
+            let differs =
+                |head: &Frame| kind.is_some_and(|kind| (kind.rate, kind.version) != (head.rate, head.version));
+            let doubtful = gap || head.as_ref().is_some_and(differs);
+            // A last frame may be cut off.
+            let is_cut = |head: &Frame| rest.len() < head.size;
+            if !doubtful && head.as_ref().is_some_and(is_cut) {
                 break;
             }
-            let Some(head) = frame(rest) else {
+            let sure = |head: &Frame| !doubtful || (!is_cut(head) && follows(&rest[head.size..]));
+            let Some(head) = head.filter(sure) else {
                 // What is no frame is passed over, to the next that is one.
-                rest = &rest[1..];
+                (rest, gap) = (&rest[1..], true);
                 continue;
             };
-            let Some(bytes) = rest.get(..head.size) else { break };
-            let follows =
-                rest.len() < head.size + 4 || frame(&rest[head.size..]).is_some() || is_old_title(&rest[head.size..]);
-            if frames == 0 && !follows {
-                rest = &rest[1..];
+            let (bytes, after) = rest.split_at(head.size);
+            if (frames == 0 || gap) && is_about_the_file(head, bytes) {
+                (rest, gap) = (after, false);
                 continue;
             }
-            rest = &rest[head.size..];
-            if frames == 0 && is_about_the_file(head, bytes) {
-                continue;
-            }
-            let first = *kind.get_or_insert(head);
-            if (first.rate, first.version) != (head.rate, head.version) {
+            if differs(&head) && parts.len() > 1 {
+                if frames > 0 && gap {
+                    rest = &rest[1..];
+                    continue;
+                }
                 return Err("its parts differ in rate".to_owned());
             }
+            kind.get_or_insert(head);
+            (rest, gap) = (after, false);
             frames += 1;
-            samples += u64::from(head.samples);
+            length += f64::from(head.samples) / f64::from(head.rate);
             sound.extend_from_slice(bytes);
         }
         if frames == 0 {
             return Err("there is no sound in a part of it".to_owned());
         }
     }
-    let Some(kind) = kind else { return Err("there is no sound in it".to_owned()) };
-    let length = Duration::from_secs_f64(samples as f64 / f64::from(kind.rate));
+    if kind.is_none() {
+        return Err("there is no sound in it".to_owned());
+    }
     let bytes = match parts {
-        [only] => only.clone(),
+        [only] => only.as_ref().to_vec(),
         _ => sound,
     };
-    Ok(Sound { bytes, length })
+    Ok(Sound { bytes, length: Duration::from_secs_f64(length), short: false })
+}
+
+/// Whether bytes go on as they do after a frame.
+fn follows(rest: &[u8]) -> bool {
+    rest.len() < 4 || frame(rest).is_some() || after_title(rest).len() < rest.len() || is_old_title(rest)
+}
+
+/// The bytes after a title that stands here, in the middle too: some servers glue files together.
+fn after_title(bytes: &[u8]) -> &[u8] {
+    if bytes.starts_with(b"TAG") { bytes.get(OLD_TITLE..).unwrap_or_default() } else { without_title(bytes) }
 }
 
 #[cfg(test)]
@@ -178,7 +203,7 @@ mod tests {
     fn parts_become_one_stream_without_titles_and_tables_in_between() {
         let sound = joined(&[file(&[1, 2]), file(&[3])]).expect("joined");
         assert_eq!(sound.bytes, [sounding(1), sounding(2), sounding(3)].concat());
-        assert_eq!(sound.length.as_micros(), 3 * 1_152 * 1_000_000 / 44_100);
+        assert_eq!(sound.length.as_millis(), 3 * 1_152 * 1_000 / 44_100);
         let only = file(&[1, 2]);
         assert_eq!(joined(std::slice::from_ref(&only)).expect("joined").bytes, only);
         assert!(begins(&only) && begins(&sound.bytes) && !begins(b"\xff\xfb\x90\x00 is no sound at all"));
@@ -193,8 +218,30 @@ mod tests {
         let mut other = sounding(1)[..384].to_vec();
         other[2] = 0x94;
         assert!(joined(&[file(&[1]), other]).expect_err("differs").contains("rate"));
-        assert!(joined(&[b"no sound at all".to_vec()]).expect_err("none").contains("no sound"));
-        assert!(joined(&[]).is_err());
+        assert!(joined(&[b"no sound at all"]).expect_err("none").contains("no sound"));
+        assert!(joined::<Vec<u8>>(&[]).is_err());
+    }
+
+    #[test]
+    fn a_stray_head_neither_spoils_a_file_nor_ends_it() {
+        // 48 kHz, version 1: a head that stands between two chunks by chance.
+        let stray = [0xff, 0xfb, 0x94, 0x00, 1, 2, 3];
+        let part = |stray: &[u8]| [sounding(1), sounding(2), stray.to_vec(), sounding(3), sounding(4)].concat();
+        let all = [sounding(1), sounding(2), sounding(3), sounding(4), sounding(5)].concat();
+        assert_eq!(joined(&[part(&stray), sounding(5)]).expect("joined").bytes, all);
+        // One whose frame would reach over the end.
+        let near_the_end = [sounding(1), sounding(1), vec![0, 0xff, 0xfb, 0xe0, 0x00], sounding(2)].concat();
+        let both = [sounding(1), sounding(1), sounding(2), sounding(5)].concat();
+        assert_eq!(joined(&[near_the_end, sounding(5)]).expect("joined").bytes, both);
+        // Whole files that a server glued together, titles and all.
+        let glued = [file(&[1, 2]), file(&[3])].concat();
+        let sound = joined(&[glued, file(&[4])]).expect("joined");
+        assert!([1, 2, 3, 4].iter().all(|fill| sound.bytes.windows(417).any(|window| window == sounding(*fill))));
+        // A single file is never refused for a frame of another rate.
+        let mut other = vec![0; 384];
+        other[..4].copy_from_slice(&[0xff, 0xfb, 0x94, 0x00]);
+        let only = [sounding(1), other, sounding(2)].concat();
+        assert_eq!(joined(std::slice::from_ref(&only)).expect("joined").bytes, only);
     }
 
     proptest! {

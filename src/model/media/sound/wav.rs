@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::Sound;
+use super::{Bare, Sound};
 
-/// A size from here on is what servers write that do not know it.
-const UNKNOWN_FROM: u32 = 0x7fff_0000;
+/// A size from here on is what servers write that do not know it: nothing as long is ever taken.
+const UNKNOWN_FROM: u32 = 64 << 20;
 /// Bytes of the head of a chunk: its name and its size.
 const CHUNK: usize = 8;
 /// Samples as whole numbers.
@@ -21,6 +21,8 @@ struct Parsed<'a> {
     /// What the samples are.
     format: &'a [u8],
     samples: &'a [u8],
+    /// Whether the file says that it has more than came.
+    short: bool,
 }
 
 impl Parsed<'_> {
@@ -41,13 +43,14 @@ impl Parsed<'_> {
     }
 }
 
-/// One file of several. `raw` is the rate of parts that are bare samples.
-pub(super) fn joined(parts: &[Vec<u8>], raw: Option<u32>) -> Result<Sound, String> {
-    let bare = raw.map(format_of_bare).unwrap_or_default();
+/// One file of several. `bare` says what parts are that are no files.
+pub(super) fn joined<B: AsRef<[u8]>>(parts: &[B], bare: Option<Bare>) -> Result<Sound, String> {
+    let format = bare.map(format_of_bare).unwrap_or_default();
     let mut files = Vec::new();
     for part in parts {
-        files.push(match raw {
-            Some(_) if !begins(part) => Parsed { format: &bare, samples: part },
+        let part = part.as_ref();
+        files.push(match bare {
+            Some(_) if !begins(part) => Parsed { format: &format, samples: part, short: false },
             _ => parsed(part)?,
         });
     }
@@ -79,7 +82,8 @@ pub(super) fn joined(parts: &[Vec<u8>], raw: Option<u32>) -> Result<Sound, Strin
         bytes.extend_from_slice(&file.samples[..whole(file)]);
     }
     bytes.resize(bytes.len() + padding, 0);
-    Ok(Sound { bytes, length: Duration::from_secs_f64(length as f64 / second as f64) })
+    let short = files.iter().any(|file| file.short);
+    Ok(Sound { bytes, length: Duration::from_secs_f64(length as f64 / second as f64), short })
 }
 
 /// Format and samples of a file.
@@ -94,15 +98,10 @@ fn parsed(bytes: &[u8]) -> Result<Parsed<'_>, String> {
         let rest = &bytes[at + CHUNK..];
         if &head[..4] == b"data" {
             let Some(format) = format else { return Err("its samples come before their format".to_owned()) };
-            let samples = match size as usize {
-                0 => rest,
-                _ if size >= UNKNOWN_FROM => rest,
-                size if size > rest.len() => {
-                    return Err(format!("it was cut off: {} of {size} bytes of sound came", rest.len()));
-                }
-                size => &rest[..size],
-            };
-            return Ok(Parsed { format, samples });
+            let known = Some(size as usize).filter(|_| size > 0 && size < UNKNOWN_FROM);
+            // HTTP itself tells where an answer is cut off, so all that can have come is here, and it is paid for.
+            let samples = known.and_then(|size| rest.get(..size)).unwrap_or(rest);
+            return Ok(Parsed { format, samples, short: known.is_some_and(|size| size > rest.len()) });
         }
         let Some(content) = rest.get(..size as usize) else { break };
         if &head[..4] == b"fmt " {
@@ -118,15 +117,16 @@ fn parsed(bytes: &[u8]) -> Result<Parsed<'_>, String> {
     Err("there are no samples in it".to_owned())
 }
 
-/// What bare samples of 16 bits and one channel are, as a file says it.
-fn format_of_bare(rate: u32) -> Vec<u8> {
+/// What bare samples are, as a file says it.
+fn format_of_bare(bare: Bare) -> Vec<u8> {
     let mut format = Vec::new();
-    for number in [PCM, 1] {
+    for number in [PCM, bare.channels] {
         format.extend_from_slice(&number.to_le_bytes());
     }
-    format.extend_from_slice(&rate.to_le_bytes());
-    format.extend_from_slice(&(rate * 2).to_le_bytes());
-    for number in [2_u16, 16] {
+    for number in [bare.rate, bare.second()] {
+        format.extend_from_slice(&number.to_le_bytes());
+    }
+    for number in [2 * bare.channels, 16] {
         format.extend_from_slice(&number.to_le_bytes());
     }
     format
@@ -140,9 +140,11 @@ mod tests {
 
     use super::*;
 
+    const MONO: Bare = Bare { rate: 24_000, channels: 1 };
+
     /// A file as a server writes it: with a chunk that nobody needs, and a size that may be a lie.
     fn file(samples: &[u8], said: Option<u32>) -> Vec<u8> {
-        let format = format_of_bare(24_000);
+        let format = format_of_bare(MONO);
         let said = said.unwrap_or(samples.len() as u32).to_le_bytes();
         let format_size = (format.len() as u32).to_le_bytes();
         [b"RIFF\xff\xff\xff\xffWAVEfmt ", &format_size[..], &format, b"LIST\x03\0\0\0abc\0data", &said, samples]
@@ -157,9 +159,9 @@ mod tests {
 
     #[test]
     fn sizes_that_nobody_knew_are_set_right() {
-        for said in [None, Some(0), Some(u32::MAX), Some(0x7fff_ffff), Some(0x7fff_f000)] {
+        for said in [None, Some(0), Some(u32::MAX), Some(0x7fff_ffff), Some(0x7fff_f000), Some(2_000_000_000)] {
             let sound = joined(&[file(&[1, 0, 2, 0], said), file(&[3, 0], said)], None).expect("joined");
-            assert_eq!(samples(&sound.bytes), [1, 2, 3], "{said:?}");
+            assert_eq!((samples(&sound.bytes), sound.short), (vec![1, 2, 3], false), "{said:?}");
             let size = u32::from_le_bytes(sound.bytes[4..8].try_into().expect("four"));
             assert_eq!(size as usize + 8, sound.bytes.len());
         }
@@ -167,22 +169,26 @@ mod tests {
 
     #[test]
     fn bare_samples_become_a_file_and_a_half_one_is_left_out() {
-        let sound = joined(&[vec![1, 0, 2], file(&[3, 0], None)], Some(24_000)).expect("joined");
+        let sound = joined(&[vec![1, 0, 2], file(&[3, 0], None)], Some(MONO)).expect("joined");
         assert_eq!(samples(&sound.bytes), [1, 3]);
-        let second = joined(&[vec![0; 48_000]], Some(24_000)).expect("joined");
+        let second = joined(&[vec![0; 48_000]], Some(MONO)).expect("joined");
         assert_eq!(second.length, Duration::from_secs(1));
+        let stereo = joined(&[vec![7; 48_000]], Some(Bare { channels: 2, ..MONO })).expect("joined");
+        assert_eq!(stereo.length, Duration::from_millis(500));
+        let reader = hound::WavReader::new(Cursor::new(stereo.bytes)).expect("a file that another reads");
+        assert_eq!((reader.spec().sample_rate, reader.spec().channels, reader.duration()), (24_000, 2, 12_000));
     }
 
     #[test]
-    fn what_does_not_fit_together_or_is_cut_says_so() {
-        let cut = joined(&[file(&[1, 0, 2, 0], Some(8))], None).expect_err("cut");
-        assert_eq!(cut, "it was cut off: 4 of 8 bytes of sound came");
+    fn what_does_not_fit_together_says_so_and_what_is_short_is_kept() {
+        let cut = joined(&[file(&[1, 0, 2, 0], Some(8))], None).expect("joined");
+        assert_eq!((samples(&cut.bytes), cut.short), (vec![1, 2], true));
         let mut other = file(&[1, 0], None);
         other[24..28].copy_from_slice(&48_000_u32.to_le_bytes());
         assert!(joined(&[file(&[1, 0], None), other], None).expect_err("differs").contains("differ in rate"));
         assert!(joined(&[file(&[], Some(0))], None).expect_err("empty").contains("no sound"));
-        assert!(joined(&[b"RIFFxxxxWAVE".to_vec()], None).expect_err("empty").contains("no samples"));
-        assert!(joined(&[b"ID3".to_vec()], None).expect_err("MP3").contains("no WAV"));
+        assert!(joined(&[b"RIFFxxxxWAVE"], None).expect_err("empty").contains("no samples"));
+        assert!(joined(&[b"ID3"], None).expect_err("MP3").contains("no WAV"));
     }
 
     proptest! {
@@ -197,7 +203,7 @@ mod tests {
         #[test]
         fn nothing_that_comes_breaks_the_reader(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
             let _ = joined(&[[b"RIFF\0\0\0\0WAVE", &bytes[..]].concat()], None);
-            let _ = joined(&[bytes], Some(24_000));
+            let _ = joined(&[bytes], Some(MONO));
         }
     }
 }

@@ -11,8 +11,8 @@ use crate::tools::args;
 use crate::tools::online::Online;
 use crate::tools::tool::{Tool, ToolContext, ToolEffect, ToolError, ToolOutput};
 
-/// Characters of a description.
-const MOST_DESCRIPTION: usize = 2_000;
+/// Characters of a description: what the endpoint takes.
+const MOST_DESCRIPTION: usize = 450;
 /// Seconds that a sound may last.
 const SECONDS: std::ops::RangeInclusive<f64> = 0.5..=22.0;
 

@@ -53,10 +53,16 @@ impl Tool for GenerateImage {
             };
             teller.done();
             let made = made.map_err(|error| failed(&error, PictureMaker::hint(&error)))?;
-            let square = picture::square(machine, made.bytes, EDGE, &cancel).await?;
-            let shown = picture::for_model(machine, square.png.clone(), None, &cancel).await?;
+            let square = picture::square(machine, made.bytes, EDGE, &cancel).await.map_err(|error| match error {
+                ToolError::ForModel(why) => {
+                    ToolError::ForModel(format!("{why} (this is of what the endpoint sent, and may have charged)"))
+                }
+                other => other,
+            })?;
             let size = truncate::bytes(square.png.len() as u64);
-            let written = target.write(machine, square.png).await?;
+            let written = target.write(machine, square.png.clone()).await?;
+            // It is paid for and saved: where it cannot be shown, the result is good without.
+            let shown = picture::for_model(machine, square.png, None, &cancel).await;
             // Writing to a String cannot fail.
             let mut text = format!("saved {}: PNG picture, {EDGE} x {EDGE}, {size}", written.words());
             let (width, height) = square.before;
@@ -71,7 +77,10 @@ impl Tool for GenerateImage {
             }
             let mut output = ToolOutput::text(text);
             output.footer = made.usage.map(|usage| format!("[used: {usage}]")).unwrap_or_default();
-            output.images.push(crate::protocol::ImageData { path: Some(written.shown().to_owned()), ..shown.image });
+            if let Ok(shown) = shown {
+                let path = Some(written.shown().to_owned());
+                output.images.push(crate::protocol::ImageData { path, ..shown.image });
+            }
             output.artifacts.push(written.artifact(machine, ArtifactKind::Image));
             Ok(output)
         })

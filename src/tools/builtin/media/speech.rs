@@ -38,7 +38,12 @@ impl Tool for GetAvailableVoices {
     fn run<'a>(&'a self, cx: ToolContext<'a>, _: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
         Box::pin(async move {
             let speaker = speaker(&cx.machine.online)?;
-            let voices = cx.cancel.run_until_cancelled(speaker.voices()).await.ok_or(ToolError::Cancelled)?;
+            let mut teller = Teller::new(cx.capture);
+            let voices = {
+                let mut tell = |progress| teller.tell(&progress);
+                cx.cancel.run_until_cancelled(speaker.voices(&mut tell)).await.ok_or(ToolError::Cancelled)?
+            };
+            teller.done();
             let voices = voices.map_err(|error| failed(&error, speaker.hint(&error)))?;
             Ok(ToolOutput::text(told(&voices)))
         })
@@ -71,6 +76,9 @@ impl Tool for GenerateSpeech {
                 return Err(ToolError::ForModel(format!("{shown:?} is no id that a voice can have. {near}")));
             }
             let format = SoundFormat::of_ending(&target.ending).unwrap_or(SoundFormat::Mp3);
+            if let Some(why) = Speaker::too_long(text, format) {
+                return Err(ToolError::ForModel(why));
+            }
             let mut teller = Teller::new(capture);
             let spoken = {
                 let mut tell = |progress| teller.tell(&progress);
@@ -88,6 +96,9 @@ impl Tool for GenerateSpeech {
             if spoken.parts > 1 {
                 // Writing to a String cannot fail.
                 let _ = write!(text, ", spoken in {} parts and joined", spoken.parts);
+            }
+            if spoken.kept > 0 {
+                let _ = write!(text, "; {} of them were kept from the call before", spoken.kept);
             }
             let mut output = ToolOutput::text(text);
             output.footer = spoken.cost.map(|cost| format!("[used: {cost} characters]")).unwrap_or_default();
@@ -121,7 +132,7 @@ async fn not_spoken(
 
 /// Voices that are called like one that there is not, as a sentence.
 async fn near(speaker: &Speaker, voice: &str, cancel: &CancellationToken) -> Result<String, ToolError> {
-    let voices = cancel.run_until_cancelled(speaker.voices()).await.ok_or(ToolError::Cancelled)?.unwrap_or_default();
+    let voices = cancel.run_until_cancelled(speaker.voices_at_hand()).await.ok_or(ToolError::Cancelled)?;
     let list = "mshtools-get_available_voices lists the voices.";
     let near = voices.near(voice);
     if near.is_empty() {
@@ -144,6 +155,11 @@ fn called(voice: &Voice) -> String {
 /// One voice a line.
 fn told(voices: &Voices) -> String {
     let count = voices.list.len();
+    if count == 0 && !voices.listed {
+        return "The endpoint lists no voices, and its model is none of those whose voices are known: the documentation of the \
+                endpoint names them, or the user does."
+            .to_owned();
+    }
     let mut text = if voices.listed {
         format!("{count} voices, each with id, language and description where the endpoint tells them:\n")
     } else {

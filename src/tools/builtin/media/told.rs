@@ -18,11 +18,13 @@ pub(super) struct Teller<'a> {
     told: Option<Instant>,
     /// The part that was asked for last, and how many there are.
     part: (usize, usize),
+    /// Characters that were charged.
+    charged: u64,
 }
 
 impl<'a> Teller<'a> {
     pub(super) fn new(capture: &'a mut Capture) -> Self {
-        Self { capture, told: None, part: (0, 0) }
+        Self { capture, told: None, part: (0, 0), charged: 0 }
     }
 
     pub(super) fn tell(&mut self, progress: &Progress) {
@@ -34,6 +36,10 @@ impl<'a> Teller<'a> {
                     return;
                 }
                 format!("part {number} of {of}")
+            }
+            Progress::Charged(characters) => {
+                self.charged = self.charged.saturating_add(*characters);
+                return;
             }
             Progress::Received(bytes) => {
                 // What comes at once is told by the result.
@@ -55,10 +61,17 @@ impl<'a> Teller<'a> {
     pub(super) fn made_before(&self) -> Option<String> {
         match self.part {
             (0 | 1, _) => None,
-            (number, of) => Some(format!(
-                "{} of {of} parts were made before and may be charged; nothing was saved. A shorter text loses less.",
-                number - 1
-            )),
+            (number, of) => {
+                let charged = match self.charged {
+                    0 => String::new(),
+                    characters => format!(" ({characters} characters were charged)"),
+                };
+                Some(format!(
+                    "{} of {of} parts were made before{charged}; nothing was saved yet, but they are kept for a while: the \
+                     same call with the same text and voice asks only for the others.",
+                    number - 1
+                ))
+            }
         }
     }
 
@@ -79,5 +92,6 @@ pub(super) fn failed(error: &ModelError, hint: Option<String>) -> ToolError {
 /// What a file of sound is, in a few words.
 pub(super) fn sound_words(format: SoundFormat, sound: &Sound) -> String {
     let size = truncate::bytes(sound.bytes.len() as u64);
-    format!("{} sound, {:.1} s, {size}", format.name(), sound.length.as_secs_f64())
+    let short = if sound.short { ", less than its head promised" } else { "" };
+    format!("{} sound, {:.1} s, {size}{short}", format.name(), sound.length.as_secs_f64())
 }
