@@ -264,12 +264,21 @@ impl Drop for Stage {
     }
 }
 
+/// Bytes that are given to one page.
+const MOST_GIVEN: usize = 500 << 20;
+
 /// Answers what the page asks for, one after the other, until its tab is gone.
 async fn answer(connection: Connection, session: String, mut waiting: mpsc::Receiver<Paused>, give: Give) {
+    let mut left = MOST_GIVEN;
     while let Some(Paused { request_id, request }) = waiting.recv().await {
         let give = Arc::clone(&give);
         let given = tokio::task::spawn_blocking(move || give(&request.url)).await;
-        let given = given.unwrap_or_else(|_| Given { status: 500, media_type: String::new(), bytes: Vec::new() });
+        let nothing = |status| Given { status, media_type: String::new(), bytes: Vec::new() };
+        let mut given = given.unwrap_or_else(|_| nothing(500));
+        match left.checked_sub(given.bytes.len()) {
+            Some(rest) => left = rest,
+            None => given = nothing(404),
+        }
         let header = |name: &str, value: &str| json!({"name": name, "value": value});
         let headers = vec![
             header("Content-Type", &given.media_type),
@@ -282,6 +291,7 @@ async fn answer(connection: Connection, session: String, mut waiting: mpsc::Rece
             "responseHeaders": headers,
             "body": BASE64_STANDARD.encode(&given.bytes),
         });
-        connection.post(Some(&session), "Fetch.fulfillRequest", answer);
+        // One after the other: what the browser has not taken yet would lie in this process. A tab that is gone refuses it.
+        let _: Result<serde_json::Value, _> = connection.call(Some(&session), "Fetch.fulfillRequest", answer).await;
     }
 }

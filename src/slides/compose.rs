@@ -206,7 +206,9 @@ fn picture_of_file(deck: &mut Deck, item: &ImageItem, pictures: &mut Pictures<'_
     }
     let (seen, png) = pictures.shots.remove(&item.id)?;
     let whole = crop.iter().all(|share| *share < 0.001) && outline == Outline::Rectangle && item.turn.0 == 0.0;
-    let drawing = file.filter(|_| whole).map(|(bytes, kind)| deck.keep(bytes.clone(), *kind));
+    // Programs that show the drawing show nothing of what is foreign in it.
+    let alone = |bytes: &[u8]| !bytes.windows(13).any(|part| part == b"foreignObject");
+    let drawing = file.filter(|(bytes, _)| whole && alone(bytes)).map(|(bytes, kind)| deck.keep(bytes.clone(), *kind));
     let media = deck.keep(png, MediaKind::Png);
     let picture = Picture { media, drawing, crop: [0.0; 4], outline: Outline::Rectangle, alpha: 1.0 };
     Some(Shape { area: seen, turn: 0.0, alt: item.alt.clone(), kind: Kind::Picture(picture) })

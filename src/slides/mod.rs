@@ -125,6 +125,7 @@ fn composed(seen: Seen, name: &str) -> Result<Made, SlidesError> {
     for (outline, slide) in made.slides.iter_mut().zip(&measured.slides) {
         let pics = slide.items.iter().filter_map(|item| match item {
             Item::Pic(pic) if pic.id >= 0 && !pic.content => Some(format!("a picture instead of a shape: {}", pic.why)),
+            Item::Pic(pic) if pic.id < 0 => Some(format!("left out, as it can only be a picture here: {}", pic.why)),
             _ => None,
         });
         for line in pics.chain(slide.told.iter().cloned()) {

@@ -18,6 +18,14 @@ const ACCENT: Colour = Colour::opaque(37, 99, 235);
 /// Pieces of one slide, and letters of one block.
 const MOST_BLOCKS: usize = 400;
 const MOST_LETTERS: usize = 20_000;
+/// Bytes of the page's title.
+const MOST_TITLE: usize = 300;
+/// Pictures of one slide.
+const MOST_PICTURES: usize = 6;
+/// Tables of one slide, and rows and columns of one table.
+const MOST_TABLES: usize = 10;
+const MOST_ROWS: usize = 300;
+const MOST_COLUMNS: usize = 60;
 
 /// What a slide says, in its order.
 #[derive(Debug, Default)]
@@ -112,7 +120,7 @@ impl Reader {
             }
             "tr" => {
                 self.end_cell();
-                if let Some(table) = &mut self.table {
+                if let Some(table) = self.table.as_mut().filter(|table| table.len() < MOST_ROWS) {
                     table.push(Vec::new());
                 }
             }
@@ -165,7 +173,8 @@ impl Reader {
                 self.text.clear();
                 let table: Vec<Vec<String>> =
                     self.table.take().unwrap_or_default().into_iter().filter(|row| !row.is_empty()).collect();
-                if let Some(slide) = self.slides.last_mut().filter(|_| !table.is_empty()) {
+                let room = |slide: &&mut Told| slide.tables.len() < MOST_TABLES;
+                if let Some(slide) = self.slides.last_mut().filter(|_| !table.is_empty()).filter(room) {
                     slide.tables.push(table);
                 }
             }
@@ -192,7 +201,9 @@ impl Reader {
 
     fn text(&mut self, text: &str) {
         if self.in_title {
-            self.title.push_str(text);
+            if self.title.len() < MOST_TITLE {
+                self.title.push_str(text);
+            }
         } else if self.skipped == 0 && self.open.is_some() && self.text.len() < MOST_LETTERS {
             self.text.push_str(text);
         }
@@ -205,7 +216,9 @@ impl Reader {
         }
         let words = words(&std::mem::take(&mut self.text));
         if let Some(row) = self.table.as_mut().and_then(|table| table.last_mut()) {
-            row.push(words);
+            if row.len() < MOST_COLUMNS {
+                row.push(words);
+            }
         }
     }
 
@@ -275,6 +288,7 @@ fn slide(deck: &mut Deck, told: Told, files: &Files, kept: &mut HashMap<String, 
     let pictures: Vec<(usize, String)> = told
         .pictures
         .into_iter()
+        .take(MOST_PICTURES)
         .filter_map(|(source, alt)| {
             let media = *kept.entry(source.clone()).or_insert_with(|| {
                 let bytes = files.picture(&source)?;
@@ -321,7 +335,7 @@ fn slide(deck: &mut Deck, told: Told, files: &Files, kept: &mut HashMap<String, 
     }
     let (x, w) = if beside { (SIDE + wide + 24.0, WIDTH - 2.0 * SIDE - wide - 24.0) } else { (SIDE, wide) };
     let each = (room / pictures.len().max(1) as f64).max(40.0);
-    for (at, (media, alt)) in pictures.into_iter().take(6).enumerate() {
+    for (at, (media, alt)) in pictures.into_iter().enumerate() {
         let frame = Area { x, y: HEIGHT - 40.0 - room + at as f64 * each, w, h: each - 12.0 };
         let area = deck.media.get(media).and_then(|media| size(&media.bytes)).map_or(frame, |size| inside(frame, size));
         let picture = Picture { media, drawing: None, crop: [0.0; 4], outline: Outline::Rectangle, alpha: 1.0 };

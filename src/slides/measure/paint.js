@@ -143,6 +143,18 @@
   const svgText = (element) => {
     const all = element.querySelectorAll("*");
     if (all.length > 1500) return "";
+    // What a drawing alone does not hold would be missing in it; its picture shows it.
+    if (element.querySelector("foreignObject,image")) return "";
+    const inside = (reference) => reference.startsWith("#") && element.querySelector(`[id="${CSS.escape(reference.slice(1))}"]`);
+    for (const one of [element, ...all]) {
+      const own = one.getAttribute("href") || one.getAttribute("xlink:href") || "";
+      if (own && one.tagName !== "a" && !inside(own)) return "";
+      for (const attribute of one.attributes) {
+        const used = attribute.value.match(/url\(["']?([^"')]+)/);
+        if (used && !inside(used[1])) return "";
+        if (!/^[A-Za-z_][\w:.-]*$/.test(attribute.name)) return "";
+      }
+    }
     const copy = element.cloneNode(true);
     const names = ["fill", "fill-opacity", "fill-rule", "stroke", "stroke-width", "stroke-opacity", "stroke-linecap", "stroke-linejoin", "stroke-dasharray", "stroke-dashoffset", "opacity", "font-family", "font-size", "font-weight", "font-style", "text-anchor", "dominant-baseline", "letter-spacing", "stop-color", "stop-opacity", "visibility", "display", "transform", "transform-origin", "paint-order"];
     const initial = { "fill-opacity": "1", "fill-rule": "nonzero", "stroke-opacity": "1", "stroke-linecap": "butt", "stroke-linejoin": "miter", "stroke-dasharray": "none", "stroke-dashoffset": "0px", opacity: "1", "font-style": "normal", "text-anchor": "start", "dominant-baseline": "auto", "letter-spacing": "normal", "stop-opacity": "1", visibility: "visible", display: "inline", transform: "none", "paint-order": "normal" };

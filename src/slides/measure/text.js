@@ -26,7 +26,7 @@
       if (!over.display.startsWith("inline")) break;
     }
     const anchor = element.closest("a[href]");
-    const href = anchor && links.test(anchor.href) && new URL(anchor.href).host !== location.host ? anchor.href.slice(0, 2000) : "";
+    const href = anchor && links.test(anchor.href) && URL.canParse(anchor.href) && new URL(anchor.href).host !== location.host ? anchor.href.slice(0, 2000) : "";
     const script = element.closest("sup") ? 1 : element.closest("sub") ? -1 : style.verticalAlign === "super" ? 1 : style.verticalAlign === "sub" ? -1 : 0;
     return {
       latin: faces.latin,

@@ -12,7 +12,7 @@ use crate::browser::{BrowserError, LazyProgram};
 use crate::document::html;
 use crate::protocol::{Artifact, ArtifactKind, ImageData};
 use crate::slides::{self, MOST_HTML, Made, SlidesError, Source};
-use crate::support::{sanitize, truncate};
+use crate::support::{hash, sanitize, truncate};
 use crate::tools::args;
 use crate::tools::dispatch::Machine;
 use crate::tools::kept::KeptPicture;
@@ -27,6 +27,8 @@ const MOST_NAMES: u32 = 1_000;
 const MOST_DECK: u64 = 400 << 20;
 /// Bytes that are told.
 const MOST_TEXT: usize = 9_000;
+/// Things that are told of the whole deck.
+const MOST_TOLD: usize = 20;
 
 /// Makes slides.
 #[derive(Debug)]
@@ -76,7 +78,12 @@ fn page(machine: &Machine, args: &Value) -> Result<Page, ToolError> {
             return Err(too_large(content.len() as u64));
         }
         let folder = workspace.resolve(".")?;
-        let source = Source { html: content.to_owned(), workspace, folder, name: "content".to_owned() };
+        let source = Source {
+            html: content.to_owned(),
+            workspace,
+            folder,
+            name: format!("content {}", hash::sha256(content.as_bytes())),
+        };
         return Ok(Page { source, stem: None });
     }
     let path = args::text(args, "file_path");
@@ -161,6 +168,11 @@ fn place(machine: &Machine, made: &Made, wanted: &str) -> Result<(ConfinedPath, 
     Err(ToolError::ForModel(format!("every name like {FOLDER}/{stem}.pptx is taken; move some decks away")))
 }
 
+/// A line that may quote the page, clean and short.
+fn brief(line: &str) -> String {
+    truncate::prefix(&sanitize::line(line), 300).to_owned()
+}
+
 fn written(machine: &Machine, made: Made, wanted: &str, without: Option<String>) -> Result<ToolOutput, ToolError> {
     let (path, how) = place(machine, &made, wanted)?;
     let count = made.slides.len();
@@ -172,8 +184,11 @@ fn written(machine: &Machine, made: Made, wanted: &str, without: Option<String>)
             "* laid out from the markup alone, without its styles, because the browser could not be used: {why}"
         );
     }
-    for line in &made.told {
-        let _ = writeln!(text, "* {}", sanitize::line(line));
+    for line in made.told.iter().take(MOST_TOLD) {
+        let _ = writeln!(text, "* {}", brief(line));
+    }
+    if made.told.len() > MOST_TOLD {
+        let _ = writeln!(text, "* and {} more", made.told.len() - MOST_TOLD);
     }
     let mut left = 0;
     for (at, slide) in made.slides.iter().enumerate() {
@@ -185,7 +200,7 @@ fn written(machine: &Machine, made: Made, wanted: &str, without: Option<String>)
             let _ = writeln!(part, "   - ({} more)", slide.more);
         }
         for line in &slide.told {
-            let _ = writeln!(part, "   * {}", sanitize::line(line));
+            let _ = writeln!(part, "   * {}", brief(line));
         }
         if text.len() + part.len() > MOST_TEXT {
             left = count - at;
