@@ -180,7 +180,7 @@ const ROWS: &[Row] = &[
         "workspace.preview_base_url",
         FieldKind::Url,
         "[not set]",
-        "Address under which a reverse proxy of yours shows deployed sites; links to them then begin with it, and {port} in its path is the port of the session.",
+        "Address of a reverse proxy of yours that shows deployed sites; {port} in its path is the port of the session.",
     ),
     (
         "sandbox.backend",

@@ -164,7 +164,7 @@ fn served(path: &Path) -> io::Result<Served> {
         if bytes == 0 {
             // A character may be cut off at the end of the part.
             let wrong = std::str::from_utf8(&part[..read]).err();
-            utf8 = wrong.is_none_or(|error| error.error_len().is_none());
+            utf8 = wrong.is_none_or(|error| error.error_len().is_none() && read == part.len());
         }
         bytes += read as u64;
     }
