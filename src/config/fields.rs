@@ -180,7 +180,7 @@ const ROWS: &[Row] = &[
         "workspace.preview_base_url",
         FieldKind::Url,
         "[not set]",
-        "Address of a reverse proxy of yours that shows deployed sites; {port} in its path is the port of the session.",
+        "Address of a reverse proxy of yours that shows deployed sites; the README says how it names the port of a session.",
     ),
     (
         "sandbox.backend",
