@@ -215,10 +215,9 @@ impl Reader {
             return;
         }
         let words = words(&std::mem::take(&mut self.text));
-        if let Some(row) = self.table.as_mut().and_then(|table| table.last_mut()) {
-            if row.len() < MOST_COLUMNS {
-                row.push(words);
-            }
+        let row = self.table.as_mut().and_then(|table| table.last_mut());
+        if let Some(row) = row.filter(|row| row.len() < MOST_COLUMNS) {
+            row.push(words);
         }
     }
 
